@@ -1,0 +1,47 @@
+#include "shm/durable.h"
+
+#include <string.h>
+
+#include "shm/hash.h"
+
+static struct region_identity
+durable_identity(uint32_t workers, const struct region_identity *store)
+{
+	const uint64_t layout[] = { sizeof(struct durable_shared), WORKER_MAX, 1 /* version */ };
+	struct region_identity identity = *store;
+
+	identity.layout_hash = hash_bytes(layout, sizeof(layout));
+	identity.geometry = workers;
+	identity.epoch = 0;
+	return identity;
+}
+
+int
+durable_create(const char *instance, uint32_t workers, const struct region_identity *store)
+{
+	struct region_identity identity = durable_identity(workers, store);
+
+	return region_create(instance, "durable", REGION_HEADER_BYTES + sizeof(struct durable_shared), &identity);
+}
+
+int
+durable_attach(struct durable *durable, const char *instance, uint32_t workers, const struct region_identity *store,
+    enum region_access access)
+{
+	struct region_identity identity;
+
+	memset(durable, 0, sizeof(*durable));
+	if (store != NULL)
+		identity = durable_identity(workers, store);
+	if (region_attach(&durable->region, instance, "durable", store != NULL ? &identity : NULL, access) != 0)
+		return -1;
+	durable->shared = (struct durable_shared *)((char *)durable->region.base + REGION_HEADER_BYTES);
+	return 0;
+}
+
+void
+durable_detach(struct durable *durable)
+{
+	region_detach(&durable->region);
+	memset(durable, 0, sizeof(*durable));
+}

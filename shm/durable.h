@@ -1,0 +1,44 @@
+/*
+ * durable: region `durable`, what persistd tells the others: how far each shard's stream is on stable storage, and how the
+ * journal is.  persistd writes; frontds, workers and the CLI read.
+ */
+#ifndef SHM_DURABLE_H
+#define SHM_DURABLE_H
+
+#include <stdint.h>
+
+#include "shm/region.h"
+#include "shm/ring.h"
+
+enum journal_state {
+	JOURNAL_STARTING, /* persistd is reading; nothing becomes durable yet */
+	JOURNAL_OK,
+	JOURNAL_DISK_FULL, /* only the reserved segment is left: publishes are refused */
+	JOURNAL_FAILED,   /* a write failed: nothing becomes durable until a successor has read the tail again */
+};
+
+struct durable_lsn {
+	_Alignas(CACHE_LINE_PAIR) uint64_t lsn; /* all records below are on stable storage */
+};
+
+struct durable_shared {
+	_Alignas(CACHE_LINE_PAIR) uint32_t journal_state; /* enum journal_state; store-release after the lsns */
+	uint32_t reserved;
+	uint64_t persist_epoch;     /* of the persistd that wrote last */
+	uint64_t batch_index;       /* last durable batch */
+	uint64_t segment;           /* number of the segment being written */
+	uint64_t batch_hash;        /* of the last durable batch: where a successor's chain goes on */
+	struct durable_lsn shard[WORKER_MAX];
+};
+
+struct durable {
+	struct region region;
+	struct durable_shared *shared;
+};
+
+int durable_create(const char *instance, uint32_t workers, const struct region_identity *store);
+int durable_attach(struct durable *durable, const char *instance, uint32_t workers, const struct region_identity *store,
+    enum region_access access);
+void durable_detach(struct durable *durable);
+
+#endif

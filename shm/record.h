@@ -1,0 +1,117 @@
+/*
+ * record: one effect on one shard, as it stands in the stream ring and in the journal.  It states what happened (chosen
+ * slots, computed deadlines), never what was asked, so that applying it needs no clock, no chance and no configuration.
+ *
+ * Records are 8-byte aligned and follow each other without gaps; lsn is the position of the first byte in the shard's
+ * stream.  The last record of a transaction carries RECORD_LAST: the journal keeps or drops transactions whole.
+ */
+#ifndef SHM_RECORD_H
+#define SHM_RECORD_H
+
+#include <stdint.h>
+
+#include "shm/frame.h"
+#include "shm/ops.h"
+#include "shm/queue_config.h"
+
+#define RECORD_LAST 1u
+
+/* The first LSN of a stream: 0 means "no record". */
+#define LSN_FIRST 4096u
+
+struct record {
+	uint32_t bytes;  /* whole, multiple of 8 */
+	uint16_t type;   /* enum record_type */
+	uint16_t flags;
+	uint64_t lsn;
+	uint64_t time_ms; /* broker time; never goes back in a shard */
+};
+_Static_assert(sizeof(struct record) == 24, "record header: format");
+
+struct queue_created_record {
+	struct record record;
+	struct queue_config config;
+	struct queue_name name;
+	uint64_t etag;
+	uint32_t queue_idx;
+	uint32_t reserved;
+};
+
+struct queue_changed_record {
+	struct record record;
+	struct queue_config config;
+	uint64_t etag;
+	uint32_t queue_idx;
+	uint32_t reserved;
+};
+
+/* QUEUE_DELETING, QUEUE_FREED, PURGE_ENDED */
+struct queue_idx_record {
+	struct record record;
+	uint32_t queue_idx;
+	uint32_t reserved;
+};
+
+struct published_record {
+	struct record record;
+	uint64_t seq;
+	uint64_t visible_ms;       /* 0: ready at once */
+	uint64_t payload_hash;     /* XXH3-64 of attributes and body: checked at every delivery */
+	uint32_t queue_idx;
+	uint32_t msg_idx;
+	uint32_t attributes_bytes;
+	uint32_t body_bytes;
+	/* attributes, body, zero padding to 8 */
+};
+#define RECORD_PUBLISHED_BYTES 64u
+_Static_assert(sizeof(struct published_record) == RECORD_PUBLISHED_BYTES, "published record: format");
+
+struct leased_item {
+	uint64_t seq;
+	uint32_t msg_idx;
+	uint32_t reserved;
+};
+
+struct leased_record {
+	struct record record;
+	uint64_t first_token;      /* item k has first_token + k */
+	uint64_t lease_ends_ms;
+	uint32_t queue_idx;
+	uint32_t count;
+	struct leased_item items[];
+};
+
+struct settled_item {
+	uint64_t seq;
+	uint64_t when_ms;          /* EXTENDED: lease ends; RELEASED: visible again (0 at once); else 0 */
+	uint32_t msg_idx;
+	uint8_t to_state;          /* RELEASED: enum msg_state: READY, DELAYED or DEAD */
+	uint8_t counts_failure;    /* RELEASED: fail_count + 1 */
+	uint8_t cause;             /* RELEASED: enum release_cause */
+	uint8_t reserved;
+};
+
+enum release_cause { RELEASE_NACK, RELEASE_FAIL, RELEASE_EXPIRED, RELEASE_DUE };
+
+/* ACKED, EXTENDED, RELEASED, REMOVED */
+struct settled_record {
+	struct record record;
+	uint32_t queue_idx;
+	uint32_t count;
+	struct settled_item items[];
+};
+
+struct purge_begun_record {
+	struct record record;
+	uint64_t older_than_ms;
+	uint64_t seq_below;        /* messages published later stay */
+	uint32_t queue_idx;
+	uint32_t states;
+};
+
+struct restarted_record {
+	struct record record;
+	uint64_t generation;       /* high 16 bits of lease tokens from now on */
+};
+
+#endif

@@ -1,0 +1,81 @@
+#include "shm/registry.h"
+
+#include <string.h>
+
+#include "shm/atomic.h"
+#include "shm/hash.h"
+
+uint64_t
+registry_layout_hash(void)
+{
+	const uint64_t layout[] = { sizeof(struct registry_shared), sizeof(struct geometry), sizeof(struct slot), SLOT_MAX,
+		1 /* version */ };
+
+	return hash_bytes(layout, sizeof(layout));
+}
+
+static struct region_identity
+registry_full_identity(const struct region_identity *store)
+{
+	struct region_identity identity = *store;
+
+	identity.layout_hash = registry_layout_hash();
+	identity.geometry = 0;
+	identity.epoch = 0;
+	return identity;
+}
+
+int
+registry_create(const char *instance, const struct region_identity *store)
+{
+	struct region_identity identity = registry_full_identity(store);
+
+	return region_create(instance, "registry", REGION_HEADER_BYTES + sizeof(struct registry_shared), &identity);
+}
+
+int
+registry_attach(struct registry *registry, const char *instance, const struct region_identity *store,
+    enum region_access access)
+{
+	struct region_identity identity;
+
+	memset(registry, 0, sizeof(*registry));
+	if (store != NULL)
+		identity = registry_full_identity(store);
+	if (region_attach(&registry->region, instance, "registry", store != NULL ? &identity : NULL, access) != 0)
+		return -1;
+	if (registry->region.size_bytes < REGION_HEADER_BYTES + sizeof(struct registry_shared)) {
+		registry_detach(registry);
+		return -1;
+	}
+	registry->shared = (struct registry_shared *)((char *)registry->region.base + REGION_HEADER_BYTES);
+	return 0;
+}
+
+void
+registry_detach(struct registry *registry)
+{
+	region_detach(&registry->region);
+	memset(registry, 0, sizeof(*registry));
+}
+
+void
+registry_slot(const struct registry *registry, uint32_t slot, enum slot_state *state, uint64_t *epoch)
+{
+	/* The regions of this epoch exist.  Pairs with the supervisor's store_release in slot_set(). */
+	uint64_t word = load_acquire(&registry->shared->slot[slot].state_epoch);
+
+	*state = (enum slot_state)(word & 0xff);
+	*epoch = word >> 8;
+}
+
+struct region_identity
+registry_identity(const struct registry *registry)
+{
+	const struct region_header *header = registry->region.base;
+	struct region_identity identity = { 0 };
+
+	memcpy(identity.store_uuid, header->identity.store_uuid, sizeof(identity.store_uuid));
+	memcpy(identity.boot_id, header->identity.boot_id, sizeof(identity.boot_id));
+	return identity;
+}

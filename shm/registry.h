@@ -1,0 +1,85 @@
+/*
+ * registry: region `registry`, written by the supervisor only: who runs, in which incarnation, and the sizes of everything
+ * else.  Every process and the CLI read it.
+ */
+#ifndef SHM_REGISTRY_H
+#define SHM_REGISTRY_H
+
+#include <stdint.h>
+
+#include "shm/front.h"
+#include "shm/region.h"
+#include "shm/stream.h"
+
+/* Sizes of a shard's tables. */
+struct shard_geometry {
+	uint32_t messages;      /* slots of 128 bytes */
+	uint32_t queues;
+	uint32_t fronts;
+	uint32_t waiters_per_front;
+};
+
+/* Everything that must be equal for the regions to fit together. */
+struct geometry {
+	uint32_t fronts;
+	uint32_t workers;
+	struct shard_geometry shard;
+	struct stream_geometry stream;
+	struct front_geometry front;
+};
+
+/*
+ * A slot is one word, so that it cannot tear: epoch << 8 | enum slot_state.
+ *
+ *   EMPTY -> STARTING(1) -> LIVE(1) -> DEAD(1) -> STARTING(2) ...
+ *
+ * STARTING: the regions of this epoch exist and the process is being run.  LIVE: the supervisor saw it report ready.
+ * DEAD: the kernel said so; peers close the epoch (front.i) before the next STARTING.
+ */
+enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_LIVE, SLOT_DEAD };
+
+struct slot {
+	uint64_t state_epoch;
+	int32_t pid;
+	uint32_t restarts;
+	uint32_t last_signal;   /* of the last death: 0 none or exited */
+	int32_t last_status;    /* exit code of the last death */
+	uint64_t started_ms;    /* broker time */
+	uint64_t died_ns;       /* now_ns() at the last death: the pause begins here */
+};
+
+struct registry_shared {
+	char instance[INSTANCE_MAX_BYTES + 8];
+	uint8_t store_uuid[16];
+	int64_t clock_offset_ns;
+	struct geometry geometry;
+	uint64_t config_generation;  /* grows with each reload */
+	uint64_t is_draining;        /* 1: a clean stop is under way: frontds refuse new requests and close */
+	char listen[64];             /* "127.0.0.1:4000" as bound */
+	struct slot slot[SLOT_MAX];
+};
+
+struct registry {
+	struct region region;
+	struct registry_shared *shared;
+};
+
+uint64_t registry_layout_hash(void);
+int registry_create(const char *instance, const struct region_identity *store);
+int registry_attach(struct registry *registry, const char *instance, const struct region_identity *store,
+    enum region_access access);
+void registry_detach(struct registry *registry);
+
+static inline uint64_t
+slot_word(uint64_t epoch, enum slot_state state)
+{
+	return epoch << 8 | state;
+}
+
+/* Load-acquire of a slot's word; pairs with the supervisor's store_release: what belongs to the epoch exists. */
+void registry_slot(const struct registry *registry, uint32_t slot, enum slot_state *state, uint64_t *epoch);
+
+/* uuid and boot id that the other regions of this store carry. */
+struct region_identity registry_identity(const struct registry *registry);
+
+#endif

@@ -1,0 +1,196 @@
+#include "shm/role.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "shm/atomic.h"
+#include "shm/diag.h"
+
+const char *
+role_name(enum role_kind kind)
+{
+	static const char *const names[] = { [ROLE_FRONT] = "frontd", [ROLE_WORKER] = "workerd", [ROLE_PERSIST] = "persistd" };
+
+	return names[kind];
+}
+
+static uint32_t
+role_slot(enum role_kind kind, uint32_t index)
+{
+	switch (kind) {
+	case ROLE_FRONT:
+		return SLOT_FRONT(index);
+	case ROLE_WORKER:
+		return SLOT_WORKER(index);
+	case ROLE_PERSIST:
+		break;
+	}
+	return SLOT_PERSIST;
+}
+
+/* The value of `--name` as a number up to max, or ULLONG_MAX. */
+static unsigned long long
+argument_number(int argc, char **argv, const char *name, unsigned long long max)
+{
+	for (int i = 1; i + 1 < argc; i++) {
+		char *end;
+
+		if (strcmp(argv[i], name) != 0)
+			continue;
+		errno = 0;
+		unsigned long long value = strtoull(argv[i + 1], &end, 10);
+		return errno == 0 && *end == '\0' && end != argv[i + 1] && value <= max ? value : ULLONG_MAX;
+	}
+	return ULLONG_MAX;
+}
+
+static const char *
+argument_text(int argc, char **argv, const char *name)
+{
+	for (int i = 1; i + 1 < argc; i++) {
+		if (strcmp(argv[i], name) == 0)
+			return argv[i + 1];
+	}
+	return NULL;
+}
+
+static int
+role_arguments(struct role *role, int argc, char **argv)
+{
+	unsigned long long index = argument_number(argc, argv, "--index", FRONT_MAX - 1);
+	unsigned long long epoch = argument_number(argc, argv, "--epoch", UINT64_MAX >> 8);
+	const char *instance = argument_text(argc, argv, "--instance");
+
+	if (instance == NULL || strlen(instance) > INSTANCE_MAX_BYTES || index == ULLONG_MAX || epoch == ULLONG_MAX) {
+		diag(DIAG_ERROR, "%s is started by `chasqui up`, not by hand", argv[0]);
+		return -1;
+	}
+	memcpy(role->instance, instance, strlen(instance) + 1);
+	role->index = (uint32_t)index;
+	role->epoch = epoch;
+	return 0;
+}
+
+/* Die with the supervisor: the service manager starts it again, and all regions are attached warm. */
+static int
+role_follow_parent(void)
+{
+	pid_t parent = getppid();
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
+		diag_errno("cannot tie this process to its supervisor");
+		return -1;
+	}
+	if (parent == 1 || getppid() != parent) {
+		diag(DIAG_ERROR, "the supervisor is gone already");
+		return -1;
+	}
+	return 0;
+}
+
+int
+role_start(struct role *role, enum role_kind kind, int argc, char **argv)
+{
+	memset(role, 0, sizeof(*role));
+	role->kind = kind;
+	if (role_arguments(role, argc, argv) != 0)
+		return -1;
+	diag_init(role->instance, role_name(kind), role->index, DIAG_INFO);
+	if (role_follow_parent() != 0)
+		return -1;
+	for (uint32_t slot = 0; slot < SLOT_MAX; slot++)
+		role->event_fd[slot] = EVENT_FD(slot);
+	return role_attach(role);
+}
+
+static bool
+slot_is_used(const struct geometry *geometry, uint32_t slot)
+{
+	if (slot < SLOT_WORKER(0))
+		return slot < geometry->fronts;
+	if (slot < SLOT_PERSIST)
+		return slot - SLOT_WORKER(0) < geometry->workers;
+	return slot == SLOT_PERSIST;
+}
+
+static int
+role_attach_peers(struct role *role)
+{
+	for (uint32_t slot = 0; slot < SLOT_MAX; slot++) {
+		if (slot == role->slot || !slot_is_used(&role->geometry, slot))
+			continue;
+		if (stats_attach(&role->peer[slot], role->instance, slot, &role->store, REGION_READ_ONLY) != 0) {
+			diag_errno("cannot attach shared memory stats.%u", slot);
+			return -1;
+		}
+		role->waker[slot] = (struct waker){ .word = &role->peer[slot].shared->parked,
+			.event_fd = role->event_fd[slot] };
+	}
+	return 0;
+}
+
+int
+role_attach(struct role *role)
+{
+	role->slot = role_slot(role->kind, role->index);
+	if (registry_attach(&role->registry, role->instance, NULL, REGION_READ_ONLY) != 0) {
+		diag_errno("cannot attach the registry of instance %s", role->instance);
+		return -1;
+	}
+	const struct region_header *header = role->registry.region.base;
+	if (header->identity.layout_hash != registry_layout_hash()) {
+		diag(DIAG_ERROR, "the registry of instance %s is of another build; stop it and start again", role->instance);
+		goto fail;
+	}
+	role->store = registry_identity(&role->registry);
+	role->geometry = role->registry.shared->geometry;
+	if (role->geometry.fronts > FRONT_MAX || role->geometry.workers > WORKER_MAX ||
+	    !slot_is_used(&role->geometry, role->slot)) {
+		diag(DIAG_ERROR, "the registry of instance %s has no place for %s %u", role->instance, role_name(role->kind),
+		    role->index);
+		goto fail;
+	}
+	if (stats_attach(&role->stats, role->instance, role->slot, &role->store, REGION_READ_WRITE) != 0) {
+		diag_errno("cannot attach shared memory stats.%u", role->slot);
+		goto fail;
+	}
+	if (role_attach_peers(role) != 0)
+		goto fail;
+	/* A predecessor that was killed asleep would keep its peers signalling. */
+	park_end(&role->stats.shared->parked);
+	return 0;
+
+fail:
+	role_detach(role);
+	return -1;
+}
+
+void
+role_detach(struct role *role)
+{
+	for (uint32_t slot = 0; slot < SLOT_MAX; slot++) {
+		stats_detach(&role->peer[slot]);
+		role->waker[slot] = (struct waker){ 0 };
+	}
+	stats_detach(&role->stats);
+	registry_detach(&role->registry);
+}
+
+void
+role_is_ready(struct role *role)
+{
+	store_relaxed(&role->stats.shared->phase, PHASE_SERVING);
+	/* What this incarnation set up is visible before it counts as serving.  Pairs with the supervisor's load_acquire. */
+	store_release(&role->stats.shared->ready_epoch, role->epoch);
+}
+
+bool
+role_is_draining(const struct role *role)
+{
+	return load_relaxed(&role->registry.shared->is_draining) != 0;
+}

@@ -1,0 +1,49 @@
+/*
+ * role: how any daemon starts.  The supervisor runs it with `--instance NAME --index I --epoch E`, the configuration in
+ * descriptor CONF_FD, eventfds from EVENT_FD(0), a frontd's listener in LISTEN_FD.  role_start() ties its life to the
+ * supervisor's and attaches what every daemon needs: registry, its own statistics, and the sleep words of its peers.
+ */
+#ifndef SHM_ROLE_H
+#define SHM_ROLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shm/park.h"
+#include "shm/registry.h"
+#include "shm/stats.h"
+
+enum role_kind { ROLE_FRONT, ROLE_WORKER, ROLE_PERSIST };
+
+struct role {
+	enum role_kind kind;
+	char instance[INSTANCE_MAX_BYTES + 1];
+	uint32_t index;
+	uint32_t slot;
+	uint64_t epoch;
+	struct registry registry;
+	struct region_identity store;   /* uuid and boot id */
+	struct geometry geometry;       /* a copy, checked */
+	struct stats stats;             /* own, writable */
+	struct stats peer[SLOT_MAX];    /* read-only */
+	struct waker waker[SLOT_MAX];   /* word NULL where the peer is not known */
+	bool is_thread;                 /* tests: no PDEATHSIG, no fixed descriptors */
+	int event_fd[SLOT_MAX];         /* EVENT_FD(slot), or a test's own */
+};
+
+/* Parse argv, prctl(PR_SET_PDEATHSIG), attach.  0, or -1 and a diag; then exit 78 (bad arguments) or 70. */
+int role_start(struct role *role, enum role_kind kind, int argc, char **argv);
+
+/* Attach everything for a role whose kind, instance, index, epoch (and in tests event_fd, is_thread) are set. */
+int role_attach(struct role *role);
+void role_detach(struct role *role);
+
+/* This incarnation serves from now on: the supervisor makes its slot LIVE. */
+void role_is_ready(struct role *role);
+
+/* True while the supervisor has not begun a clean stop. */
+bool role_is_draining(const struct role *role);
+
+const char *role_name(enum role_kind kind);
+
+#endif

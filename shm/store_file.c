@@ -1,0 +1,137 @@
+#include "shm/store_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "shm/diag.h"
+#include "shm/limits.h"
+
+#define STORE_VERSION 1u
+#define STORE_BYTES_MAX 512
+
+static int
+parse_uuid(const char *hex, uint8_t uuid[16])
+{
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned byte;
+
+		if (sscanf(hex + 2 * i, "%2x", &byte) != 1)
+			return -1;
+		uuid[i] = (uint8_t)byte;
+	}
+	return 0;
+}
+
+static int
+store_parse(const char *text, struct store_file *store)
+{
+	unsigned version = 0;
+	char hex[33] = "";
+
+	if (sscanf(text, "chasqui-store %u uuid %32[0-9a-f] shards %u", &version, hex, &store->shards) != 3)
+		return -1;
+	if (version != STORE_VERSION || strlen(hex) != 32 || store->shards < 1 || store->shards > WORKER_MAX)
+		return -1;
+	return parse_uuid(hex, store->uuid);
+}
+
+int
+store_file_load(const char *directory, struct store_file *store)
+{
+	char path[PATH_MAX], text[STORE_BYTES_MAX + 1];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/store", directory);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		if (errno != ENOENT)
+			diag_errno("cannot read %s; does it belong to another user?", path);
+		return -1;
+	}
+	n = read(fd, text, STORE_BYTES_MAX);
+	close(fd);
+	if (n < 0) {
+		diag_errno("cannot read %s", path);
+		return -1;
+	}
+	text[n] = '\0';
+	if (store_parse(text, store) != 0) {
+		diag(DIAG_ERROR, "%s is damaged or of another version: it should say `chasqui-store %u`, uuid and shards; restore "
+		                 "it from a backup, or choose another data.directory", path, STORE_VERSION);
+		errno = EINVAL;
+		return -1;
+	}
+	return 0;
+}
+
+static int
+store_format(const struct store_file *store, char text[STORE_BYTES_MAX])
+{
+	time_t now = time(NULL);
+	struct tm utc;
+	char uuid[33], created[32];
+
+	for (unsigned i = 0; i < 16; i++)
+		snprintf(uuid + 2 * i, 3, "%02x", store->uuid[i]);
+	gmtime_r(&now, &utc);
+	strftime(created, sizeof(created), "%Y-%m-%dT%H:%M:%SZ", &utc);
+	return snprintf(text, STORE_BYTES_MAX, "chasqui-store %u\nuuid %s\nshards %u\ncreated %s\n", STORE_VERSION, uuid,
+	    store->shards, created);
+}
+
+/* Under a temporary name, flushed, then renamed: whoever sees the name sees all of it, also after a power cut. */
+static int
+store_write(int directory_fd, const char *text, int count)
+{
+	int fd = openat(directory_fd, "store.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int saved;
+
+	if (fd < 0)
+		return -1;
+	if (write(fd, text, (size_t)count) != count || fsync(fd) != 0)
+		goto fail;
+	if (renameat(directory_fd, "store.new", directory_fd, "store") != 0 || fsync(directory_fd) != 0)
+		goto fail;
+	close(fd);
+	return 0;
+
+fail:
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+int
+store_file_load_or_create(const char *directory, uint32_t shards, struct store_file *store)
+{
+	char text[STORE_BYTES_MAX];
+	int directory_fd, result;
+
+	if (store_file_load(directory, store) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return -1;
+	store->shards = shards;
+	if (getrandom(store->uuid, sizeof(store->uuid), 0) != sizeof(store->uuid)) {
+		diag_errno("cannot draw a uuid");
+		return -1;
+	}
+	directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory_fd < 0) {
+		diag_errno("cannot open %s", directory);
+		return -1;
+	}
+	result = store_write(directory_fd, text, store_format(store, text));
+	if (result != 0)
+		diag_errno("cannot write %s/store; free space in the data directory, or see that it may be written", directory);
+	close(directory_fd);
+	return result;
+}

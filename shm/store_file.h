@@ -1,0 +1,27 @@
+/*
+ * store_file: DIR/store, which gives a data directory its name: a uuid that every region and every journal segment carries,
+ * and the number of shards it was made with.  Made once, by the supervisor, before the regions and before persistd first
+ * runs; persistd reads it (persistd/store).
+ *
+ *   chasqui-store 1
+ *   uuid 0123456789abcdef0123456789abcdef
+ *   shards 1
+ *   created 2026-11-23T11:00:00Z
+ */
+#ifndef SHM_STORE_FILE_H
+#define SHM_STORE_FILE_H
+
+#include <stdint.h>
+
+struct store_file {
+	uint8_t uuid[16];
+	uint32_t shards;
+};
+
+/* Read it.  0; or -1: with errno ENOENT and quiet when there is none, else a diag. */
+int store_file_load(const char *directory, struct store_file *store);
+
+/* Read it, or make it, whole and on stable storage, with a new random uuid.  0, or -1 and a diag. */
+int store_file_load_or_create(const char *directory, uint32_t shards, struct store_file *store);
+
+#endif
