@@ -127,7 +127,7 @@ $(BUILD)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(LIBS_TEST)
 # --- running ---
 
 run: all ## start a broker on 127.0.0.1:4000, its data in ./data
-	@sed -n '/^## First message/,/^## /s/^    //p' conf/README.md
+	@sed -n '/^## First message/,/^## /{s/^    //p;/^$$/p;}' conf/README.md
 	@exec $(BIN)/chasqui up -c conf/chasqui.ini -o data.directory=./data
 
 tests: $(PROGRAMS) $(TESTS) $(FUZZ_REPLAYS) ## build all tests

@@ -46,11 +46,11 @@ is_text(enum option_type type)
 	return type == OPTION_NAME || type == OPTION_ADDRESS || type == OPTION_PATH;
 }
 
+/* No dots: `a.b` would begin like the regions of `a`, which are removed by their beginning. */
 static bool
 is_name(const char *text)
 {
-	return text[0] != '.' && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") ==
-	    strlen(text);
+	return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == strlen(text);
 }
 
 /* A path that an INI file gives back as it was: no control characters, nothing that inih takes for a comment. */
@@ -168,7 +168,7 @@ conf_option_range(unsigned index, char text[CONF_TEXT_BYTES])
 	format_limits(option, limits, sizeof(limits));
 	switch (option->type) {
 	case OPTION_NAME:
-		snprintf(text, CONF_TEXT_BYTES, "1 to %" PRIu64 " of A-Z a-z 0-9 _ - .", option->max);
+		snprintf(text, CONF_TEXT_BYTES, "1 to %" PRIu64 " of A-Z a-z 0-9 _ -", option->max);
 		return;
 	case OPTION_ADDRESS:
 		snprintf(text, CONF_TEXT_BYTES, "address:port");

@@ -21,6 +21,18 @@ struct durable_lsn {
 	_Alignas(CACHE_LINE_PAIR) uint64_t lsn; /* all records below are on stable storage */
 };
 
+/*
+ * Where a successor goes on.  Many words that have to agree, and SIGKILL may strike between any two: so there are two, the
+ * one not in use is written, and then the one word point_now makes it the one in use.
+ */
+struct durable_point {
+	uint64_t index;             /* last durable batch */
+	uint64_t hash;              /* of it: where the chain goes on */
+	uint64_t segment;           /* that holds it */
+	uint64_t reserved;
+	uint64_t lsn[WORKER_MAX];
+};
+
 struct durable_shared {
 	_Alignas(CACHE_LINE_PAIR) uint32_t journal_state; /* enum journal_state; store-release after the lsns */
 	uint32_t reserved;
@@ -29,6 +41,9 @@ struct durable_shared {
 	uint64_t segment;           /* number of the segment being written */
 	uint64_t batch_hash;        /* of the last durable batch: where a successor's chain goes on */
 	struct durable_lsn shard[WORKER_MAX];
+	/* persistd's own: valid where persist_epoch is not 0. */
+	struct durable_point point[2];
+	uint64_t point_now;         /* 0 or 1 */
 };
 
 struct durable {

@@ -21,12 +21,14 @@ queue_config_merge(struct queue_config *into, const struct queue_config *from, u
 		into->lease_ms = from->lease_ms;
 	if (fields & FIELD_DELAY)
 		into->delay_ms = from->delay_ms;
-	if (fields & FIELD_BACKOFF) {
+	if (fields & FIELD_BACKOFF_TYPE)
 		into->backoff_type = from->backoff_type;
+	if (fields & FIELD_BACKOFF_MIN)
 		into->backoff_min_ms = from->backoff_min_ms;
+	if (fields & FIELD_BACKOFF_MAX)
 		into->backoff_max_ms = from->backoff_max_ms;
+	if (fields & FIELD_BACKOFF_JITTER)
 		into->backoff_jitter_ppm = from->backoff_jitter_ppm;
-	}
 	if (fields & FIELD_MAX_MESSAGES)
 		into->max_messages = from->max_messages;
 	if (fields & FIELD_MAX_BYTES)

@@ -32,13 +32,17 @@ _Static_assert(sizeof(struct queue_config) == 72, "queue configuration: format o
 enum queue_config_field {
 	FIELD_LEASE = 1 << 0,
 	FIELD_DELAY = 1 << 1,
-	FIELD_BACKOFF = 1 << 2, /* type, min, max and jitter together */
+	FIELD_BACKOFF_TYPE = 1 << 2,
 	FIELD_MAX_MESSAGES = 1 << 3,
 	FIELD_MAX_BYTES = 1 << 4,
 	FIELD_MAX_MESSAGE_BYTES = 1 << 5,
 	FIELD_MAX_IN_FLIGHT = 1 << 6,
 	FIELD_MAX_DELIVERIES = 1 << 7,
 	FIELD_DURABILITY = 1 << 8,
+	FIELD_BACKOFF_MIN = 1 << 9, /* single, so that a merge patch of one keeps the others */
+	FIELD_BACKOFF_MAX = 1 << 10,
+	FIELD_BACKOFF_JITTER = 1 << 11,
+	FIELD_BACKOFF = FIELD_BACKOFF_TYPE | FIELD_BACKOFF_MIN | FIELD_BACKOFF_MAX | FIELD_BACKOFF_JITTER,
 };
 
 /* The defaults of API.md. */

@@ -86,7 +86,8 @@ role_follow_parent(void)
 		diag_errno("cannot tie this process to its supervisor");
 		return -1;
 	}
-	if (parent == 1 || getppid() != parent) {
+	/* A parent that went before that is no worry: the supervisor ties us before exec already (cli/children). */
+	if (getppid() != parent) {
 		diag(DIAG_ERROR, "the supervisor is gone already");
 		return -1;
 	}

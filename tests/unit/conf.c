@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cli/regions.h"
 #include "conf/address.h"
 #include "conf/value.h"
 #include "shm/diag.h"
@@ -263,6 +264,19 @@ START_TEST(limits_are_those_of_shm)
 }
 END_TEST
 
+START_TEST(the_shipped_defaults_take_less_than_160_MiB_of_shared_memory)
+{
+	struct geometry geometry;
+	size_t bytes;
+
+	conf_defaults(&conf);
+	geometry = regions_geometry(&conf);
+	bytes = regions_sizes(&geometry).total_bytes;
+	ck_assert_msg(bytes < 160u << 20, "they take %zu bytes", bytes);
+	ck_assert_uint_ge(conf.worker_messages, 300000);
+}
+END_TEST
+
 START_TEST(choices_stand_in_the_order_of_their_enums)
 {
 	struct conf_error unused;
@@ -367,6 +381,7 @@ conf_suite(void)
 	tcase_add_test(values, without_users_only_loopback_is_served);
 	tcase_add_test(values, values_that_contradict_each_other_are_refused);
 	tcase_add_test(values, limits_are_those_of_shm);
+	tcase_add_test(values, the_shipped_defaults_take_less_than_160_MiB_of_shared_memory);
 	tcase_add_test(values, choices_stand_in_the_order_of_their_enums);
 	tcase_add_test(values, values_format_as_they_are_written);
 	tcase_add_test(values, addresses_become_socket_addresses);

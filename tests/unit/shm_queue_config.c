@@ -36,7 +36,7 @@ START_TEST(a_merge_of_nothing_changes_nothing_and_of_all_changes_all)
 
 	queue_config_merge(&config, &other, 0);
 	ck_assert_mem_eq(&config, &before, sizeof(config));
-	queue_config_merge(&config, &other, 2 * FIELD_DURABILITY - 1);
+	queue_config_merge(&config, &other, 2 * FIELD_BACKOFF_JITTER - 1);
 	ck_assert_mem_eq(&config, &other, sizeof(config));
 }
 END_TEST
@@ -54,11 +54,17 @@ START_TEST(a_merge_takes_only_the_field_that_is_named)
 	case FIELD_DELAY:
 		expected.delay_ms = 2;
 		break;
-	case FIELD_BACKOFF:
-		expected.backoff_min_ms = 3;
-		expected.backoff_max_ms = 4;
-		expected.backoff_jitter_ppm = 10;
+	case FIELD_BACKOFF_TYPE:
 		expected.backoff_type = BACKOFF_LINEAR;
+		break;
+	case FIELD_BACKOFF_MIN:
+		expected.backoff_min_ms = 3;
+		break;
+	case FIELD_BACKOFF_MAX:
+		expected.backoff_max_ms = 4;
+		break;
+	case FIELD_BACKOFF_JITTER:
+		expected.backoff_jitter_ppm = 10;
 		break;
 	case FIELD_MAX_MESSAGES:
 		expected.max_messages = 5;
@@ -128,7 +134,7 @@ suite(void)
 
 	tcase_add_test(tcase, the_defaults_are_valid_and_those_of_the_documentation);
 	tcase_add_test(tcase, a_merge_of_nothing_changes_nothing_and_of_all_changes_all);
-	tcase_add_loop_test(tcase, a_merge_takes_only_the_field_that_is_named, 0, 9);
+	tcase_add_loop_test(tcase, a_merge_takes_only_the_field_that_is_named, 0, 12);
 	tcase_add_test(tcase, every_value_has_its_bound);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -1,0 +1,115 @@
+#include "cli/arguments.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Letters that have no short form stand for the long one only. */
+static const struct option long_options[] = {
+	{ "instance", required_argument, NULL, 'i' },
+	{ "url", required_argument, NULL, 'u' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "config", required_argument, NULL, 'c' },
+	{ "option", required_argument, NULL, 'o' },
+	{ "file", required_argument, NULL, 'f' },
+	{ "type", required_argument, NULL, 't' },
+	{ "attribute", required_argument, NULL, 'a' },
+	{ "delay", required_argument, NULL, 'd' },
+	{ "lease", required_argument, NULL, 'l' },
+	{ "wait", required_argument, NULL, 'w' },
+	{ "max", required_argument, NULL, 'n' },
+	{ "mode", required_argument, NULL, 'm' },
+	{ "state", required_argument, NULL, 's' },
+	{ "older-than", required_argument, NULL, 'O' },
+	{ "timeout", required_argument, NULL, 'T' },
+	{ "keep-lease", no_argument, NULL, 'k' },
+	{ "repair", no_argument, NULL, 'R' },
+	{ "replace", no_argument, NULL, 'r' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static bool
+list_add(const char **list, unsigned *count, const char *word)
+{
+	if (*count == ARGUMENTS_LIST_MAX) {
+		fprintf(stderr, "chasqui: more than %d of one option\n", ARGUMENTS_LIST_MAX);
+		return false;
+	}
+	list[(*count)++] = word;
+	return true;
+}
+
+/* Where the argument of an option goes; NULL for those that are no single string. */
+static const char **
+string_of(struct arguments *arguments, int letter)
+{
+	switch (letter) {
+	case 'i': return &arguments->instance;
+	case 'u': return &arguments->url;
+	case 'c': return &arguments->conf_file;
+	case 'f': return &arguments->body_file;
+	case 't': return &arguments->content_type;
+	case 'd': return &arguments->delay;
+	case 'l': return &arguments->lease;
+	case 'w': return &arguments->wait;
+	case 'n': return &arguments->max;
+	case 'm': return &arguments->mode;
+	case 's': return &arguments->state;
+	case 'O': return &arguments->older_than;
+	case 'T': return &arguments->timeout;
+	default: return NULL;
+	}
+}
+
+static bool *
+flag_of(struct arguments *arguments, int letter)
+{
+	switch (letter) {
+	case 'j': return &arguments->is_json;
+	case 'k': return &arguments->keeps_lease;
+	case 'R': return &arguments->repairs;
+	case 'r': return &arguments->replaces;
+	default: return NULL;
+	}
+}
+
+static bool
+take(struct arguments *arguments, int letter, const char *argument)
+{
+	const char **string = string_of(arguments, letter);
+	bool *flag = flag_of(arguments, letter);
+
+	if (string != NULL)
+		*string = argument;
+	else if (flag != NULL)
+		*flag = true;
+	else if (letter == 'a')
+		return list_add(arguments->attributes, &arguments->attribute_count, argument);
+	else
+		return list_add(arguments->assignments, &arguments->assignment_count, argument);
+	return true;
+}
+
+bool
+arguments_parse(struct arguments *arguments, const char *allowed, int argc, char **argv)
+{
+	int letter;
+
+	memset(arguments, 0, sizeof(*arguments));
+	arguments->instance = "default";
+	optind = 1;
+	/* getopt_long itself says what it does not know. */
+	while ((letter = getopt_long(argc, argv, "i:jc:o:f:t:a:n:", long_options, NULL)) != -1) {
+		if (letter == '?')
+			return false;
+		if (strchr(allowed, letter) == NULL) {
+			fprintf(stderr, "chasqui: %s does not take %s\n", argv[0], argv[optind - 1]);
+			return false;
+		}
+		if (!take(arguments, letter, optarg))
+			return false;
+	}
+	arguments->words = argv + optind;
+	arguments->word_count = argc - optind;
+	return true;
+}

@@ -1,0 +1,117 @@
+/* The table of verbs, what they take, and what can be configured. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/verbs.h"
+#include "conf/conf.h"
+
+static const struct verb verbs[] = {
+	{ "up", verb_up, "up [-c FILE] [-o section.key=value]...", "run a broker in the foreground, until SIGTERM" },
+	{ "down", verb_down, "down [-i NAME] [--timeout SECONDS]", "stop a broker and wait until it is gone" },
+	{ "status", verb_status, "status [-i NAME] [--json]", "its processes, from shared memory" },
+	{ "stats", verb_stats, "stats [-i NAME] [--json]", "counters and latencies, from shared memory" },
+	{ "check", verb_check, "check [-i NAME] [-c FILE] [-o section.key=value]... [--repair] [DIRECTORY]",
+	  "verify the journal and, while no broker runs, the shared memory it left" },
+	{ "queue", verb_queue,
+	  "queue ls [PREFIX]\n"
+	  "queue show QUEUE\n"
+	  "queue create QUEUE [--replace] [FIELD=VALUE]...\n"
+	  "queue rm QUEUE\n"
+	  "queue purge QUEUE [--state ready,delayed,dead,leased] [--older-than DURATION]",
+	  "queues, over HTTP" },
+	{ "msg", verb_msg,
+	  "msg put QUEUE [BODY | -f FILE] [-t CONTENT-TYPE] [-a NAME=VALUE]... [--delay DURATION]\n"
+	  "msg get QUEUE [-n MAX] [--wait DURATION] [--lease DURATION] [--keep-lease]\n"
+	  "msg ack QUEUE RECEIPT...\n"
+	  "msg nack QUEUE RECEIPT [--mode release|fail] [--delay DURATION]",
+	  "messages, over HTTP; get acknowledges what it has printed, unless --keep-lease" },
+	{ "help", verb_help, "help [VERB | options]", "this text; what a verb takes; what can be configured" },
+	{ "version", verb_version, "version", "the version of this program" },
+};
+
+#define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
+
+const struct verb *
+verb_find(const char *name)
+{
+	for (size_t i = 0; i < VERB_COUNT; i++) {
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	}
+	return NULL;
+}
+
+static void
+print_synopsis(FILE *file, const struct verb *verb)
+{
+	const char *prefix = "usage: ";
+
+	for (const char *line = verb->synopsis; line != NULL; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		fprintf(file, "%schasqui %.*s\n", prefix, (int)strcspn(line, "\n"), line);
+		prefix = "       ";
+	}
+}
+
+int
+verb_usage(const char *name)
+{
+	print_synopsis(stderr, verb_find(name));
+	return CLI_USAGE;
+}
+
+/* The table of docs/operations.md. */
+static void
+print_options(void)
+{
+	struct conf conf;
+	char range[CONF_TEXT_BYTES];
+
+	conf_defaults(&conf);
+	printf("| option | default | allowed | takes effect | meaning |\n|---|---|---|---|---|\n");
+	for (unsigned i = 0; i < conf_option_count(); i++) {
+		conf_option_range(i, range);
+		for (char *bar = strchr(range, '|'); bar != NULL; bar = strchr(bar, '|'))
+			*bar = ',';
+		printf("| `%s.%s` | `%s` | %s | %s | %s |\n", conf_option_section(i), conf_option_key(i),
+		    conf_option_default(i), range, conf_option_is_reloadable(i) ? "SIGHUP" : "restart", conf_option_help(i));
+	}
+}
+
+int
+verb_version(int argc, char **argv)
+{
+	(void)argc; /* the signature of all verbs */
+	(void)argv;
+	printf("chasqui %s\n", CHASQUI_VERSION);
+	return CLI_OK;
+}
+
+int
+verb_help(int argc, char **argv)
+{
+	const struct verb *verb;
+
+	if (argc > 1 && strcmp(argv[1], "options") == 0) {
+		print_options();
+		return CLI_OK;
+	}
+	if (argc > 1) {
+		verb = verb_find(argv[1]);
+		if (verb == NULL) {
+			fprintf(stderr, "chasqui: there is no verb %s; see chasqui help\n", argv[1]);
+			return CLI_USAGE;
+		}
+		print_synopsis(stdout, verb);
+		printf("%s\n", verb->help);
+		return CLI_OK;
+	}
+	printf("chasqui VERB ...: a message broker.  First: chasqui up -c FILE\n\n");
+	for (size_t i = 0; i < VERB_COUNT; i++)
+		printf("  %-8s %s\n", verbs[i].name, verbs[i].help);
+	printf("\n  -i NAME  the broker's instance.name (default `default`)\n"
+	       "  --json   for programs: status, stats, queue, msg\n"
+	       "  --url U  for queue, msg: another broker, such as http://127.0.0.1:4000\n\n"
+	       "Exit codes: 0 done, 1 failed or refused, 2 wrong command line, 69 not running, 78 wrong configuration.\n");
+	return CLI_OK;
+}

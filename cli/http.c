@@ -1,0 +1,199 @@
+#include "cli/http.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/instance.h"
+#include "cli/verbs.h"
+
+#define CONNECT_TIMEOUT_S 5L
+#define TIMEOUT_S 120L /* the longest long poll is 60 s */
+#define ANSWER_BYTES_MAX (64u << 20)
+
+int
+http_open(struct http_client *client, const struct arguments *arguments)
+{
+	struct registry registry;
+
+	if (arguments->url != NULL) {
+		snprintf(client->base, sizeof(client->base), "%s", arguments->url);
+		if (client->base[strlen(client->base) - 1] == '/')
+			client->base[strlen(client->base) - 1] = '\0';
+	} else {
+		if (!instance_attach(&registry, arguments->instance))
+			return CLI_NOT_RUNNING;
+		snprintf(client->base, sizeof(client->base), "http://%.64s", registry.shared->listen);
+		registry_detach(&registry);
+	}
+	client->curl = curl_easy_init();
+	if (client->curl == NULL) {
+		fprintf(stderr, "chasqui: cannot start libcurl: out of memory\n");
+		return CLI_FAILED;
+	}
+	return 0;
+}
+
+void
+http_close(struct http_client *client)
+{
+	curl_easy_cleanup(client->curl);
+}
+
+char *
+http_path(struct http_client *client, const char *queue, const char *rest)
+{
+	char *name = curl_easy_escape(client->curl, queue, 0);
+	char *path = curl_maprintf("/v1/queues/%s%s", name, rest);
+
+	curl_free(name);
+	return path;
+}
+
+static size_t
+take_body(char *bytes, size_t size, size_t count, void *context)
+{
+	struct http_answer *answer = context;
+	char *body;
+
+	count *= size;
+	if (answer->body_bytes + count > ANSWER_BYTES_MAX)
+		return 0;
+	body = realloc(answer->body, answer->body_bytes + count + 1);
+	if (body == NULL)
+		return 0;
+	memcpy(body + answer->body_bytes, bytes, count);
+	answer->body = body;
+	answer->body_bytes += count;
+	body[answer->body_bytes] = '\0';
+	return count;
+}
+
+/* Base, path and query.  Give it to curl_free(). */
+static char *
+url_of(struct http_client *client, const struct http_call *call)
+{
+	char *url = curl_maprintf("%s%s", client->base, call->path);
+	const char *joint = strchr(call->path, '?') != NULL ? "&" : "?";
+
+	for (const char *const *q = call->query; q != NULL && *q != NULL; q += 2) {
+		char *value;
+		char *longer;
+
+		if (q[1] == NULL)
+			continue;
+		value = curl_easy_escape(client->curl, q[1], 0);
+		longer = curl_maprintf("%s%s%s=%s", url, joint, q[0], value);
+		curl_free(value);
+		curl_free(url);
+		url = longer;
+		joint = "&";
+	}
+	return url;
+}
+
+static struct curl_slist *
+headers_of(const struct http_call *call)
+{
+	struct curl_slist *headers = NULL;
+	char line[512];
+
+	snprintf(line, sizeof(line), "Accept: %s", call->accept != NULL ? call->accept : "application/json");
+	headers = curl_slist_append(headers, line);
+	if (call->body != NULL) {
+		snprintf(line, sizeof(line), "Content-Type: %s",
+		    call->content_type != NULL ? call->content_type : "application/json");
+		headers = curl_slist_append(headers, line);
+	}
+	for (const struct curl_slist *more = call->headers; more != NULL; more = more->next)
+		headers = curl_slist_append(headers, more->data);
+	return headers;
+}
+
+int
+http_ask(struct http_client *client, const struct http_call *call, struct http_answer *answer)
+{
+	struct curl_slist *headers = headers_of(call);
+	char *url = url_of(client, call);
+	CURLcode code;
+
+	memset(answer, 0, sizeof(*answer));
+	/* Keeps the connection. */
+	curl_easy_reset(client->curl);
+	curl_easy_setopt(client->curl, CURLOPT_URL, url);
+	curl_easy_setopt(client->curl, CURLOPT_CUSTOMREQUEST, call->method);
+	curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(client->curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
+	curl_easy_setopt(client->curl, CURLOPT_TIMEOUT, TIMEOUT_S);
+	/* A broker is beside us, not behind the proxy that the environment names for the web. */
+	curl_easy_setopt(client->curl, CURLOPT_NOPROXY, "*");
+	curl_easy_setopt(client->curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, take_body);
+	curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, answer);
+	if (call->body != NULL) {
+		curl_easy_setopt(client->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_bytes);
+		curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, call->body);
+	}
+	code = curl_easy_perform(client->curl);
+	curl_slist_free_all(headers);
+	curl_free(url);
+	if (code != CURLE_OK) {
+		fprintf(stderr, "chasqui: %s: %s\n", client->base, curl_easy_strerror(code));
+		http_release(answer);
+		return code == CURLE_COULDNT_CONNECT ? CLI_NOT_RUNNING : CLI_FAILED;
+	}
+	curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &answer->status);
+	return 0;
+}
+
+void
+http_release(struct http_answer *answer)
+{
+	free(answer->body);
+	memset(answer, 0, sizeof(*answer));
+}
+
+const char *
+http_header(struct http_client *client, const char *name)
+{
+	struct curl_header *header;
+
+	if (curl_easy_header(client->curl, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+		return NULL;
+	return header->value;
+}
+
+bool
+http_is_done(const struct http_answer *answer)
+{
+	const char *detail;
+	const char *title;
+	const char *code;
+	json_t *problem;
+
+	if (answer->status >= 200 && answer->status <= 299)
+		return true;
+	problem = answer->body != NULL ? json_loadb(answer->body, answer->body_bytes, 0, NULL) : NULL;
+	title = json_string_value(json_object_get(problem, "title"));
+	detail = json_string_value(json_object_get(problem, "detail"));
+	code = json_string_value(json_object_get(problem, "code"));
+	if (title != NULL && detail != NULL && strcmp(title, detail) == 0)
+		detail = NULL;
+	fprintf(stderr, "chasqui: %ld %s: %s%s%s\n", answer->status, code != NULL ? code : "error", title != NULL ? title : "",
+	    title != NULL && detail != NULL ? ": " : "", detail != NULL ? detail : "");
+	json_decref(problem);
+	return false;
+}
+
+json_t *
+http_json(const struct http_answer *answer)
+{
+	json_error_t error;
+	json_t *json = NULL;
+
+	if (answer->body != NULL)
+		json = json_loadb(answer->body, answer->body_bytes, 0, &error);
+	if (json == NULL)
+		fprintf(stderr, "chasqui: the answer is not JSON; is this a Chasqui?\n");
+	return json;
+}

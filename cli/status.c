@@ -1,0 +1,171 @@
+/* chasqui status: who runs, in which incarnation, and how the journal is.  Shared memory only. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/arguments.h"
+#include "cli/instance.h"
+#include "cli/print.h"
+#include "cli/verbs.h"
+#include "shm/atomic.h"
+#include "shm/durable.h"
+#include "shm/limits.h"
+#include "shm/stats.h"
+
+static const char *const journal_states[] = {
+	[JOURNAL_STARTING] = "starting",
+	[JOURNAL_OK] = "ok",
+	[JOURNAL_DISK_FULL] = "disk-full",
+	[JOURNAL_FAILED] = "failed",
+};
+
+static const char *const phases[] = {
+	[PHASE_STARTING] = "starting", [PHASE_REPLAY] = "replay",   [PHASE_RECOVERY] = "recovery",
+	[PHASE_SERVING] = "serving",   [PHASE_DRAINED] = "drained", [PHASE_CORRUPT] = "corrupt",
+};
+
+static const char *const slot_states[] = {
+	[SLOT_EMPTY] = "empty",
+	[SLOT_STARTING] = "starting",
+	[SLOT_LIVE] = "live",
+	[SLOT_DEAD] = "dead",
+};
+
+static const char *
+word_of(const char *const *words, size_t word_count, uint64_t number)
+{
+	return number < word_count ? words[number] : "unknown";
+}
+
+#define WORD_OF(words, number) word_of(words, sizeof(words) / sizeof((words)[0]), number)
+
+static json_t *
+time_of(uint64_t time_ms)
+{
+	time_t seconds = (time_t)(time_ms / 1000);
+	char text[64];
+	struct tm utc;
+
+	if (time_ms == 0 || gmtime_r(&seconds, &utc) == NULL)
+		return json_null();
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
+	return json_sprintf("%s.%03uZ", text, (unsigned)(time_ms % 1000));
+}
+
+/* What the process says of itself in its statistics. */
+static void
+add_phase(json_t *process, const struct registry *registry, const char *instance, uint32_t slot)
+{
+	struct region_identity store = registry_identity(registry);
+	struct stats stats;
+
+	if (slot == SLOT_SUPERVISOR || stats_attach(&stats, instance, slot, &store, REGION_READ_ONLY) != 0)
+		return;
+	json_object_set_new(process, "phase", json_string(WORD_OF(phases, load_relaxed(&stats.shared->phase))));
+	json_object_set_new(process, "progress", json_integer((json_int_t)load_relaxed(&stats.shared->progress)));
+	stats_detach(&stats);
+}
+
+static json_t *
+process_of(const struct registry *registry, const char *instance, uint32_t number)
+{
+	const struct slot *slot = &registry->shared->slot[number];
+	const char *state_name;
+	enum slot_state state;
+	json_t *process;
+	uint64_t epoch;
+	uint32_t index;
+	const char *role = instance_role(number, &index);
+
+	registry_slot(registry, number, &state, &epoch);
+	if (state == SLOT_EMPTY && slot->pid == 0)
+		return NULL;
+	state_name = WORD_OF(slot_states, state);
+	/* The registry is the supervisor's word; when that died too, the kernel knows better. */
+	if (state != SLOT_DEAD && slot->pid > 0 && !instance_pid_is_alive(slot->pid))
+		state_name = "gone";
+	process = json_pack("{s:s, s:i, s:i, s:I, s:s, s:i, s:i, s:i}", "role", role, "index", (int)index, "pid", slot->pid,
+	    "epoch", (json_int_t)epoch, "state", state_name, "restarts", (int)slot->restarts, "last_signal",
+	    (int)slot->last_signal, "last_status", slot->last_status);
+	json_object_set_new(process, "started_at", time_of(slot->started_ms));
+	add_phase(process, registry, instance, number);
+	return process;
+}
+
+static json_t *
+journal_of(const struct registry *registry, const char *instance)
+{
+	struct region_identity store = registry_identity(registry);
+	uint32_t workers = registry->shared->geometry.workers;
+	struct durable durable;
+	json_t *journal;
+
+	if (durable_attach(&durable, instance, workers, &store, REGION_READ_ONLY) != 0)
+		return json_null();
+	/* The lsns belong to this state.  Pairs with persistd's store_release of journal_state. */
+	uint32_t state = load_acquire(&durable.shared->journal_state);
+
+	journal = json_pack("{s:s, s:I, s:I, s:I, s:[]}", "state", WORD_OF(journal_states, state), "epoch",
+	    (json_int_t)durable.shared->persist_epoch, "batch", (json_int_t)load_relaxed(&durable.shared->batch_index),
+	    "segment", (json_int_t)load_relaxed(&durable.shared->segment), "durable_lsn");
+	for (uint32_t w = 0; w < workers && w < WORKER_MAX; w++)
+		json_array_append_new(json_object_get(journal, "durable_lsn"),
+		    json_integer((json_int_t)load_relaxed(&durable.shared->shard[w].lsn)));
+	durable_detach(&durable);
+	return journal;
+}
+
+static void
+print_status(const json_t *status)
+{
+	static const struct column columns[] = {
+		{ "ROLE", "role" },   { "INDEX", "index" },       { "PID", "pid" },
+		{ "EPOCH", "epoch" }, { "STATE", "state" },       { "PHASE", "phase" },
+		{ "RESTARTS", "restarts" }, { "SIGNAL", "last_signal" }, { "STARTED", "started_at" },
+	};
+	const json_t *journal = json_object_get(status, "journal");
+
+	printf("broker %s %s, http://%s\n", json_string_value(json_object_get(status, "instance")),
+	    json_string_value(json_object_get(status, "state")), json_string_value(json_object_get(status, "listen")));
+	if (json_is_object(journal))
+		printf("journal %s, segment %" JSON_INTEGER_FORMAT ", batch %" JSON_INTEGER_FORMAT "\n",
+		    json_string_value(json_object_get(journal, "state")), json_integer_value(json_object_get(journal, "segment")),
+		    json_integer_value(json_object_get(journal, "batch")));
+	print_table(json_object_get(status, "processes"), columns, sizeof(columns) / sizeof(columns[0]));
+}
+
+int
+verb_status(int argc, char **argv)
+{
+	struct arguments arguments;
+	struct registry registry;
+	const char *state = "running";
+	json_t *status;
+
+	if (!arguments_parse(&arguments, "ij", argc, argv) || arguments.word_count != 0)
+		return verb_usage("status");
+	if (!instance_attach(&registry, arguments.instance))
+		return CLI_NOT_RUNNING;
+	if (instance_supervisor(&registry) == 0)
+		state = "not running (its shared memory is kept for a warm start)";
+	else if (load_relaxed(&registry.shared->is_draining) != 0)
+		state = "stopping";
+	status = json_pack("{s:s, s:s, s:s, s:o, s:[]}", "instance", arguments.instance, "state", state, "listen",
+	    registry.shared->listen, "journal", journal_of(&registry, arguments.instance), "processes");
+	for (uint32_t slot = 0; slot < SLOT_MAX; slot++) {
+		json_t *process = process_of(&registry, arguments.instance, slot);
+
+		if (process != NULL)
+			json_array_append_new(json_object_get(status, "processes"), process);
+	}
+	if (arguments.is_json)
+		print_json(status);
+	else
+		print_status(status);
+	json_decref(status);
+	bool is_running = instance_supervisor(&registry) != 0;
+
+	registry_detach(&registry);
+	return is_running ? CLI_OK : CLI_NOT_RUNNING;
+}

@@ -1,0 +1,221 @@
+/*
+ * chasqui up: makes everything a broker needs, in this order, then supervises it:
+ *
+ *   configuration -> locks (instance, data directory) -> DIR/store -> regions (warm or cold) -> descriptors -> supervise()
+ *
+ * Failure modes: each step says cause and cure in one line and gives its exit code (docs/operations.md); nothing that was made is
+ * removed again, for the next start finds it and goes on.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "cli/arguments.h"
+#include "cli/locks.h"
+#include "cli/regions.h"
+#include "cli/supervise.h"
+#include "cli/verbs.h"
+#include "shm/diag.h"
+#include "shm/store_file.h"
+
+/* Everything that is handed on and our own, or we could not place descriptors. */
+#define DESCRIPTORS_MIN 1024
+
+static void
+raise_limit(int resource, rlim_t floor, const char *what)
+{
+	struct rlimit limit;
+
+	if (getrlimit(resource, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(resource, &limit) != 0 || limit.rlim_cur < floor)
+		diag(DIAG_WARNING, "the limit of %s is %llu", what, (unsigned long long)limit.rlim_cur);
+}
+
+static int
+load(const struct conf_source *source, struct conf *conf)
+{
+	struct conf_error error;
+
+	if (conf_source_load(source, conf, &error) != 0) {
+		diag(DIAG_ERROR, "%s", error.text);
+		return EX_CONFIG;
+	}
+	return 0;
+}
+
+static int
+make_directory(const char *directory)
+{
+	if (mkdir(directory, 0700) == 0 || errno == EEXIST)
+		return 0;
+	diag_errno("cannot make the data directory %s; make the folders above it, or set data.directory", directory);
+	return errno == EACCES || errno == EPERM ? EX_NOPERM : EX_CANTCREAT;
+}
+
+/* Held until we end. */
+static int
+lock_directory(const struct conf *conf)
+{
+	int fd, code = make_directory(conf->data_directory);
+
+	return code == 0 ? locks_directory(conf->data_directory, &fd) : code;
+}
+
+static int
+name_store(const struct conf *conf, struct region_identity *identity)
+{
+	struct store_file store;
+
+	if (store_file_load_or_create(conf->data_directory, (uint32_t)conf->worker_shards, &store) != 0)
+		return EX_CANTCREAT;
+	if (store.shards != conf->worker_shards) {
+		diag(DIAG_ERROR, "worker.shards = %u, but %s was made with %u and cannot change; set worker.shards = %u",
+		    (unsigned)conf->worker_shards, conf->data_directory, store.shards, store.shards);
+		return EX_CONFIG;
+	}
+	*identity = (struct region_identity){ .epoch = 0 };
+	memcpy(identity->store_uuid, store.uuid, sizeof(identity->store_uuid));
+	return region_boot_id(identity->boot_id) == 0 ? 0 : EX_OSERR;
+}
+
+/* Eventfds block: io_uring answers EAGAIN at once to a read of a non-blocking one instead of waiting. */
+static int
+make_event_fds(int event_fd[SLOT_MAX])
+{
+	for (uint32_t slot = 0; slot < SLOT_MAX; slot++) {
+		int fd = eventfd(0, EFD_CLOEXEC);
+
+		if (fd < 0) {
+			diag_errno("cannot make an eventfd; raise the limit of open files (ulimit -n)");
+			return EX_OSERR;
+		}
+		event_fd[slot] = child_keep_fd(fd);
+		if (event_fd[slot] < 0)
+			return EX_OSERR;
+	}
+	return 0;
+}
+
+static int
+make_conf_fd(const struct conf *conf, int *conf_fd)
+{
+	int fd = memfd_create("chasqui.conf", MFD_CLOEXEC);
+
+	if (fd < 0) {
+		diag_errno("cannot make the configuration's memory file");
+		return EX_OSERR;
+	}
+	*conf_fd = child_keep_fd(fd);
+	return *conf_fd >= 0 && reload_write(conf, *conf_fd) == 0 ? 0 : EX_OSERR;
+}
+
+static int
+make_listeners(struct supervisor *supervisor)
+{
+	uint32_t count = supervisor->geometry.fronts;
+	struct sockaddr_storage address;
+	socklen_t address_bytes = conf_listen_address(&supervisor->conf, &address);
+	int code = listeners_open(&address, address_bytes, count, supervisor->listen_fd, supervisor->bound);
+
+	for (uint32_t i = 0; code == 0 && i < count; i++) {
+		supervisor->listen_fd[i] = child_keep_fd(supervisor->listen_fd[i]);
+		if (supervisor->listen_fd[i] < 0)
+			code = EX_OSERR;
+	}
+	return code;
+}
+
+static int
+find_programs(struct supervisor *supervisor)
+{
+	if (child_program(supervisor->program[ROLE_FRONT], "chasqui-frontd") != 0 ||
+	    child_program(supervisor->program[ROLE_WORKER], "chasqui-workerd") != 0 ||
+	    child_program(supervisor->program[ROLE_PERSIST], "chasqui-persistd") != 0)
+		return EX_UNAVAILABLE;
+	return 0;
+}
+
+static int
+attach_registry(struct supervisor *supervisor)
+{
+	if (registry_attach(&supervisor->registry, supervisor->conf.instance_name, &supervisor->store, REGION_READ_WRITE) != 0) {
+		diag_errno("cannot map the registry");
+		return EX_OSERR;
+	}
+	snprintf(supervisor->registry.shared->listen, sizeof(supervisor->registry.shared->listen), "%s", supervisor->bound);
+	return 0;
+}
+
+/* Everything before the first process, once the instance is ours.  0 or an exit code. */
+static int
+make_ready(struct supervisor *supervisor)
+{
+	int code;
+
+	if ((code = lock_directory(&supervisor->conf)) != 0 ||
+	    (code = name_store(&supervisor->conf, &supervisor->store)) != 0 ||
+	    (code = make_listeners(supervisor)) != 0 ||
+	    (code = make_event_fds(supervisor->event_fd)) != 0 ||
+	    (code = make_conf_fd(&supervisor->conf, &supervisor->conf_fd)) != 0)
+		return code;
+	code = regions_prepare(supervisor->conf.instance_name, &supervisor->geometry, &supervisor->store,
+	    &supervisor->is_warm);
+	return code != 0 ? code : attach_registry(supervisor);
+}
+
+static int
+run(const struct conf_source *source)
+{
+	struct supervisor supervisor = { .source = source };
+	const char *instance = supervisor.conf.instance_name;
+	int code, lock_fd;
+	bool is_clean;
+
+	code = load(source, &supervisor.conf);
+	if (code != 0)
+		return code;
+	diag_init(instance, "supervisor", 0, (enum diag_level)supervisor.conf.log_level);
+	supervisor.geometry = regions_geometry(&supervisor.conf);
+	raise_limit(RLIMIT_NOFILE, DESCRIPTORS_MIN, "open files");
+	raise_limit(RLIMIT_MEMLOCK, 0, "locked memory");
+	if ((code = find_programs(&supervisor)) != 0 || (code = locks_instance(instance, &lock_fd)) != 0)
+		return code;
+	code = make_ready(&supervisor);
+	if (code != 0) {
+		if (!regions_exist(instance))
+			locks_remove(instance);
+		return code;
+	}
+	code = supervise(&supervisor, &is_clean);
+	if (!is_clean) {
+		diag(DIAG_INFO, "stopped; shared memory is kept, the next start goes on from it");
+		return code;
+	}
+	regions_remove(instance);
+	locks_remove(instance);
+	diag(DIAG_INFO, "stopped; everything is on disk and the shared memory is freed");
+	return code;
+}
+
+int
+verb_up(int argc, char **argv)
+{
+	struct arguments arguments;
+
+	if (!arguments_parse(&arguments, "co", argc, argv) || arguments.word_count != 0)
+		return verb_usage("up");
+	(void)umask(077);
+	(void)signal(SIGPIPE, SIG_IGN); /* stdout may be a pipe that nobody reads any more */
+	return run(&(struct conf_source){ .file = arguments.conf_file, .assignments = arguments.assignments,
+	    .assignment_count = arguments.assignment_count });
+}

@@ -1,0 +1,230 @@
+#include "frontd/api/answer.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frontd/http/text.h"
+#include "frontd/http/units.h"
+
+void
+answer_init(struct answer *answer)
+{
+	answer->heap = NULL;
+	answer->size = ANSWER_ROOM_BYTES;
+	answer->body_start = ANSWER_HEAD_BYTES;
+	answer->end = ANSWER_HEAD_BYTES;
+	answer->start = ANSWER_HEAD_BYTES;
+	answer->status = 0;
+}
+
+static char *
+answer_base(const struct answer *answer)
+{
+	return answer->heap != NULL ? answer->heap : answer->room;
+}
+
+static void
+answer_grow(struct answer *answer, size_t size)
+{
+	char *heap = realloc(answer->heap, size);
+
+	assert(heap != NULL); /* the process dies and is restarted rather than to lie to a client */
+	if (answer->heap == NULL)
+		memcpy(heap, answer->room, answer->end);
+	answer->heap = heap;
+	answer->size = size;
+}
+
+void
+answer_head_room(struct answer *answer, size_t head_bytes)
+{
+	assert(answer->end == answer->body_start);
+
+	if (head_bytes <= answer->body_start)
+		return;
+	if (answer->size < head_bytes)
+		answer_grow(answer, head_bytes + ANSWER_ROOM_BYTES);
+	answer->body_start = answer->end = head_bytes;
+}
+
+char *
+answer_reserve(struct answer *answer, size_t count)
+{
+	if (answer->size - answer->end < count) {
+		size_t wanted = answer->end + count;
+		answer_grow(answer, wanted + wanted / 2);
+	}
+	return answer_base(answer) + answer->end;
+}
+
+void
+answer_advance(struct answer *answer, size_t count)
+{
+	assert(answer->size - answer->end >= count);
+
+	answer->end += count;
+}
+
+void
+answer_put_bytes(struct answer *answer, const void *bytes, size_t count)
+{
+	if (count == 0)
+		return;
+	memcpy(answer_reserve(answer, count), bytes, count);
+	answer->end += count;
+}
+
+void
+answer_put(struct answer *answer, const char *text)
+{
+	answer_put_bytes(answer, text, strlen(text));
+}
+
+void
+answer_put_string(struct answer *answer, struct http_slice text)
+{
+	/* Most text needs no escape; six times its length is the worst that can be. */
+	char *at = answer_reserve(answer, text.len + 2);
+	at[0] = '"';
+	size_t written = text_json_escape(text, (struct http_span){ .ptr = at + 1, .len = text.len });
+	if (written == TEXT_FAILED) {
+		at = answer_reserve(answer, text.len * 6 + 2);
+		at[0] = '"';
+		written = text_json_escape(text, (struct http_span){ .ptr = at + 1, .len = text.len * 6 });
+		assert(written != TEXT_FAILED);
+	}
+	at[written + 1] = '"';
+	answer->end += written + 2;
+}
+
+void
+answer_put_base64(struct answer *answer, const void *bytes, size_t count)
+{
+	size_t room = TEXT_BASE64_BYTES(count);
+	char *at = answer_reserve(answer, room + 2);
+
+	at[0] = '"';
+	size_t written = text_base64_encode((struct http_slice){ .ptr = bytes, .len = count },
+	    (struct http_span){ .ptr = at + 1, .len = room });
+	assert(written == room);
+	at[written + 1] = '"';
+	answer->end += written + 2;
+}
+
+void
+answer_put_number(struct answer *answer, uint64_t number)
+{
+	answer->end += number_format(number, answer_reserve(answer, NUMBER_BYTES_MAX));
+}
+
+void
+answer_put_time(struct answer *answer, uint64_t time_ms)
+{
+	if (time_ms == 0) {
+		answer_put(answer, "null");
+		return;
+	}
+	char *at = answer_reserve(answer, RFC3339_BYTES + 2);
+	at[0] = '"';
+	size_t written = rfc3339_format(time_ms < TIME_MS_MAX ? time_ms : TIME_MS_MAX, at + 1);
+	at[written + 1] = '"';
+	answer->end += written + 2;
+}
+
+void
+answer_put_duration(struct answer *answer, uint64_t ms)
+{
+	char *at = answer_reserve(answer, DURATION_BYTES_MAX + 2);
+
+	at[0] = '"';
+	size_t written = duration_format(ms, at + 1);
+	at[written + 1] = '"';
+	answer->end += written + 2;
+}
+
+void
+answer_head_typed(struct answer *answer, unsigned status, struct http_slice content_type)
+{
+	struct http_response response = {
+		.status = status,
+		.minor_version = answer->minor_version,
+		.keep_alive = answer->keep_alive,
+		.content_length = answer->end - answer->body_start,
+		.content_type = content_type,
+		.date = answer->date,
+	};
+
+	answer->status = status;
+	http_write_begin(&answer->head, (struct http_span){ .ptr = answer_base(answer), .len = answer->body_start }, &response);
+}
+
+void
+answer_head(struct answer *answer, unsigned status, const char *content_type)
+{
+	answer_head_typed(answer, status,
+	    content_type == NULL ? (struct http_slice){ .ptr = NULL } : http_slice_of(content_type));
+}
+
+void
+answer_end(struct answer *answer)
+{
+	enum http_write_fault fault = http_write_end(&answer->head);
+	assert(fault == HTTP_WRITE_OK); /* what is stored was checked when it came in */
+
+	/* The head stood at the beginning of its room; now it moves up to the body. */
+	answer->start = answer->body_start - answer->head.len;
+	memmove(answer_base(answer) + answer->start, answer_base(answer), answer->head.len);
+	if (answer->is_head)
+		answer->end = answer->body_start;
+}
+
+void
+answer_empty(struct answer *answer, unsigned status)
+{
+	answer_head(answer, status, NULL);
+	answer_end(answer);
+}
+
+void
+answer_problem(struct answer *answer, const struct problem *problem)
+{
+	struct http_slice detail = http_slice_of(problem->detail[0] != '\0' ? problem->detail : problem->title);
+
+	answer->end = answer->body_start; /* drops what was put of another answer */
+	answer_put(answer, "{\"type\":\"urn:chasqui:problem:");
+	answer_put(answer, problem->code);
+	answer_put(answer, "\",\"title\":\"");
+	answer_put(answer, problem->title);
+	answer_put(answer, "\",\"status\":");
+	answer_put_number(answer, problem->status);
+	/* A detail cut in the middle of a character, or quoting one that is none, would not be JSON. */
+	answer_put(answer, ",\"detail\":");
+	answer_put_string(answer, text_is_utf8(detail) ? detail : HTTP_LITERAL("(not text)"));
+	answer_put(answer, ",\"code\":\"");
+	answer_put(answer, problem->code);
+	answer_put(answer, "\"");
+	if (problem->retry_after_ms != 0) {
+		answer_put(answer, ",\"retry_after_ms\":");
+		answer_put_number(answer, problem->retry_after_ms);
+	}
+	answer_put(answer, "}\n");
+	answer_head(answer, problem->status, ANSWER_PROBLEM);
+	if (problem->retry_after_ms != 0)
+		http_write_field_number(&answer->head, "Retry-After", (problem->retry_after_ms + 999) / 1000);
+	if (problem->allow[0] != '\0')
+		http_write_field(&answer->head, "Allow", http_slice_of(problem->allow));
+	answer_end(answer);
+}
+
+void
+answer_outcome(struct answer *answer, unsigned outcome, const char *detail, ...)
+{
+	struct problem problem;
+	va_list arguments;
+
+	va_start(arguments, detail);
+	problem_of_outcome_list(&problem, outcome, detail, arguments);
+	va_end(arguments);
+	answer_problem(answer, &problem);
+}

@@ -1,0 +1,91 @@
+/*
+ * answer: one HTTP response in the making.  First its body is put, then its head is written, then answer_end() joins them:
+ *
+ *	answer_put(answer, "{\"id\":\"");  ...
+ *	answer_head(answer, 201, ANSWER_JSON);
+ *	http_write_field(&answer->head, "Location", location);
+ *	answer_end(answer);                    -> answer_bytes() at answer_start()
+ *
+ * Small ones fit into the room lent by the caller and allocate nothing; larger ones move to the heap.  All text that came
+ * from outside goes through answer_put_string().
+ */
+#ifndef FRONTD_API_ANSWER_H
+#define FRONTD_API_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "frontd/api/problem.h"
+#include "frontd/http/slice.h"
+#include "frontd/http/write.h"
+
+#define ANSWER_ROOM_BYTES 2048u /* what callers lend */
+#define ANSWER_HEAD_BYTES 768u  /* of it for the head, unless answer_head_room() asks for more */
+
+#define ANSWER_JSON "application/json"
+#define ANSWER_PROBLEM "application/problem+json"
+
+struct answer {
+	/* Set by the caller. */
+	char *room;              /* ANSWER_ROOM_BYTES, lent until the answer is sent */
+	struct http_slice date;
+	unsigned minor_version;
+	bool keep_alive;
+	bool is_head;            /* no body leaves, its length does */
+
+	/* The result. */
+	char *heap;              /* where it is when room did not suffice; the caller's to free */
+	size_t start, end;
+	unsigned status;
+
+	/* Inside. */
+	size_t size;
+	size_t body_start;
+	struct http_writer head;
+};
+
+/* Sets up an answer from what the caller filled in. */
+void answer_init(struct answer *answer);
+
+/* Before anything is put: the head may be as large as this. */
+void answer_head_room(struct answer *answer, size_t head_bytes);
+
+/* The body. */
+void answer_put(struct answer *answer, const char *text);
+void answer_put_bytes(struct answer *answer, const void *bytes, size_t count);
+/* "text", with quotes and escapes; text must be UTF-8. */
+void answer_put_string(struct answer *answer, struct http_slice text);
+void answer_put_base64(struct answer *answer, const void *bytes, size_t count);
+void answer_put_number(struct answer *answer, uint64_t number);
+/* "2026-01-31T08:15:00.042Z", with quotes; null for 0. */
+void answer_put_time(struct answer *answer, uint64_t time_ms);
+/* "30s", with quotes. */
+void answer_put_duration(struct answer *answer, uint64_t ms);
+/* Room for count more bytes of the body, to be written by the caller, who then says answer_advance(). */
+char *answer_reserve(struct answer *answer, size_t count);
+void answer_advance(struct answer *answer, size_t count);
+
+/* The head: fields may be added to answer->head until answer_end(). */
+void answer_head(struct answer *answer, unsigned status, const char *content_type);
+void answer_head_typed(struct answer *answer, unsigned status, struct http_slice content_type);
+void answer_end(struct answer *answer);
+
+/* Whole answers. */
+void answer_empty(struct answer *answer, unsigned status);
+void answer_problem(struct answer *answer, const struct problem *problem);
+void answer_outcome(struct answer *answer, unsigned outcome, const char *detail, ...) __attribute__((format(printf, 3, 4)));
+
+static inline char *
+answer_start(const struct answer *answer)
+{
+	return (answer->heap != NULL ? answer->heap : answer->room) + answer->start;
+}
+
+static inline size_t
+answer_bytes(const struct answer *answer)
+{
+	return answer->end - answer->start;
+}
+
+#endif

@@ -1,0 +1,178 @@
+/*
+ * call: one API request on its way through this folder, which does no I/O:
+ *
+ *   routes_admit()   head -> route, or a problem (404, 405, 406, 413, 415, unknown headers)      before the body is read
+ *   route->plan()    head and body -> shard and size of the request frame, or a problem
+ *   route->fill()    -> the bytes of the frame, in room lent by the caller
+ *   route->answer()  reply frame -> answer; may ask for one more frame (route->refill)
+ *   route->local()   instead of the last three, for what is answered without a worker
+ *
+ * A call lives while it is planned and filled; what has to be known until the reply is put into its memo.
+ */
+#ifndef FRONTD_API_CALL_H
+#define FRONTD_API_CALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "frontd/api/answer.h"
+#include "frontd/api/problem.h"
+#include "frontd/http/parse.h"
+#include "frontd/http/target.h"
+#include "shm/frame.h"
+#include "shm/limits.h"
+#include "shm/ops.h"
+#include "shm/stats.h"
+
+struct api_call;
+struct api_memo;
+struct api_route;
+
+/* What the world looks like now; borrowed for one call. */
+struct api_world {
+	uint64_t now_ms;           /* broker time */
+	uint32_t shard_count;
+	uint64_t body_bytes_max;
+	const char *unready;       /* why a publish would be refused; NULL: it would not */
+	enum outcome unready_outcome;
+	const struct stats_shared *stats[SLOT_MAX]; /* NULL: there is no such process */
+};
+
+/* One delivered message's bytes. */
+struct api_body {
+	const char *attributes;    /* attributes_bytes of the delivery, then the body */
+	enum outcome outcome;      /* OK, or why it cannot be delivered */
+};
+
+struct api_reply {
+	const struct reply *frame; /* borrowed for the call */
+	const struct api_body *bodies; /* of a receive, one for each delivery */
+	uint64_t now_ms;
+};
+
+enum api_answered { API_ANSWERED, API_ASK_AGAIN };
+
+enum api_right { RIGHT_NONE, RIGHT_PUBLISH, RIGHT_CONSUME, RIGHT_BROWSE, RIGHT_MANAGE }; /* checked once there are users */
+
+enum api_body_kind {
+	BODY_NONE,    /* up to 8 KiB are read and dropped */
+	BODY_JSON,    /* an object; may be absent */
+	BODY_PATCH,   /* a JSON merge patch */
+	BODY_PAYLOAD, /* any type */
+};
+
+struct api_route {
+	enum http_method method;
+	const char *pattern;
+	enum api_right right;
+	enum api_body_kind body;
+	enum op op;                /* OP_NONE: local */
+	const char *params;        /* names of query parameters, blank before each: " limit cursor" */
+	bool (*plan)(struct api_call *call);
+	uint32_t (*fill)(struct api_call *call, void *frame); /* bytes used; 0: refused after all, call->problem */
+	enum api_answered (*answer)(struct api_memo *memo, const struct api_reply *reply, struct answer *answer);
+	uint32_t (*refill)(struct api_memo *memo, void *frame);
+	void (*local)(struct api_call *call, struct answer *answer);
+};
+
+struct queue_listing;
+
+/* What is remembered of a request until its reply.  Freed by api_memo_release(). */
+struct api_memo {
+	const struct api_route *route;
+	struct queue_listing *listing; /* pages so far of a queue list */
+	uint64_t etag;                 /* GET: If-None-Match; 0 none */
+	uint32_t shard;
+	uint32_t wait_ms;
+	uint16_t preferred_wait_s;     /* Prefer: wait=; 0 none */
+	bool wants_raw;                /* receive: application/octet-stream */
+	bool is_batch;
+	bool is_head;
+	bool keep_alive;
+	uint8_t minor_version;
+	uint8_t name_bytes;
+	char name[NAME_MAX_BYTES];     /* of the queue */
+};
+
+/* Between plan and fill of a publish. */
+struct publish_plan {
+	uint64_t delay_ms;
+	uint64_t not_before_ms;
+	struct publish_batch *batch;   /* NULL: one raw message */
+	uint32_t attributes_bytes;
+	char attributes[ATTRIBUTES_BYTES_MAX];
+};
+
+struct receive_plan {
+	uint64_t lease_ms;
+	uint32_t max;
+};
+
+struct settle_plan {
+	uint64_t lease_ms;
+	enum nack_mode mode;
+	uint32_t count;
+	struct receipt *receipts;      /* into `receipt` or on the heap */
+	struct receipt receipt;
+};
+
+struct queue_plan {
+	struct queue_config config;
+	uint32_t fields;
+	enum config_condition condition;
+	uint64_t etag;
+};
+
+struct list_plan {
+	uint32_t from_idx;
+	uint32_t limit;
+	struct http_slice prefix;
+};
+
+struct purge_plan {
+	uint32_t states;
+	uint64_t older_than_ms;
+};
+
+struct api_call {
+	/* Set by the caller. */
+	const struct http_request *request;
+	const struct http_target *target;
+	const struct api_world *world;
+	struct http_slice body;
+	uint32_t waiter_slot;
+
+	/* By routes_admit() and plan. */
+	bool is_planned;               /* plan was called: api_call_end() has something to free */
+	struct api_memo memo;
+	struct problem problem;        /* when refused */
+	uint64_t body_max;             /* more is 413 */
+	uint32_t frame_bytes;          /* room the frame needs at most, a multiple of 8 */
+	json_t *json;                  /* the body, owned */
+	union {
+		struct publish_plan publish;
+		struct receive_plan receive;
+		struct settle_plan settle;
+		struct queue_plan queue;
+		struct list_plan list;
+		struct purge_plan purge;
+	};
+};
+
+/* Frees what plan allocated. */
+void api_call_end(struct api_call *call);
+void api_memo_release(struct api_memo *memo);
+
+/* Sets call->problem; returns false, so that a check reads `return api_refuse(...)`. */
+bool api_refuse(struct api_call *call, enum outcome outcome, const char *detail, ...) __attribute__((format(printf, 3, 4)));
+
+/* The segment `position` of the path as queue name: into the memo, with its shard; or a problem. */
+bool api_take_queue(struct api_call *call, size_t position);
+bool api_name_is_valid(struct http_slice name);
+
+/* Fills the queue name of a frame from the memo. */
+void api_put_queue(const struct api_memo *memo, struct queue_request *frame);
+
+#endif

@@ -1,0 +1,72 @@
+#include "frontd/api/ids.h"
+
+static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/* `count` digits of the number high:low, the lowest last. */
+static void
+base32_format(uint64_t high, uint64_t low, char *out, unsigned count)
+{
+	for (unsigned i = count; i-- > 0;) {
+		out[i] = alphabet[low & 31];
+		low = low >> 5 | high << 59;
+		high >>= 5;
+	}
+}
+
+/* False for a character that is none, or when the number has more than 64 + high_bits bits. */
+static bool
+base32_parse(struct http_slice text, unsigned high_bits, uint64_t *high, uint64_t *low)
+{
+	*high = *low = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		const char *found = text.ptr[i] == '\0' ? NULL : strchr(alphabet, text.ptr[i]);
+
+		if (found == NULL)
+			return false;
+		if (*high >> 59 != 0)
+			return false;
+		*high = *high << 5 | *low >> 59;
+		*low = *low << 5 | (uint64_t)(found - alphabet);
+	}
+	return high_bits == 64 || *high >> high_bits == 0;
+}
+
+void
+message_id_format(const struct message_id *id, char out[MESSAGE_ID_BYTES])
+{
+	uint64_t high = id->enqueued_ms << 16 | (uint64_t)(id->shard & 0xff) << 8 | (id->seq >> 32 & 0xff);
+	uint64_t low = id->seq << 32 | id->msg_idx;
+
+	base32_format(high, low, out, MESSAGE_ID_BYTES);
+}
+
+void
+receipt_format(const struct receipt *receipt, char out[RECEIPT_BYTES])
+{
+	base32_format(receipt->msg_idx, receipt->token, out, RECEIPT_BYTES);
+}
+
+bool
+receipt_parse(struct http_slice text, struct receipt *receipt)
+{
+	uint64_t high, low;
+
+	if (text.len != RECEIPT_BYTES || !base32_parse(text, 32, &high, &low))
+		return false;
+	*receipt = (struct receipt){ .token = low, .msg_idx = (uint32_t)high };
+	return true;
+}
+
+void
+cursor_format(uint64_t cursor, char out[CURSOR_BYTES])
+{
+	base32_format(0, cursor, out, CURSOR_BYTES);
+}
+
+bool
+cursor_parse(struct http_slice text, uint64_t *cursor)
+{
+	uint64_t high;
+
+	return text.len == CURSOR_BYTES && base32_parse(text, 0, &high, cursor);
+}

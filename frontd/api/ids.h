@@ -1,0 +1,35 @@
+/*
+ * ids: numbers as clients see them, in Crockford's base32 (no I, L, O, U).  A message id sorts by time:
+ * 48 bit enqueued_ms | 8 bit shard | 40 bit seq | 32 bit msg_idx.  A receipt is msg_idx and the lease's token.
+ */
+#ifndef FRONTD_API_IDS_H
+#define FRONTD_API_IDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "frontd/http/slice.h"
+#include "shm/frame.h"
+
+#define MESSAGE_ID_BYTES 26
+#define RECEIPT_BYTES 20
+#define CURSOR_BYTES 13
+
+struct message_id {
+	uint64_t enqueued_ms;
+	uint64_t seq;
+	uint32_t shard;
+	uint32_t msg_idx;
+};
+
+void message_id_format(const struct message_id *id, char out[MESSAGE_ID_BYTES]);
+
+void receipt_format(const struct receipt *receipt, char out[RECEIPT_BYTES]);
+/* Only what receipt_format() writes. */
+bool receipt_parse(struct http_slice text, struct receipt *receipt);
+
+/* Where a list goes on: any 64 bits. */
+void cursor_format(uint64_t cursor, char out[CURSOR_BYTES]);
+bool cursor_parse(struct http_slice text, uint64_t *cursor);
+
+#endif

@@ -1,0 +1,137 @@
+/*
+ * Happy path: queue_list_plan() begins at the cursor (or shard 0); each reply's queues are put into the listing's text; while
+ * there are fewer than `limit` and shards are left, queue_list_answer() asks the next one (API_ASK_AGAIN, queue_list_refill).
+ */
+#include "frontd/api/queues.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frontd/api/ids.h"
+#include "frontd/http/units.h"
+
+#define LIST_DEFAULT 100
+
+/* A list in the making: owned by its memo. */
+struct queue_listing {
+	uint32_t shard_count;
+	uint32_t limit;
+	uint32_t count;        /* put so far */
+	uint32_t from_idx;     /* where the next request begins in memo->shard */
+	struct queue_name prefix;
+	struct answer text;    /* its body holds the JSON so far, always on the heap */
+};
+
+void
+queue_listing_free(struct queue_listing *listing)
+{
+	if (listing == NULL)
+		return;
+	free(listing->text.heap);
+	free(listing);
+}
+
+bool
+queue_list_plan(struct api_call *call)
+{
+	struct http_slice limit = http_target_param(call->target, "limit");
+	struct http_slice cursor = http_target_param(call->target, "cursor");
+	struct http_slice prefix = http_target_param(call->target, "prefix");
+	uint64_t number = LIST_DEFAULT, place = 0;
+
+	if (limit.ptr != NULL && (!number_parse(limit, &number) || number < 1 || number > 1000))
+		return api_refuse(call, OUTCOME_BAD_QUERY, "limit: 1 to 1000");
+	if (cursor.ptr != NULL && (!cursor_parse(cursor, &place) || place >> 32 >= call->world->shard_count))
+		return api_refuse(call, OUTCOME_BAD_QUERY, "cursor: only as given in Link");
+	if (prefix.ptr != NULL && prefix.len != 0 && !api_name_is_valid(prefix))
+		return api_refuse(call, OUTCOME_BAD_QUERY, "prefix: the beginning of a queue's name");
+	call->memo.shard = (uint32_t)(place >> 32);
+	call->list = (struct list_plan){ .from_idx = (uint32_t)place, .limit = (uint32_t)number, .prefix = prefix };
+	call->frame_bytes = sizeof(struct queue_list_request);
+	return true;
+}
+
+uint32_t
+queue_list_refill(struct api_memo *memo, void *frame)
+{
+	struct queue_listing *listing = memo->listing;
+	struct queue_list_request *request = frame;
+	uint32_t missing = listing->limit - listing->count;
+
+	request->from_idx = listing->from_idx;
+	request->limit = missing < QUEUE_LIST_PAGE_MAX ? missing : QUEUE_LIST_PAGE_MAX;
+	request->prefix = listing->prefix;
+	return sizeof(*request);
+}
+
+uint32_t
+queue_list_fill(struct api_call *call, void *frame)
+{
+	struct queue_listing *listing = calloc(1, sizeof(*listing));
+
+	assert(listing != NULL);
+	listing->shard_count = call->world->shard_count;
+	listing->limit = call->list.limit;
+	listing->from_idx = call->list.from_idx;
+	listing->prefix.bytes = (uint8_t)call->list.prefix.len;
+	if (call->list.prefix.len != 0)
+		memcpy(listing->prefix.text, call->list.prefix.ptr, call->list.prefix.len);
+	listing->text.room = NULL;
+	listing->text.heap = malloc(ANSWER_ROOM_BYTES * 2);
+	assert(listing->text.heap != NULL);
+	listing->text.size = ANSWER_ROOM_BYTES * 2;
+	call->memo.listing = listing;
+	return queue_list_refill(&call->memo, frame);
+}
+
+static void
+head_next(struct answer *answer, const struct api_memo *memo)
+{
+	const struct queue_listing *listing = memo->listing;
+	char link[64 + CURSOR_BYTES + NUMBER_BYTES_MAX + NAME_MAX_BYTES], *at = link;
+
+	at = stpcpy(at, "</v1/queues?cursor=");
+	cursor_format((uint64_t)memo->shard << 32 | listing->from_idx, at);
+	at += CURSOR_BYTES;
+	at = stpcpy(at, "&limit=");
+	at += number_format(listing->limit, at);
+	if (listing->prefix.bytes != 0) {
+		at = stpcpy(at, "&prefix=");
+		at = mempcpy(at, listing->prefix.text, listing->prefix.bytes);
+	}
+	at = stpcpy(at, ">; rel=\"next\"");
+	assert(at < link + sizeof(link));
+	http_write_field(&answer->head, "Link", (struct http_slice){ link, (size_t)(at - link) });
+}
+
+enum api_answered
+queue_list_answer(struct api_memo *memo, const struct api_reply *reply, struct answer *answer)
+{
+	const struct queue_list_reply *page = (const struct queue_list_reply *)reply->frame;
+	struct queue_listing *listing = memo->listing;
+	bool is_end = false;
+
+	assert(page->count <= QUEUE_LIST_PAGE_MAX);
+	for (uint32_t i = 0; i < page->count; i++) {
+		if (listing->count++ != 0)
+			answer_put(&listing->text, ",");
+		queue_put_json(&listing->text, &page->queues[i], page->now_ms);
+	}
+	listing->from_idx = page->next_idx;
+	if (page->next_idx == UINT32_MAX) {
+		listing->from_idx = 0;
+		memo->shard++;
+		is_end = memo->shard == listing->shard_count;
+	}
+	if (!is_end && listing->count < listing->limit)
+		return API_ASK_AGAIN;
+	answer_put(answer, "{\"queues\":[");
+	answer_put_bytes(answer, listing->text.heap, listing->text.end);
+	answer_put(answer, "]}\n");
+	answer_head(answer, 200, ANSWER_JSON);
+	if (!is_end)
+		head_next(answer, memo);
+	answer_end(answer);
+	return API_ANSWERED;
+}

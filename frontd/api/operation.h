@@ -1,0 +1,18 @@
+/*
+ * operation: what the people who run a broker ask for; answered without a worker.
+ */
+#ifndef FRONTD_API_OPERATION_H
+#define FRONTD_API_OPERATION_H
+
+#include "frontd/api/call.h"
+
+/* 200 while this process turns. */
+void operation_livez(struct api_call *call, struct answer *answer);
+
+/* 200, or 503 with the cause whenever a publish would be refused. */
+void operation_readyz(struct api_call *call, struct answer *answer);
+
+/* The rows of stats.def, summed over the processes of each role. */
+void operation_stats(struct api_call *call, struct answer *answer);
+
+#endif

@@ -1,0 +1,396 @@
+#include "frontd/api/queues.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "frontd/api/json.h"
+
+#define ETAG_BYTES 18 /* 16 hexadecimal digits in quotes */
+
+/* ---- configuration ---- */
+
+#define CHOICES_DURABILITY "fsync memory"
+#define CHOICES_BACKOFF "exponential linear list"
+
+static bool
+take_backoff(struct api_call *call, json_t *object)
+{
+	struct queue_plan *plan = &call->queue;
+	uint64_t type = plan->config.backoff_type, jitter = plan->config.backoff_jitter_ppm;
+	struct json_rule rules[] = {
+		{ "type", JSON_RULE_CHOICE, true, .choices = CHOICES_BACKOFF, .number = &type },
+		{ "min", JSON_RULE_DURATION, true, .max = DELAY_MS_MAX, .number = &plan->config.backoff_min_ms },
+		{ "max", JSON_RULE_DURATION, true, .max = DELAY_MS_MAX, .number = &plan->config.backoff_max_ms },
+		{ "jitter", JSON_RULE_FRACTION, true, .number = &jitter },
+	};
+	static const uint32_t fields[] = { FIELD_BACKOFF_TYPE, FIELD_BACKOFF_MIN, FIELD_BACKOFF_MAX, FIELD_BACKOFF_JITTER };
+
+	if (!json_take(call, object, rules, 4, "backoff."))
+		return false;
+	if (type > BACKOFF_LINEAR)
+		return api_refuse(call, OUTCOME_NOT_SUPPORTED, "backoff.type \"list\"");
+	for (size_t i = 0; i < 4; i++)
+		if (rules[i].seen != JSON_ABSENT)
+			plan->fields |= fields[i];
+	plan->config.backoff_type = (uint8_t)type;
+	plan->config.backoff_jitter_ppm = (uint32_t)jitter;
+	if (call->memo.route->op == OP_QUEUE_PUT && plan->config.backoff_min_ms > plan->config.backoff_max_ms)
+		return api_refuse(call, OUTCOME_BAD_FIELD, "backoff.min is larger than backoff.max");
+	return true;
+}
+
+/* The body into call->queue.  null means the default, as RFC 7396 has it for members that are taken away. */
+static bool
+take_config(struct api_call *call)
+{
+	struct queue_plan *plan = &call->queue;
+	struct queue_config *config = &plan->config;
+	uint64_t durability, max_message_bytes, max_in_flight, max_deliveries;
+	json_t *backoff = NULL;
+
+	*plan = (struct queue_plan){ .config = queue_config_default() };
+	durability = config->durability;
+	max_message_bytes = config->max_message_bytes;
+	max_in_flight = config->max_in_flight;
+	max_deliveries = config->max_deliveries;
+	struct json_rule rules[] = {
+		{ "durability", JSON_RULE_CHOICE, true, .choices = CHOICES_DURABILITY, .number = &durability },
+		{ "lease", JSON_RULE_DURATION, true, .max = LEASE_MS_MAX, .number = &config->lease_ms },
+		{ "delay", JSON_RULE_DURATION, true, .max = DELAY_MS_MAX, .number = &config->delay_ms },
+		{ "max_deliveries", JSON_RULE_COUNT, true, .min = 1, .max = 1000000, .number = &max_deliveries },
+		{ "max_messages", JSON_RULE_COUNT, true, .min = 1, .max = INT64_MAX, .number = &config->max_messages },
+		{ "max_bytes", JSON_RULE_SIZE, true, .min = 1, .max = INT64_MAX, .number = &config->max_bytes },
+		{ "max_message_bytes", JSON_RULE_SIZE, true, .min = 1, .max = BODY_BYTES_MAX, .number = &max_message_bytes },
+		{ "max_in_flight", JSON_RULE_COUNT, true, .min = 1, .max = UINT32_MAX, .number = &max_in_flight },
+		{ "backoff", JSON_RULE_OBJECT, true, .json = &backoff },
+		{ "ttl", .kind = JSON_RULE_LATER }, { "on_expire", .kind = JSON_RULE_LATER },
+		{ "dead_letter", .kind = JSON_RULE_LATER }, { "overflow", .kind = JSON_RULE_LATER },
+		{ "group_mode", .kind = JSON_RULE_LATER }, { "group_concurrency", .kind = JSON_RULE_LATER },
+		{ "priority_levels", .kind = JSON_RULE_LATER }, { "dedup_window", .kind = JSON_RULE_LATER },
+		{ "partitions", .kind = JSON_RULE_LATER }, { "paused", .kind = JSON_RULE_LATER },
+	};
+	static const uint32_t fields[] = { FIELD_DURABILITY, FIELD_LEASE, FIELD_DELAY, FIELD_MAX_DELIVERIES,
+		FIELD_MAX_MESSAGES, FIELD_MAX_BYTES, FIELD_MAX_MESSAGE_BYTES, FIELD_MAX_IN_FLIGHT };
+
+	if (!json_take_body(call) || !json_take(call, call->json, rules, sizeof(rules) / sizeof(rules[0]), ""))
+		return false;
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (rules[i].seen != JSON_ABSENT)
+			plan->fields |= fields[i];
+	config->durability = (uint8_t)durability;
+	config->max_message_bytes = (uint32_t)max_message_bytes;
+	config->max_in_flight = (uint32_t)max_in_flight;
+	config->max_deliveries = (uint32_t)max_deliveries;
+	if (rules[8].seen == JSON_IS_NULL)
+		plan->fields |= FIELD_BACKOFF;
+	return backoff == NULL || take_backoff(call, backoff);
+}
+
+/* ---- conditions ---- */
+
+static void
+etag_format(uint64_t etag, char out[ETAG_BYTES])
+{
+	out[0] = '"';
+	for (int i = 0; i < 16; i++)
+		out[1 + i] = "0123456789abcdef"[etag >> (60 - 4 * i) & 15];
+	out[17] = '"';
+}
+
+static bool
+etag_parse(struct http_slice text, uint64_t *etag)
+{
+	char again[ETAG_BYTES];
+
+	if (text.len != ETAG_BYTES)
+		return false;
+	*etag = 0;
+	for (size_t i = 1; i < ETAG_BYTES - 1; i++) {
+		char c = text.ptr[i];
+		*etag = *etag << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	etag_format(*etag, again);
+	return memcmp(again, text.ptr, ETAG_BYTES) == 0;
+}
+
+static bool
+take_conditions(struct api_call *call)
+{
+	struct http_slice match = call->request->known[HTTP_IF_MATCH];
+	struct http_slice none = call->request->known[HTTP_IF_NONE_MATCH];
+	struct queue_plan *plan = &call->queue;
+
+	if (match.ptr != NULL && none.ptr != NULL)
+		return api_refuse(call, OUTCOME_BAD_HEADER, "If-Match and If-None-Match exclude each other");
+	if (none.ptr != NULL) {
+		if (!http_slice_is(none, "*"))
+			return api_refuse(call, OUTCOME_BAD_HEADER, "If-None-Match: only * means something here");
+		plan->condition = CONDITION_IF_ABSENT;
+	}
+	if (match.ptr != NULL && http_slice_is(match, "*") && call->memo.route->op == OP_QUEUE_PATCH)
+		return true; /* a patch of what is not there is a 404 anyway */
+	if (match.ptr != NULL) {
+		if (http_slice_is(match, "*"))
+			return api_refuse(call, OUTCOME_NOT_SUPPORTED, "If-Match: * on PUT; give the ETag");
+		/* A tag that we never gave out matches nothing; 0 is none of ours. */
+		if (!etag_parse(match, &plan->etag))
+			plan->etag = 0;
+		plan->condition = CONDITION_IF_MATCH;
+	}
+	return true;
+}
+
+bool
+queue_put_plan(struct api_call *call)
+{
+	call->frame_bytes = sizeof(struct queue_config_request);
+	return api_take_queue(call, 2) && take_config(call) && take_conditions(call);
+}
+
+bool
+queue_patch_plan(struct api_call *call)
+{
+	call->frame_bytes = sizeof(struct queue_config_request);
+	return api_take_queue(call, 2) && take_config(call) && take_conditions(call);
+}
+
+bool
+queue_get_plan(struct api_call *call)
+{
+	struct http_slice none = call->request->known[HTTP_IF_NONE_MATCH];
+
+	call->frame_bytes = sizeof(struct queue_request);
+	if (none.ptr != NULL && !etag_parse(none, &call->memo.etag))
+		call->memo.etag = 0;
+	return api_take_queue(call, 2);
+}
+
+bool
+queue_delete_plan(struct api_call *call)
+{
+	call->frame_bytes = sizeof(struct queue_request);
+	if (call->request->known[HTTP_IF_MATCH].ptr != NULL || call->request->known[HTTP_IF_NONE_MATCH].ptr != NULL)
+		return api_refuse(call, OUTCOME_NOT_SUPPORTED, "a conditional DELETE");
+	return api_take_queue(call, 2);
+}
+
+uint32_t
+queue_config_fill(struct api_call *call, void *frame)
+{
+	struct queue_config_request *request = frame;
+
+	api_put_queue(&call->memo, &request->queue);
+	request->config = call->queue.config;
+	request->fields = call->queue.fields;
+	request->condition = call->queue.condition;
+	request->etag = call->queue.etag;
+	return sizeof(*request);
+}
+
+uint32_t
+queue_name_fill(struct api_call *call, void *frame)
+{
+	api_put_queue(&call->memo, frame);
+	return sizeof(struct queue_request);
+}
+
+/* ---- answers ---- */
+
+/* 0 stands for "no limit" and is shown as null, which a PUT takes back. */
+static void
+put_limit(struct answer *answer, const char *name, uint64_t limit)
+{
+	answer_put(answer, name);
+	if (limit == 0)
+		answer_put(answer, "null");
+	else
+		answer_put_number(answer, limit);
+}
+
+static void
+put_jitter(struct answer *answer, uint32_t ppm)
+{
+	char text[10] = "0.000000";
+
+	for (int i = 7; i > 1; i--) {
+		text[i] = (char)('0' + ppm % 10);
+		ppm /= 10;
+	}
+	text[0] = (char)('0' + ppm);
+	size_t len = 8;
+	while (text[len - 1] == '0')
+		len--;
+	answer_put_bytes(answer, text, text[len - 1] == '.' ? len - 1 : len);
+}
+
+static void
+put_config(struct answer *answer, const struct queue_config *config)
+{
+	answer_put(answer, ",\"durability\":");
+	answer_put(answer, config->durability == DURABILITY_MEMORY ? "\"memory\"" : "\"fsync\"");
+	answer_put(answer, ",\"lease\":");
+	answer_put_duration(answer, config->lease_ms);
+	answer_put(answer, ",\"delay\":");
+	answer_put_duration(answer, config->delay_ms);
+	answer_put(answer, ",\"max_deliveries\":");
+	answer_put_number(answer, config->max_deliveries);
+	answer_put(answer, ",\"backoff\":{\"type\":");
+	answer_put(answer, config->backoff_type == BACKOFF_LINEAR ? "\"linear\"" : "\"exponential\"");
+	answer_put(answer, ",\"min\":");
+	answer_put_duration(answer, config->backoff_min_ms);
+	answer_put(answer, ",\"max\":");
+	answer_put_duration(answer, config->backoff_max_ms);
+	answer_put(answer, ",\"jitter\":");
+	put_jitter(answer, config->backoff_jitter_ppm);
+	put_limit(answer, "},\"max_messages\":", config->max_messages);
+	put_limit(answer, ",\"max_bytes\":", config->max_bytes);
+	put_limit(answer, ",\"max_message_bytes\":", config->max_message_bytes);
+	put_limit(answer, ",\"max_in_flight\":", config->max_in_flight);
+}
+
+static void
+put_age(struct answer *answer, const char *name, uint64_t since_ms, uint64_t now_ms)
+{
+	answer_put(answer, name);
+	if (since_ms == 0)
+		answer_put(answer, "null");
+	else
+		answer_put_number(answer, now_ms > since_ms ? now_ms - since_ms : 0);
+}
+
+static void
+put_stats(struct answer *answer, const struct queue_stats *stats, uint64_t now_ms)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} rows[] = {
+		{ ",\"stats\":{\"ready\":", stats->ready }, { ",\"delayed\":", stats->delayed },
+		{ ",\"leased\":", stats->leased }, { ",\"dead\":", stats->dead }, { ",\"waiters\":", stats->waiters },
+		{ ",\"bytes\":", stats->bytes }, { ",\"published\":", stats->published },
+		{ ",\"delivered\":", stats->delivered }, { ",\"acked\":", stats->acked },
+		{ ",\"expired\":", stats->expired }, { ",\"released\":", stats->released },
+		{ ",\"failed\":", stats->failed }, { ",\"removed\":", stats->removed },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		answer_put(answer, rows[i].name);
+		answer_put_number(answer, rows[i].value);
+	}
+	put_age(answer, ",\"oldest_ready_age_ms\":", stats->oldest_ready_ms, now_ms);
+	put_age(answer, ",\"oldest_lease_age_ms\":", stats->oldest_lease_ms, now_ms);
+	answer_put(answer, "}");
+}
+
+void
+queue_put_json(struct answer *answer, const struct queue_entry *queue, uint64_t now_ms)
+{
+	assert(queue->name.bytes <= NAME_MAX_BYTES);
+	answer_put(answer, "{\"name\":\"");
+	answer_put_bytes(answer, queue->name.text, queue->name.bytes);
+	answer_put(answer, "\"");
+	put_config(answer, &queue->config);
+	answer_put(answer, ",\"created_at\":");
+	answer_put_time(answer, queue->created_ms);
+	put_stats(answer, &queue->stats, now_ms);
+	answer_put(answer, "}");
+}
+
+enum api_answered
+queue_answer(struct api_memo *memo, const struct api_reply *reply, struct answer *answer)
+{
+	const struct queue_reply *queue = (const struct queue_reply *)reply->frame;
+	char etag[ETAG_BYTES], location[sizeof("/v1/queues/") + NAME_MAX_BYTES] = "/v1/queues/";
+
+	etag_format(queue->queue.etag, etag);
+	if (memo->etag != 0 && memo->etag == queue->queue.etag) {
+		answer_head(answer, 304, NULL);
+	} else {
+		bool is_new = queue->reply.header.op == OUTCOME_CREATED;
+
+		queue_put_json(answer, &queue->queue, queue->now_ms);
+		answer_put(answer, "\n");
+		answer_head(answer, is_new ? 201 : 200, ANSWER_JSON);
+		memcpy(location + 11, memo->name, memo->name_bytes);
+		if (is_new)
+			http_write_field(&answer->head, "Location", (struct http_slice){ location, 11u + memo->name_bytes });
+	}
+	http_write_field(&answer->head, "ETag", (struct http_slice){ etag, sizeof(etag) });
+	answer_end(answer);
+	return API_ANSWERED;
+}
+
+enum api_answered
+queue_delete_answer(struct api_memo *memo, const struct api_reply *reply, struct answer *answer)
+{
+	(void)memo;
+	(void)reply;
+	answer_empty(answer, 204);
+	return API_ANSWERED;
+}
+
+/* ---- purge ---- */
+
+bool
+purge_plan(struct api_call *call)
+{
+	static const char *const names[] = { "ready", "delayed", "dead", "leased" };
+	struct http_slice states = { .ptr = NULL };
+	uint64_t older_than = 0;
+	struct json_rule rules[] = {
+		{ "state", JSON_RULE_TEXT, .text = &states },
+		{ "older_than", JSON_RULE_DURATION, .max = INT64_MAX, .number = &older_than },
+	};
+
+	call->frame_bytes = sizeof(struct purge_request);
+	call->purge = (struct purge_plan){ .states = PURGE_READY | PURGE_DELAYED | PURGE_DEAD | PURGE_LEASED };
+	if (!api_take_queue(call, 2) || !json_take_body(call) || !json_take(call, call->json, rules, 2, ""))
+		return false;
+	if (rules[1].seen == JSON_GIVEN)
+		call->purge.older_than_ms = older_than < call->world->now_ms ? call->world->now_ms - older_than : 1;
+	if (states.ptr == NULL)
+		return true;
+	call->purge.states = 0;
+	for (const char *at = states.ptr, *end = at + states.len; at < end;) {
+		size_t len = strcspn(at, ",");
+		uint32_t state = 0;
+
+		for (uint32_t i = 0; i < 4; i++)
+			if (strlen(names[i]) == len && memcmp(names[i], at, len) == 0)
+				state = 1u << i;
+		if (state == 0)
+			return api_refuse(call, OUTCOME_BAD_FIELD, "state: ready, delayed, leased and dead, with commas between");
+		call->purge.states |= state;
+		at += len + 1;
+	}
+	if (call->purge.states == 0)
+		return api_refuse(call, OUTCOME_BAD_FIELD, "state: ready, delayed, leased and dead, with commas between");
+	return true;
+}
+_Static_assert(PURGE_READY == 1 && PURGE_DELAYED == 2 && PURGE_DEAD == 4 && PURGE_LEASED == 8, "the order of the names");
+
+uint32_t
+purge_fill(struct api_call *call, void *frame)
+{
+	struct purge_request *request = frame;
+
+	api_put_queue(&call->memo, &request->queue);
+	request->states = call->purge.states;
+	request->reserved = 0;
+	request->older_than_ms = call->purge.older_than_ms;
+	return sizeof(*request);
+}
+
+enum api_answered
+purge_answer(struct api_memo *memo, const struct api_reply *reply, struct answer *answer)
+{
+	const struct purge_reply *purged = (const struct purge_reply *)reply->frame;
+
+	(void)memo;
+	answer_put(answer, "{\"removed\":");
+	answer_put_number(answer, purged->removed);
+	answer_put(answer, "}\n");
+	answer_head(answer, 200, ANSWER_JSON);
+	answer_end(answer);
+	return API_ANSWERED;
+}

@@ -1,0 +1,137 @@
+/*
+ * conn: one connection.  About 150 bytes while it is idle or parked, and no buffer: receive buffers are lent by the ring for
+ * the length of one turn.
+ *
+ *   FREE --conn_open()--> IDLE --first byte--> HEAD --head whole--> BODY --body whole, served--> IDLE
+ *   HEAD, BODY --request whole, no room in the ring--> WAITING --submit_waiting()--> IDLE
+ *   IDLE --pipeline full or long poll parked--> BLOCKED --an answer was sent: intake_resume()--> IDLE
+ *   any of these --last request (Connection: close, error, EOF): conn_finish()--> FINISHING --last answer sent--> LINGER
+ *   LINGER (SHUTDOWN(WR), what still comes is dropped: else a reset could destroy our answer) --EOF, 64 KiB or 2 s--> CLOSING
+ *   any --reset, timeout: conn_break()--> CLOSING --no operation in flight--> CLOSE --> FREE
+ *
+ * Operations in flight are counted; a descriptor is closed only when there are none.  Generations tell late completions.
+ */
+#ifndef FRONTD_CONN_H
+#define FRONTD_CONN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "frontd/http/chunk.h"
+
+struct exchange;
+struct frontd;
+
+enum conn_state {
+	CONN_FREE,
+	CONN_IDLE,
+	CONN_HEAD,
+	CONN_BODY,
+	CONN_WAITING,
+	CONN_BLOCKED,
+	CONN_FINISHING,
+	CONN_LINGER,
+	CONN_CLOSING,
+};
+
+#define CONN_NONE UINT32_MAX
+#define CONN_CHUNK 256u
+#define SEND_IOV_MAX 16u
+
+/* What a SENDMSG borrows; taken from a pool for its flight. */
+struct sending {
+	struct sending *next;
+	uint64_t since_ns;         /* the first byte of this run of answers */
+	uint64_t progress_ns;      /* the client took something */
+	uint64_t total_bytes;
+	struct msghdr message;
+	struct iovec iov[SEND_IOV_MAX];
+};
+
+struct conn {
+	int fd;
+	uint32_t index;
+	uint32_t generation;
+	uint8_t state;             /* enum conn_state; only conn_set_state() sets it */
+	uint8_t operations;        /* in flight, all kinds */
+	uint8_t exchange_count;
+	bool is_receiving;
+	bool is_shut_write;        /* SHUTDOWN(WR) was started */
+	bool is_shut;              /* SHUTDOWN(RDWR) was started */
+	bool is_closing_fd;
+	bool is_dirty;             /* in the list of those to be flushed at the end of the turn */
+	bool saw_end;              /* the client will send no more */
+	bool is_whole;             /* the store begins with a request that is whole: head_bytes and body_bytes */
+	bool is_direct;            /* BODY: the RECEIVE in flight goes straight into the store */
+
+	/* What came and is not served yet; NULL most of the time. */
+	char *store;
+	uint32_t store_size;
+	uint32_t store_used;
+	uint32_t head_bytes;       /* BODY: the head at the beginning of the store */
+	uint32_t body_bytes;       /* BODY: wanted; of a chunked one: so far */
+	uint32_t drained;          /* LINGER, FINISHING */
+	size_t scan_from;          /* of http_parse_head() */
+	struct http_chunk *chunk;  /* BODY, chunked */
+
+	struct exchange *first, *last; /* FIFO of answers to be */
+	struct exchange *poll;     /* the long poll that is parked */
+	struct sending *sending;
+
+	uint64_t since_ns;         /* when this state began */
+	uint64_t wait_until_ns;    /* WAITING */
+	struct conn *list_next;    /* of the free, or of the marked (send.c) */
+	struct conn *waiting_next; /* WAITING: in the shard's list (submit.c) */
+	uint32_t wheel_next, wheel_prev;
+	uint32_t wheel_tick;       /* 0: not in the wheel */
+	uint32_t waiting_shard;
+};
+
+struct conns {
+	struct conn **chunks;
+	uint32_t chunk_count;
+	uint32_t used;             /* indices ever given */
+	uint32_t open;             /* not FREE */
+	struct conn *free;
+	struct conn *dirty;        /* linked by list_next */
+	struct sending *free_sendings;
+};
+
+struct conn *conn_at(struct frontd *frontd, uint32_t index);
+
+/* Takes an accepted descriptor. */
+void conn_open(struct frontd *frontd, int fd);
+
+void conn_set_state(struct frontd *frontd, struct conn *conn, enum conn_state state);
+
+/* Arm a RECEIVE if this state wants one and none is armed. */
+void conn_receive(struct frontd *frontd, struct conn *conn);
+
+/* No more requests from here; what was asked is still answered. */
+void conn_finish(struct frontd *frontd, struct conn *conn);
+
+/* End it now: client gone, broken, or too slow.  Parked polls are cancelled, answers dropped. */
+void conn_break(struct frontd *frontd, struct conn *conn);
+
+/* Completions. */
+void conn_received(struct frontd *frontd, struct conn *conn, int result, const char *bytes);
+void conn_operation_ended(struct frontd *frontd, struct conn *conn);
+void conn_closed(struct frontd *frontd, struct conn *conn);
+
+/* FINISHING and nothing left to say: shut down and linger. */
+void conn_linger(struct frontd *frontd, struct conn *conn);
+
+/* Its deadline, by its state; 0: none. */
+uint64_t conn_deadline_ns(const struct frontd *frontd, const struct conn *conn);
+/* The deadline has passed. */
+void conn_due(struct frontd *frontd, struct conn *conn);
+
+/* Memory of the store, within the budget.  False: there is none left. */
+bool conn_store_grow(struct frontd *frontd, struct conn *conn, uint32_t size);
+void conn_store_free(struct frontd *frontd, struct conn *conn);
+
+void conns_free_all(struct frontd *frontd);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * frontd: the one context of this process: one thread, one ring, no locks.  What is where:
+ *
+ *   uring -> loop -> conn, intake (bytes -> requests) -> serve (-> api) -> submit (frames -> rings)
+ *   await (replies) -> fetch (bodies) -> api -> send -> uring
+ *
+ * Runs as a process (main.c) or, in tests, as a thread.
+ */
+#ifndef FRONTD_FRONTD_H
+#define FRONTD_FRONTD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "frontd/api/call.h"
+#include "frontd/conn.h"
+#include "frontd/deadline.h"
+#include "frontd/exchange.h"
+#include "frontd/fetch.h"
+#include "frontd/http/units.h"
+#include "frontd/listen.h"
+#include "frontd/peers.h"
+#include "frontd/submit.h"
+#include "frontd/uring.h"
+#include "shm/durable.h"
+#include "shm/front.h"
+#include "shm/role.h"
+#include "shm/stream.h"
+
+#define NS_PER_MS 1000000ull
+#define NS_PER_S 1000000000ull
+
+/* Exit codes (docs/operations.md). */
+#define EXIT_CLEAN 0
+#define EXIT_SOFTWARE 70  /* could not attach what should be there */
+#define EXIT_REFUSED 78   /* the kernel or the configuration forbids it: starting again does not help */
+
+struct front_limits {
+	uint32_t connections_max;
+	uint32_t pipeline_max;
+	uint32_t receive_buffers;
+	bool accept_oneshot;
+	uint64_t head_timeout_ns;
+	uint64_t body_timeout_ns;
+	uint64_t body_rate;        /* bytes a second */
+	uint64_t idle_timeout_ns;
+	uint64_t send_timeout_ns;
+	uint64_t linger_ns;
+	uint64_t body_bytes_max;
+	uint64_t body_memory_bytes;
+};
+
+struct frontd {
+	struct role *role;
+	struct front_limits limits;
+	int listen_fd;
+
+	/* Shared memory. */
+	struct front front;
+	struct durable durable;
+	struct stream streams[WORKER_MAX];
+	struct stats_shared *stats; /* own */
+	uint32_t shard_count;
+
+	struct uring *uring;
+	struct listener listener;
+	struct conns conns;
+	struct exchanges exchanges;
+	struct deadlines deadlines;
+	struct submits submits;
+	struct fetches fetches;
+	struct peers peers;
+
+	uint64_t now_ns;           /* of this turn */
+	uint64_t memory_used;      /* of limits.body_memory_bytes */
+	uint64_t event_count;      /* what the READ of the eventfd writes */
+	bool event_is_armed;
+	bool is_draining;
+	bool is_over;
+	int exit_code;
+	uint64_t drain_until_ns;
+	uint64_t tick_ns;          /* when deadlines and peers are looked at next */
+	unsigned turns_without_enter;
+	uint64_t enters_before;    /* statistics go on over restarts */
+
+	/* The request being read; one at a time. */
+	struct http_request request;
+	struct http_target target;
+	struct api_world world;
+	struct api_call call;
+	char target_scratch[HTTP_TARGET_MAX];
+
+	uint64_t date_s;           /* which second the text below is */
+	char date[HTTP_DATE_BYTES];
+};
+
+/*
+ * Run until told to stop, draining or replaced.  listen_fd is borrowed.  Returns the exit code.  Any thread, but one thread
+ * for the whole call.
+ */
+int frontd_run(struct role *role, const struct front_limits *limits, int listen_fd);
+
+/* Broker time of this turn. */
+uint64_t frontd_now_ms(const struct frontd *frontd);
+
+#endif

@@ -1,0 +1,83 @@
+#include "frontd/listen.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "frontd/frontd.h"
+#include "shm/diag.h"
+
+#define RETRY_NS (100 * NS_PER_MS)
+
+#define ACCEPT_TAG uring_tag(URING_ACCEPT, 0, 0)
+
+void
+listen_init(struct frontd *frontd)
+{
+	int on = 1;
+
+	/* Accepted sockets inherit it.  A unix socket in a test has none: no harm. */
+	(void)setsockopt(frontd->listen_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+static bool
+listen_wants(const struct frontd *frontd)
+{
+	return !frontd->is_draining && frontd->conns.open < frontd->limits.connections_max &&
+	    frontd->now_ns >= frontd->listener.retry_ns;
+}
+
+void
+listen_update(struct frontd *frontd)
+{
+	struct listener *listener = &frontd->listener;
+	bool wants = listen_wants(frontd);
+
+	if (wants && !listener->is_armed) {
+		uring_accept(frontd->uring, frontd->listen_fd, ACCEPT_TAG);
+		listener->is_armed = true;
+	} else if (!wants && listener->is_armed && !listener->is_cancelling) {
+		uring_cancel(frontd->uring, ACCEPT_TAG, uring_tag(URING_CANCEL, 0, 0));
+		listener->is_cancelling = true;
+	}
+}
+
+static void
+listen_failed(struct frontd *frontd, int error)
+{
+	struct listener *listener = &frontd->listener;
+
+	if (error == ECANCELED || error == ECONNABORTED || error == EINTR)
+		return;
+	/* Out of descriptors or memory: trying at once would burn a core and fill the log. */
+	listener->retry_ns = frontd->now_ns + RETRY_NS;
+	if (frontd->now_ns < listener->complained_ns + NS_PER_S && listener->complained_ns != 0)
+		return;
+	listener->complained_ns = frontd->now_ns;
+	errno = error;
+	diag_errno("cannot accept connections (%u are open); raise LimitNOFILE or lower server.max_connections",
+	    frontd->conns.open);
+}
+
+void
+listen_accepted(struct frontd *frontd, int result, bool has_more)
+{
+	struct listener *listener = &frontd->listener;
+
+	if (!has_more) {
+		listener->is_armed = false;
+		listener->is_cancelling = false;
+	}
+	if (result < 0) {
+		listen_failed(frontd, -result);
+		return;
+	}
+	if (frontd->is_draining || frontd->conns.open >= frontd->limits.connections_max) {
+		/* It was accepted before the cancel took effect. */
+		uring_close(frontd->uring, result, uring_tag(URING_NONE, 0, 0));
+		return;
+	}
+	stat_add(&frontd->stats->connections_accepted, 1);
+	conn_open(frontd, result);
+}

@@ -1,0 +1,186 @@
+/*
+ * A turn: take completions (they parse requests and write frames), take replies and what became durable, put off work,
+ * deadlines, one SENDMSG for each connection that has something to say, post each ring once, wake each peer once; then enter
+ * the kernel once: to submit all of it, and to sleep if nobody has left us anything meanwhile.
+ */
+#include "frontd/loop.h"
+
+#include <assert.h>
+
+#include "frontd/await.h"
+#include "frontd/frontd.h"
+#include "frontd/send.h"
+#include "frontd/serve.h"
+#include "shm/clock.h"
+#include "shm/diag.h"
+
+#define TURNS_WITHOUT_ENTER 4u
+#define WAITING_SLEEP_NS (2 * NS_PER_MS) /* while connections wait for room in a ring */
+
+static struct conn *
+conn_of_tag(struct frontd *frontd, uint64_t tag)
+{
+	struct conn *conn = conn_at(frontd, uring_tag_index(tag));
+
+	/* Descriptors are closed only when nothing is in flight, so nothing comes late. */
+	assert(conn->state != CONN_FREE);
+	assert(conn->generation == uring_tag_generation(tag));
+	assert(conn->operations > 0);
+	conn->operations--;
+	return conn;
+}
+
+static void
+loop_dispatch(struct frontd *frontd, const struct uring_completion *completion)
+{
+	struct conn *conn;
+
+	switch (uring_tag_op(completion->tag)) {
+	case URING_ACCEPT:
+		listen_accepted(frontd, completion->result, completion->has_more);
+		break;
+	case URING_RECEIVE:
+		conn = conn_of_tag(frontd, completion->tag);
+		conn_received(frontd, conn, completion->result, completion->bytes);
+		conn_operation_ended(frontd, conn);
+		break;
+	case URING_SEND:
+		conn = conn_of_tag(frontd, completion->tag);
+		send_completed(frontd, conn, completion->result);
+		conn_operation_ended(frontd, conn);
+		break;
+	case URING_SHUTDOWN:
+		conn = conn_of_tag(frontd, completion->tag);
+		conn_operation_ended(frontd, conn);
+		break;
+	case URING_CLOSE:
+		conn = conn_of_tag(frontd, completion->tag);
+		conn_closed(frontd, conn);
+		break;
+	case URING_EVENT:
+		frontd->event_is_armed = false;
+		break;
+	case URING_CANCEL:
+	case URING_NONE:
+		break;
+	}
+	uring_give_back(frontd->uring, completion);
+}
+
+static bool
+loop_completions(struct frontd *frontd)
+{
+	static _Thread_local struct uring_completion completions[URING_REAP_MAX]; /* too large for the stack of a thread */
+	unsigned count = uring_reap(frontd->uring, completions, URING_REAP_MAX);
+
+	for (unsigned i = 0; i < count; i++)
+		loop_dispatch(frontd, &completions[i]);
+	return count != 0;
+}
+
+/* ---- the end ---- */
+
+static void
+drain_begin(struct frontd *frontd)
+{
+	diag(DIAG_INFO, "stopping: %u connections", frontd->conns.open);
+	frontd->is_draining = true;
+	frontd->drain_until_ns = frontd->now_ns + 30 * NS_PER_S;
+	for (uint32_t c = 0; c < frontd->conns.chunk_count; c++)
+		for (uint32_t i = 0; i < CONN_CHUNK; i++) {
+			struct conn *conn = &frontd->conns.chunks[c][i];
+
+			if (conn->state == CONN_FREE || conn->state == CONN_CLOSING)
+				continue;
+			if (conn->poll != NULL) {
+				serve_end_poll(frontd, conn);
+				conn_finish(frontd, conn);
+			}
+			conn_receive(frontd, conn);
+		}
+}
+
+static void
+loop_check_end(struct frontd *frontd)
+{
+	if (peers_closed_us(frontd)) {
+		diag(DIAG_WARNING, "the others have closed incarnation %llu; the supervisor starts the next",
+		    (unsigned long long)frontd->role->epoch);
+		frontd->is_over = true;
+		frontd->exit_code = EXIT_SOFTWARE;
+		return;
+	}
+	if (!frontd->is_draining && role_is_draining(frontd->role))
+		drain_begin(frontd);
+	if (!frontd->is_draining)
+		return;
+	if (frontd->conns.open == 0 && frontd->submits.again_count == 0) {
+		frontd->is_over = true;
+	} else if (frontd->now_ns >= frontd->drain_until_ns) {
+		diag(DIAG_WARNING, "stopping with %u connections still open after 30 s", frontd->conns.open);
+		frontd->is_over = true;
+	}
+}
+
+/* ---- sleeping ---- */
+
+static uint64_t
+loop_sleep_ns(const struct frontd *frontd)
+{
+	uint64_t max_ns = PARK_MS_MAX * NS_PER_MS;
+
+	if (frontd->submits.waiting_count != 0 || frontd->submits.again_count != 0 || frontd->fetches.has_unasked)
+		max_ns = WAITING_SLEEP_NS;
+	return deadline_next_ns(frontd, max_ns);
+}
+
+static void
+loop_enter(struct frontd *frontd, bool was_busy)
+{
+	uint64_t *parked = &frontd->stats->parked;
+
+	/* Replies that come while we work are cheaper to take than a system call. */
+	if (was_busy && frontd->turns_without_enter < TURNS_WITHOUT_ENTER && await_has_work(frontd)) {
+		frontd->turns_without_enter++;
+		return;
+	}
+	frontd->turns_without_enter = 0;
+	if (!frontd->event_is_armed) {
+		uring_read_event(frontd->uring, frontd->role->event_fd[frontd->role->slot], uring_tag(URING_EVENT, 0, 0),
+		    &frontd->event_count);
+		frontd->event_is_armed = true;
+	}
+	park_begin(parked, frontd->submits.held_count != 0);
+	if (await_has_work(frontd) || uring_has_completions(frontd->uring)) {
+		park_end(parked);
+		uring_turn(frontd->uring, 0);
+	} else {
+		uring_turn(frontd->uring, loop_sleep_ns(frontd));
+		park_end(parked);
+	}
+}
+
+void
+loop_turn(struct frontd *frontd)
+{
+	frontd->now_ns = now_ns();
+	store_relaxed(&frontd->stats->heartbeat_ns, frontd->now_ns);
+	stat_add(&frontd->stats->front_turns, 1);
+
+	bool was_busy = loop_completions(frontd);
+	was_busy |= await_replies(frontd);
+	await_durable(frontd);
+	fetch_replies(frontd);
+	submit_retry(frontd);
+	if (frontd->now_ns >= frontd->tick_ns) {
+		frontd->tick_ns = frontd->now_ns + DEADLINE_TICK_NS / 2;
+		deadline_run(frontd);
+		peers_refresh(frontd);
+		loop_check_end(frontd);
+	}
+	listen_update(frontd);
+	send_flush(frontd);
+	submit_post(frontd);
+	loop_enter(frontd, was_busy);
+	store_relaxed(&frontd->stats->front_enters, frontd->enters_before + uring_enters(frontd->uring));
+}

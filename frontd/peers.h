@@ -1,0 +1,41 @@
+/*
+ * peers: what the registry and the durable region say about the others: is a worker away, can the journal take anything, has
+ * the supervisor begun to stop, has this incarnation been declared dead.
+ */
+#ifndef FRONTD_PEERS_H
+#define FRONTD_PEERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shm/limits.h"
+#include "shm/ops.h"
+#include "shm/outcome.h"
+
+struct frontd;
+
+/* A pause of so long is no error: requests stay in the rings and are executed by the successor. */
+#define PEERS_PATIENCE_NS (5ull * 1000 * 1000 * 1000)
+
+struct peers {
+	uint64_t down_since_ns[WORKER_MAX]; /* 0: live */
+	uint64_t starting_since_ns;         /* the journal; 0: not STARTING */
+	uint64_t persist_epoch;
+	bool persist_changed;               /* a new persistd: outstanding fetches have to be asked again */
+};
+
+/* Look again; every tick. */
+void peers_refresh(struct frontd *frontd);
+
+bool peers_is_down(const struct frontd *frontd, uint32_t shard);
+
+/* OUTCOME_OK, or why a new request of this kind is refused now. */
+enum outcome peers_refusal(const struct frontd *frontd, uint32_t shard, enum op op);
+
+/* Why a publish would be refused on some shard; NULL: it would not. */
+const char *peers_unready(const struct frontd *frontd, enum outcome *outcome);
+
+/* True when a peer has closed this incarnation: the supervisor believes that we are dead. */
+bool peers_closed_us(const struct frontd *frontd);
+
+#endif

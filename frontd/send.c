@@ -1,0 +1,186 @@
+#include "frontd/send.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frontd/frontd.h"
+#include "frontd/intake.h"
+
+void
+send_queue(struct frontd *frontd, struct conn *conn, struct exchange *exchange)
+{
+	(void)frontd;
+	exchange->conn = conn;
+	exchange->next = NULL;
+	if (conn->last != NULL)
+		conn->last->next = exchange;
+	else
+		conn->first = exchange;
+	conn->last = exchange;
+	conn->exchange_count++;
+}
+
+void
+send_mark(struct frontd *frontd, struct conn *conn)
+{
+	if (conn->is_dirty)
+		return;
+	conn->is_dirty = true;
+	conn->list_next = frontd->conns.dirty;
+	frontd->conns.dirty = conn;
+}
+
+static struct sending *
+sending_take(struct frontd *frontd)
+{
+	struct sending *sending = frontd->conns.free_sendings;
+
+	if (sending != NULL) {
+		frontd->conns.free_sendings = sending->next;
+	} else {
+		sending = malloc(sizeof(*sending));
+		assert(sending != NULL);
+	}
+	sending->total_bytes = 0;
+	sending->since_ns = sending->progress_ns = frontd->now_ns;
+	return sending;
+}
+
+static void
+sending_give(struct frontd *frontd, struct conn *conn)
+{
+	conn->sending->next = frontd->conns.free_sendings;
+	frontd->conns.free_sendings = conn->sending;
+	conn->sending = NULL;
+}
+
+/* Send what stands at the head of the FIFO, from where the last SENDMSG stopped. */
+static void
+send_start(struct frontd *frontd, struct conn *conn)
+{
+	struct sending *sending = conn->sending;
+	unsigned count = 0;
+
+	for (struct exchange *exchange = conn->first; exchange != NULL && count < SEND_IOV_MAX; exchange = exchange->next) {
+		if (exchange->state != EXCHANGE_READY && exchange->state != EXCHANGE_SENDING)
+			break;
+		if (exchange->state == EXCHANGE_READY)
+			sending->total_bytes += exchange->end - exchange->start;
+		exchange->state = EXCHANGE_SENDING;
+		sending->iov[count++] = (struct iovec){
+			.iov_base = exchange->bytes + exchange->start,
+			.iov_len = exchange->end - exchange->start,
+		};
+	}
+	assert(count != 0);
+	sending->message = (struct msghdr){ .msg_iov = sending->iov, .msg_iovlen = count };
+	uring_send(frontd->uring, conn->fd, uring_tag(URING_SEND, conn->generation, conn->index), &sending->message);
+	conn->operations++;
+	deadline_update(frontd, conn);
+}
+
+void
+send_flush(struct frontd *frontd)
+{
+	while (frontd->conns.dirty != NULL) {
+		struct conn *conn = frontd->conns.dirty;
+
+		frontd->conns.dirty = conn->list_next;
+		conn->is_dirty = false;
+		if (conn->state == CONN_CLOSING || conn->sending != NULL || conn->first == NULL ||
+		    conn->first->state != EXCHANGE_READY)
+			continue;
+		conn->sending = sending_take(frontd);
+		send_start(frontd, conn);
+	}
+}
+
+/* Takes `count` sent bytes off the FIFO.  True when an answer that ends the connection has left. */
+static bool
+send_advance(struct frontd *frontd, struct conn *conn, size_t count)
+{
+	bool closes = false;
+
+	while (conn->first != NULL && conn->first->state == EXCHANGE_SENDING) {
+		struct exchange *exchange = conn->first;
+		size_t left = exchange->end - exchange->start;
+
+		if (count < left) {
+			exchange->start += (uint32_t)count;
+			break;
+		}
+		count -= left;
+		closes = closes || exchange->closes;
+		conn->first = exchange->next;
+		if (conn->first == NULL)
+			conn->last = NULL;
+		conn->exchange_count--;
+		exchange_free(frontd, exchange);
+	}
+	return closes;
+}
+
+void
+send_completed(struct frontd *frontd, struct conn *conn, int result)
+{
+	assert(conn->sending != NULL);
+
+	if (conn->state == CONN_CLOSING)
+		return; /* conn_closed() frees it all */
+	if (result < 0) {
+		conn_break(frontd, conn);
+		return;
+	}
+	stat_add(&frontd->stats->bytes_sent, result);
+	conn->sending->progress_ns = frontd->now_ns;
+	bool closes = send_advance(frontd, conn, (size_t)result);
+	if (conn->first != NULL && (conn->first->state == EXCHANGE_SENDING || conn->first->state == EXCHANGE_READY)) {
+		send_start(frontd, conn);
+		return;
+	}
+	sending_give(frontd, conn);
+	if (closes && conn->state != CONN_FINISHING)
+		conn_finish(frontd, conn);
+	else
+		intake_resume(frontd, conn);
+}
+
+uint64_t
+send_deadline_ns(const struct frontd *frontd, const struct conn *conn)
+{
+	if (conn->sending == NULL)
+		return 0;
+	/* No progress for so long; and even a client that takes a byte now and then must keep a minimal rate. */
+	uint64_t stalled_ns = conn->sending->progress_ns + frontd->limits.send_timeout_ns;
+	uint64_t slow_ns = conn->sending->since_ns + frontd->limits.send_timeout_ns +
+	    conn->sending->total_bytes * NS_PER_S / frontd->limits.body_rate;
+	return stalled_ns < slow_ns ? stalled_ns : slow_ns;
+}
+
+void
+send_end(struct frontd *frontd, struct conn *conn)
+{
+	while (conn->first != NULL) {
+		struct exchange *exchange = conn->first;
+
+		assert(exchange->state == EXCHANGE_SENDING);
+		conn->first = exchange->next;
+		exchange_free(frontd, exchange);
+	}
+	conn->last = NULL;
+	conn->exchange_count = 0;
+	if (conn->sending != NULL)
+		sending_give(frontd, conn);
+}
+
+void
+send_free_all(struct frontd *frontd)
+{
+	while (frontd->conns.free_sendings != NULL) {
+		struct sending *sending = frontd->conns.free_sendings;
+
+		frontd->conns.free_sendings = sending->next;
+		free(sending);
+	}
+}

@@ -1,0 +1,34 @@
+/*
+ * send: answers on their way out.  One SENDMSG in flight for a connection; it takes all answers that are ready at the head
+ * of the FIFO, so pipelined answers share a system call and keep their order.
+ */
+#ifndef FRONTD_SEND_H
+#define FRONTD_SEND_H
+
+#include <stdint.h>
+
+struct conn;
+struct exchange;
+struct frontd;
+
+/* The exchange is the connection's next; answers leave in this order. */
+void send_queue(struct frontd *frontd, struct conn *conn, struct exchange *exchange);
+
+/* Something may be ready to leave: looked at by send_flush(). */
+void send_mark(struct frontd *frontd, struct conn *conn);
+
+/* End of the turn: one SENDMSG for each marked connection. */
+void send_flush(struct frontd *frontd);
+
+/* A SENDMSG completed. */
+void send_completed(struct frontd *frontd, struct conn *conn, int result);
+
+/* When the client must have taken more; 0: nothing is being sent. */
+uint64_t send_deadline_ns(const struct frontd *frontd, const struct conn *conn);
+
+/* The connection is at its end: drop what SENDMSG borrowed. */
+void send_end(struct frontd *frontd, struct conn *conn);
+
+void send_free_all(struct frontd *frontd);
+
+#endif

@@ -1,0 +1,273 @@
+#include "frontd/serve.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "frontd/api/receive.h"
+#include "frontd/api/routes.h"
+#include "frontd/await.h"
+#include "frontd/frontd.h"
+#include "frontd/send.h"
+
+static void
+world_refresh(struct frontd *frontd)
+{
+	struct api_world *world = &frontd->world;
+
+	world->now_ms = frontd_now_ms(frontd);
+	world->shard_count = frontd->shard_count;
+	world->body_bytes_max = frontd->limits.body_bytes_max;
+	world->unready = NULL;
+	if (frontd->call.memo.route != NULL && frontd->call.memo.route->op == OP_NONE)
+		world->unready = peers_unready(frontd, &world->unready_outcome);
+}
+
+bool
+serve_admit(struct frontd *frontd, struct conn *conn)
+{
+	struct api_call *call = &frontd->call;
+
+	call->request = &frontd->request;
+	call->target = &frontd->target;
+	call->world = &frontd->world;
+	call->waiter_slot = conn->index;
+	call->json = NULL;
+	call->is_planned = false;
+	memset(&call->memo, 0, sizeof(call->memo));
+	call->memo.keep_alive = frontd->request.keep_alive;
+	call->memo.is_head = frontd->request.method == HTTP_HEAD;
+	call->memo.minor_version = (uint8_t)frontd->request.minor_version;
+	world_refresh(frontd);
+	enum http_result result = http_target_parse(frontd->request.origin_form,
+	    (struct http_span){ .ptr = frontd->target_scratch, .len = sizeof(frontd->target_scratch) }, &frontd->target);
+	if (http_is_refusal(result)) {
+		problem_of_http(&call->problem, result);
+		return false;
+	}
+	return routes_admit(call);
+}
+
+void
+serve_abandon(struct frontd *frontd)
+{
+	api_call_end(&frontd->call);
+}
+
+static void
+serve_problem(struct frontd *frontd, struct conn *conn, const struct api_memo *memo, const struct problem *problem, bool closes)
+{
+	struct exchange *exchange = exchange_new(frontd);
+	struct answer answer;
+
+	exchange->memo = *memo;
+	exchange->closes = closes || !memo->keep_alive;
+	send_queue(frontd, conn, exchange);
+	exchange_answer_begin(frontd, exchange, &answer);
+	answer_problem(&answer, problem);
+	exchange_answer_end(frontd, exchange, &answer);
+	await_ready(frontd, exchange);
+	if (exchange->closes)
+		conn_finish(frontd, conn);
+}
+
+void
+serve_refuse(struct frontd *frontd, struct conn *conn, bool closes)
+{
+	struct api_memo memo = frontd->call.memo;
+
+	stat_add(&frontd->stats->http_requests, 1);
+	memo.listing = NULL;
+	serve_problem(frontd, conn, &memo, &frontd->call.problem, closes || frontd->is_draining);
+	api_call_end(&frontd->call);
+}
+
+static const struct api_memo memo_of_nothing = { .minor_version = 1, .keep_alive = false };
+
+void
+serve_refuse_http(struct frontd *frontd, struct conn *conn, enum http_result result)
+{
+	struct problem problem;
+
+	stat_add(&frontd->stats->http_requests, 1);
+	problem_of_http(&problem, result);
+	serve_problem(frontd, conn, &memo_of_nothing, &problem, true);
+}
+
+void
+serve_refuse_outcome(struct frontd *frontd, struct conn *conn, enum outcome outcome, const char *detail)
+{
+	struct problem problem;
+
+	problem_of_outcome(&problem, outcome, "%s", detail);
+	serve_problem(frontd, conn, &memo_of_nothing, &problem, true);
+}
+
+void
+serve_refuse_timeout(struct frontd *frontd, struct conn *conn)
+{
+	struct problem problem = {
+		.status = 408, .code = "request-timeout", .title = "The request did not come in time",
+	};
+
+	serve_problem(frontd, conn, &memo_of_nothing, &problem, true);
+}
+
+void
+serve_continue(struct frontd *frontd, struct conn *conn)
+{
+	struct exchange *exchange = exchange_new(frontd);
+	struct answer answer;
+
+	exchange->memo.keep_alive = true;
+	exchange->memo.minor_version = 1;
+	send_queue(frontd, conn, exchange);
+	exchange_answer_begin(frontd, exchange, &answer);
+	answer.start = answer.end = 0;
+	answer_put(&answer, HTTP_CONTINUE);
+	answer.status = 100;
+	exchange_answer_end(frontd, exchange, &answer);
+	await_ready(frontd, exchange);
+}
+
+/* Answered here, without a worker. */
+static void
+serve_local(struct frontd *frontd, struct exchange *exchange)
+{
+	struct api_call *call = &frontd->call;
+	struct answer answer;
+
+	for (uint32_t slot = 0; slot < SLOT_MAX; slot++)
+		frontd->world.stats[slot] = slot == frontd->role->slot ? frontd->stats : frontd->role->peer[slot].shared;
+	world_refresh(frontd);
+	exchange_answer_begin(frontd, exchange, &answer);
+	call->memo.route->local(call, &answer);
+	exchange_answer_end(frontd, exchange, &answer);
+	await_ready(frontd, exchange);
+}
+
+/* Why the planned call cannot be asked now.  True: call->problem. */
+static bool
+is_refused_now(struct frontd *frontd, struct conn *conn)
+{
+	struct api_call *call = &frontd->call;
+	enum outcome refusal = peers_refusal(frontd, call->memo.shard, call->memo.route->op);
+	uint32_t waiters = frontd->role->geometry.shard.waiters_per_front;
+
+	if (refusal != OUTCOME_OK)
+		return !api_refuse(call, refusal, NULL);
+	if (FRAME_ALIGN(call->frame_bytes) > frontd->front.geometry.request_bytes)
+		return !api_refuse(call, OUTCOME_TOO_LARGE, "larger than the ring of requests");
+	if (call->memo.route->op != OP_RECEIVE || conn->index < waiters)
+		return false;
+	if (call->memo.wait_ms != 0)
+		return !api_refuse(call, OUTCOME_TOO_MANY_WAITERS, NULL);
+	call->waiter_slot = 0; /* it will not wait */
+	return false;
+}
+
+/* Room for a client's frame.  Others were here first: cancels of our own, and those who wait already. */
+static void *
+reserve_for_client(struct frontd *frontd, uint32_t shard, uint32_t bytes)
+{
+	const struct shard_link *link = &frontd->submits.links[shard];
+
+	if (link->again != NULL || (link->waiting != NULL && !frontd->submits.is_retrying))
+		return NULL;
+	return submit_reserve(frontd, shard, bytes);
+}
+
+/* The frame is in the ring: from now on an exchange stands for the request. */
+static void
+serve_asked(struct frontd *frontd, struct conn *conn, void *frame, uint32_t bytes)
+{
+	struct api_call *call = &frontd->call;
+	struct exchange *exchange = exchange_new(frontd);
+
+	exchange->memo = call->memo;
+	call->memo.listing = NULL;
+	exchange->waiter_slot = conn->index;
+	exchange->closes = !call->memo.keep_alive;
+	exchange->state = EXCHANGE_ASKED;
+	send_queue(frontd, conn, exchange);
+	submit_push(frontd, call->memo.shard, frame, bytes, call->memo.route->op, exchange_id(exchange));
+	if (call->memo.route->op == OP_RECEIVE && call->memo.wait_ms != 0)
+		conn->poll = exchange;
+	if (exchange->closes)
+		conn_finish(frontd, conn);
+}
+
+static enum served
+serve_refused(struct frontd *frontd, struct conn *conn)
+{
+	serve_refuse(frontd, conn, false);
+	return SERVE_DONE;
+}
+
+enum served
+serve_request(struct frontd *frontd, struct conn *conn, struct http_slice body)
+{
+	struct api_call *call = &frontd->call;
+	const struct api_route *route = call->memo.route;
+
+	call->body = route->body == BODY_NONE ? (struct http_slice){ .ptr = NULL } : body;
+	if (route->op == OP_NONE) {
+		struct exchange *exchange = exchange_new(frontd);
+
+		exchange->memo = call->memo;
+		exchange->closes = !call->memo.keep_alive || frontd->is_draining;
+		send_queue(frontd, conn, exchange);
+		serve_local(frontd, exchange);
+		if (exchange->closes)
+			conn_finish(frontd, conn);
+		stat_add(&frontd->stats->http_requests, 1);
+		api_call_end(call);
+		return SERVE_DONE;
+	}
+	call->is_planned = true;
+	if (!route->plan(call) || is_refused_now(frontd, conn))
+		return serve_refused(frontd, conn);
+	void *frame = reserve_for_client(frontd, call->memo.shard, call->frame_bytes);
+	if (frame == NULL) {
+		frontd->submits.full_shard = call->memo.shard;
+		api_call_end(call);
+		return SERVE_NO_ROOM;
+	}
+	uint32_t bytes = route->fill(call, frame);
+	if (bytes == 0)
+		return serve_refused(frontd, conn);
+	assert(bytes <= FRAME_ALIGN(call->frame_bytes));
+	serve_asked(frontd, conn, frame, bytes);
+	stat_add(&frontd->stats->http_requests, 1);
+	api_call_end(call);
+	return SERVE_DONE;
+}
+
+void
+serve_end_poll(struct frontd *frontd, struct conn *conn)
+{
+	struct exchange *poll = conn->poll, *instead = exchange_new(frontd);
+	struct answer answer;
+
+	/* It is the last of the FIFO: nothing was taken after it. */
+	assert(conn->last == poll);
+	conn->poll = NULL;
+	struct exchange **at = &conn->first, *before = NULL;
+	while (*at != poll) {
+		before = *at;
+		at = &(*at)->next;
+	}
+	*at = NULL;
+	conn->last = before;
+	conn->exchange_count--;
+	poll->conn = NULL;
+	poll->state = EXCHANGE_CANCELLING;
+	submit_again(frontd, poll);
+
+	instead->memo = poll->memo;
+	instead->closes = true;
+	send_queue(frontd, conn, instead);
+	exchange_answer_begin(frontd, instead, &answer);
+	receive_answer_empty(&instead->memo, &answer);
+	exchange_answer_end(frontd, instead, &answer);
+	await_ready(frontd, instead);
+}

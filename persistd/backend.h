@@ -1,0 +1,96 @@
+/*
+ * backend: where batches are kept.  `file` (backend_file) is the only one yet; a replicated log would be another, so the
+ * journal knows no files: an append is conditional on epoch and index, what is stored is found out by resolve, and trimming
+ * is an explicit call.
+ *
+ * All calls come from the one thread of persistd.  Completions of what was queued come through the ring of disk.h.
+ */
+#ifndef PERSISTD_BACKEND_H
+#define PERSISTD_BACKEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "persistd/batch.h"
+#include "persistd/journal_position.h"
+#include "persistd/loader.h"
+
+struct backend;
+
+/* How a journal is opened: what to go on from. */
+struct backend_open {
+	const struct journal_position *warm; /* where acknowledgement stood, known from shared memory; NULL: cold */
+	uint64_t epoch_min;                  /* the new epoch is at least this */
+	uint64_t time_ms;
+};
+
+/* How it was found. */
+struct backend_opened {
+	struct journal_position position;    /* behind everything that is stored and durable now */
+	uint64_t epoch;                      /* ours */
+	uint64_t rewritten;                  /* batches that were written again because they may only have been in a cache */
+	bool is_clean;                       /* cold: the last batch was the marker of a clean stop */
+};
+
+enum backend_append {
+	BACKEND_SUBMITTED, /* a completion {DISK_COMMIT, flight} follows */
+	BACKEND_WAIT,      /* no room yet: offer it again after a completion or a second */
+};
+
+enum backend_fetch {
+	BACKEND_FETCHING,  /* a completion {DISK_FETCH, number} follows */
+	BACKEND_LATER,     /* the index is not complete yet: ask again */
+	BACKEND_NONE,      /* no batch holds these bytes */
+};
+
+struct backend_ops {
+	/*
+	 * Find what is stored, judge its end (resolve), fence off older writers (acquire a new epoch).  0, or after a diag an
+	 * exit code of store.h.
+	 */
+	int (*open)(struct backend *backend, const struct backend_open *open, struct backend_opened *opened);
+
+	/*
+	 * Queue a sealed batch of this epoch; batches come in order of index.  The batch is borrowed until the
+	 * completion; its queued_bytes say what that has to report.
+	 */
+	enum backend_append (*append)(struct backend *backend, struct batch *batch, uint32_t flight);
+
+	/* Read batches in order from the first one kept.  0, or -1 and a diag.  The caller closes the reader. */
+	int (*read)(struct backend *backend, struct reader *reader);
+
+	/* Queue a read of the stream bytes [lsn, lsn + bytes) of a shard into private memory. */
+	enum backend_fetch (*fetch)(struct backend *backend, uint32_t number, uint32_t shard, uint64_t lsn, uint32_t bytes,
+	    void *to);
+
+	/* Batches up to floor_index are not needed any more.  0, or -1 and a diag. */
+	int (*trim)(struct backend *backend, uint64_t floor_index);
+
+	/* A little background work, if some is due.  1: did something; 0: nothing to do; -1: failed, after a diag. */
+	int (*step)(struct backend *backend, uint64_t now_ns);
+
+	/* A completion {DISK_SPARE}.  0, or -1 after a diag. */
+	int (*completed)(struct backend *backend, int32_t result, uint64_t now_ns);
+
+	/* How long step() may wait, in ns. */
+	uint64_t (*due_ns)(const struct backend *backend, uint64_t now_ns);
+
+	/* Only reserved space is left. */
+	bool (*is_full)(const struct backend *backend);
+
+	/* A number for a cold start of one shard, never given before; durable on return.  0: not now, ask again. */
+	uint64_t (*new_generation)(struct backend *backend);
+
+	void (*close)(struct backend *backend);
+};
+
+struct backend {
+	const struct backend_ops *ops;
+	const uint8_t *store_uuid;
+	uint32_t shards;
+	uint64_t generation;       /* of the last cold start */
+	uint64_t segment;          /* being written, for the operator */
+	uint64_t segments_opened;
+};
+
+#endif

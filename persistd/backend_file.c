@@ -1,0 +1,352 @@
+#include "persistd/backend_file.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "shm/diag.h"
+
+/* Background indexing after a warm start: so much at a time, then the loop has its turn (about 0.2 ms). */
+#define INDEX_SLICE_BYTES (256u << 10)
+
+static struct backend_file *
+self(struct backend *backend)
+{
+	return (struct backend_file *)backend;
+}
+
+/* --- open --- */
+
+static int
+corrupt(const struct loader *loader)
+{
+	diag(DIAG_ERROR, "the journal is damaged: %s.  Nothing was changed; `chasqui check --repair` says what it would drop",
+	    loader->finding.text);
+	return EXIT_CORRUPT;
+}
+
+/* Cold: read everything, judge the end. */
+static int
+resolve(struct backend_file *file)
+{
+	struct loader *loader = &file->loader;
+	enum loader_step step;
+
+	if (loader_open(loader, file->store, &file->catalog, &file->old, LOADER_TO_THE_END) != 0)
+		return EXIT_JOURNAL;
+	do
+		step = loader_step(loader);
+	while (step == LOADER_MORE);
+	if (step == LOADER_CORRUPT)
+		return corrupt(loader);
+	if (step == LOADER_FAILED)
+		return EXIT_JOURNAL;
+	diag(DIAG_INFO, "journal of %s: %" PRIu64 " batches up to index %" PRIu64 " in %" PRIu32 " segments%s", file->store->directory,
+	    loader->batches, loader->position.index, file->catalog.count, loader->is_clean ? ", closed cleanly" : "");
+	return 0;
+}
+
+static int
+open_cold(struct backend_file *file, const struct backend_open *open, struct backend_opened *opened, uint64_t epoch)
+{
+	struct loader *loader = &file->loader;
+	int code = resolve(file);
+
+	if (code != 0)
+		goto out;
+	struct epoch_start start = { .epoch = epoch, .time_ms = open->time_ms, .continues_index = loader->durable_index,
+		.continues_hash = loader->durable_hash, .last_segment = loader->position.segment, .pending = loader->pending,
+		.pending_count = loader->pending_count, .is_cold = true };
+
+	opened->position = loader->position;
+	opened->position.index = loader->durable_index;
+	opened->position.hash = loader->durable_hash;
+	opened->is_clean = loader->is_clean;
+	opened->rewritten = loader->pending_count;
+	code = segments_begin_epoch(&file->segments, &start, &file->old, &opened->position) == 0 ? 0 : EXIT_JOURNAL;
+	if (code == 0 && opened->position.index != loader->position.index)
+		assert(!"the rewritten batches are those that were found");
+out:
+	loader_close(loader);
+	return code;
+}
+
+static int
+open_warm(struct backend_file *file, const struct backend_open *open, struct backend_opened *opened, uint64_t epoch)
+{
+	uint64_t missing;
+	struct epoch_start start = { .epoch = epoch, .time_ms = open->time_ms, .continues_index = open->warm->index,
+		.continues_hash = open->warm->hash, .last_segment = open->warm->segment };
+
+	if (!file->store->has_current || !catalog_is_complete(&file->catalog, &file->store->current, &missing) ||
+	    file->store->current.highest < open->warm->segment) {
+		diag(DIAG_ERROR, "%s/journal is not the one that was being written: segments or `current` are missing",
+		    file->store->directory);
+		return EXIT_CORRUPT;
+	}
+	opened->position = *open->warm;
+	if (segments_begin_epoch(&file->segments, &start, &file->live, &opened->position) != 0)
+		return EXIT_JOURNAL;
+	if (open->warm->index == 0)
+		return 0;
+	/* Fetches of old bodies wait for the index; nothing else does. */
+	if (loader_open(&file->loader, file->store, &file->catalog, &file->old, open->warm->index) != 0)
+		return EXIT_JOURNAL;
+	file->is_indexing = true;
+	return 0;
+}
+
+static int
+file_open(struct backend *backend, const struct backend_open *open, struct backend_opened *opened)
+{
+	struct backend_file *file = self(backend);
+	uint64_t epoch = file->store->current.epoch + 1;
+
+	*opened = (struct backend_opened){ 0 };
+	if (catalog_read(&file->catalog, file->store) != 0)
+		return EXIT_JOURNAL;
+	if (epoch < open->epoch_min)
+		epoch = open->epoch_min;
+	int code = open->warm != NULL ? open_warm(file, open, opened, epoch) : open_cold(file, open, opened, epoch);
+	opened->epoch = epoch;
+	backend->generation = file->store->current.generation;
+	backend->segment = file->segments.active.number;
+	backend->segments_opened = file->segments.opened;
+	return code;
+}
+
+/* --- append --- */
+
+static enum backend_append
+file_append(struct backend *backend, struct batch *batch, uint32_t flight)
+{
+	struct backend_file *file = self(backend);
+	struct disk_tag tag = { .user = DISK_COMMIT, .number = flight };
+
+	if (!segments_write(&file->segments, batch, tag))
+		return BACKEND_WAIT;
+	const struct segment_file *active = &file->segments.active;
+	if (lsn_index_add(&file->live, batch->header, active->number, active->used_bytes - batch->header->total_bytes) != 0)
+		diag(DIAG_ERROR, "bodies of batch %" PRIu64 " cannot be read back until the next start", batch->header->index);
+	backend->segment = active->number;
+	backend->segments_opened = file->segments.opened;
+	return BACKEND_SUBMITTED;
+}
+
+/* --- reading --- */
+
+static int
+file_read(struct backend *backend, struct reader *reader)
+{
+	struct backend_file *file = self(backend);
+
+	return reader_open(reader, file->store, &file->catalog, false);
+}
+
+/* A descriptor of that segment; -1 with errno. */
+static int
+read_fd(struct backend_file *file, uint64_t segment)
+{
+	struct read_fd *slot = &file->read_fds[segment % READ_FDS];
+	char name[SEGMENT_NAME_BYTES];
+
+	if (slot->segment == segment)
+		return slot->fd;
+	segment_name(name, segment);
+	int fd = disk_open_read(file->store->journal_fd, name, true);
+	if (fd < 0)
+		return -1;
+	if (slot->segment != 0) {
+		/* A queued read knows the descriptor only by number: the kernel must have it before it is closed. */
+		disk_submit(file->disk);
+		disk_close_fd(slot->fd);
+	}
+	*slot = (struct read_fd){ .segment = segment, .fd = fd };
+	return fd;
+}
+
+static enum backend_fetch
+file_fetch(struct backend *backend, uint32_t number, uint32_t shard, uint64_t lsn, uint32_t bytes, void *to)
+{
+	struct backend_file *file = self(backend);
+	struct lsn_location at;
+
+	if (!lsn_index_find(&file->live, shard, lsn, bytes, &at) && !lsn_index_find(&file->old, shard, lsn, bytes, &at))
+		return file->is_indexing && lsn < lsn_index_first(&file->live, shard) ? BACKEND_LATER : BACKEND_NONE;
+	int fd = read_fd(file, at.segment);
+	if (fd < 0) {
+		diag_errno("cannot open segment %" PRIu64 " of %s/journal", at.segment, file->store->directory);
+		return BACKEND_NONE;
+	}
+	disk_queue_read(file->disk, (struct disk_tag){ .user = DISK_FETCH, .number = number }, fd, to, bytes, at.offset);
+	return BACKEND_FETCHING;
+}
+
+/* --- trim --- */
+
+static void
+read_fd_forget(struct backend_file *file, uint64_t segment)
+{
+	struct read_fd *slot = &file->read_fds[segment % READ_FDS];
+
+	if (slot->segment != segment)
+		return;
+	disk_submit(file->disk);
+	disk_close_fd(slot->fd);
+	*slot = (struct read_fd){ 0 };
+}
+
+/* Segments whose batches are all at or below floor_index; never the one being written. */
+static uint32_t
+count_unneeded(const struct backend_file *file, uint64_t floor_index)
+{
+	const struct catalog *catalog = &file->catalog;
+	uint32_t count = 0;
+
+	while (count + 1 < catalog->count && catalog->entries[count + 1].is_begun &&
+	    catalog->entries[count + 1].header.continues_index <= floor_index)
+		count++;
+	return count;
+}
+
+static int
+file_trim(struct backend *backend, uint64_t floor_index)
+{
+	struct backend_file *file = self(backend);
+	struct store *store = file->store;
+	uint32_t count = count_unneeded(file, floor_index);
+	char name[SEGMENT_NAME_BYTES];
+
+	if (count == 0 || spares_is_writing_current(&file->segments.spares))
+		return 0;
+	/* First they need not exist, then they do not. */
+	store->current.floor = file->catalog.entries[count].number;
+	if (store_save_current(store) != 0)
+		return -1;
+	for (uint32_t i = 0; i < count; i++) {
+		const struct segment_entry *entry = &file->catalog.entries[i];
+
+		read_fd_forget(file, entry->number);
+		if (spares_recycle(&file->segments.spares, entry->number, entry->file_bytes))
+			continue;
+		segment_name(name, entry->number);
+		if (disk_unlink(store->journal_fd, name) != 0)
+			diag_errno("cannot remove %s/journal/%s", store->directory, name);
+	}
+	catalog_drop(&file->catalog, count);
+	return 0;
+}
+
+/* --- in the background --- */
+
+static void
+index_slice(struct backend_file *file)
+{
+	struct loader *loader = &file->loader;
+	enum loader_step step = LOADER_MORE;
+
+	for (uint64_t bytes = 0; bytes < INDEX_SLICE_BYTES && step == LOADER_MORE;) {
+		step = loader_step(loader);
+		if (step == LOADER_MORE)
+			bytes += loader->reader.header->total_bytes;
+	}
+	if (step == LOADER_MORE)
+		return;
+	if (step == LOADER_CORRUPT)
+		diag(DIAG_ERROR, "the journal is damaged: %s.  Bodies stored from there on cannot be read back", loader->finding.text);
+	loader_close(loader);
+	file->is_indexing = false;
+}
+
+static int
+file_step(struct backend *backend, uint64_t now_ns)
+{
+	struct backend_file *file = self(backend);
+	int did = spares_step(&file->segments.spares, now_ns) ? 1 : 0;
+
+	if (file->segments.spares.state == SPARE_BROKEN)
+		return -1;
+	if (file->is_indexing) {
+		index_slice(file);
+		did = 1;
+	}
+	return did;
+}
+
+static int
+file_completed(struct backend *backend, int32_t result, uint64_t now_ns)
+{
+	return spares_completed(&self(backend)->segments.spares, result, now_ns);
+}
+
+static uint64_t
+file_due_ns(const struct backend *backend, uint64_t now_ns)
+{
+	const struct backend_file *file = (const struct backend_file *)backend;
+
+	return file->is_indexing ? 0 : spares_due_ns(&file->segments.spares, now_ns);
+}
+
+static bool
+file_is_full(const struct backend *backend)
+{
+	return spares_is_disk_full(&((const struct backend_file *)backend)->segments.spares);
+}
+
+static uint64_t
+file_new_generation(struct backend *backend)
+{
+	struct backend_file *file = self(backend);
+
+	if (spares_is_writing_current(&file->segments.spares))
+		return 0;
+	file->store->current.generation++;
+	if (store_save_current(file->store) != 0) {
+		file->store->current.generation--;
+		return 0;
+	}
+	backend->generation = file->store->current.generation;
+	return backend->generation;
+}
+
+static void
+file_close(struct backend *backend)
+{
+	struct backend_file *file = self(backend);
+
+	if (file->is_indexing)
+		loader_close(&file->loader);
+	for (uint32_t i = 0; i < READ_FDS; i++) {
+		if (file->read_fds[i].segment != 0)
+			disk_close_fd(file->read_fds[i].fd);
+	}
+	segments_close(&file->segments);
+	lsn_index_free(&file->old);
+	lsn_index_free(&file->live);
+	catalog_free(&file->catalog);
+}
+
+static const struct backend_ops file_ops = {
+	.open = file_open,
+	.append = file_append,
+	.read = file_read,
+	.fetch = file_fetch,
+	.trim = file_trim,
+	.step = file_step,
+	.completed = file_completed,
+	.due_ns = file_due_ns,
+	.is_full = file_is_full,
+	.new_generation = file_new_generation,
+	.close = file_close,
+};
+
+int
+backend_file_init(struct backend_file *file, struct store *store, struct disk *disk, const struct spare_options *options)
+{
+	*file = (struct backend_file){ .backend = { .ops = &file_ops, .store_uuid = store->uuid, .shards = store->shards },
+		.store = store, .disk = disk };
+	lsn_index_init(&file->old);
+	lsn_index_init(&file->live);
+	return segments_open(&file->segments, store, disk, &file->catalog, options);
+}

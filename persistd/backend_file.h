@@ -1,0 +1,35 @@
+/*
+ * backend_file: the journal in segments of the data directory.
+ */
+#ifndef PERSISTD_BACKEND_FILE_H
+#define PERSISTD_BACKEND_FILE_H
+
+#include "persistd/backend.h"
+#include "persistd/catalog.h"
+#include "persistd/segment.h"
+
+/* Descriptors for cold reads that are kept open. */
+#define READ_FDS 64
+
+struct read_fd {
+	uint64_t segment;
+	int fd;
+};
+
+struct backend_file {
+	struct backend backend;         /* first: the ops cast back */
+	struct store *store;
+	struct disk *disk;
+	struct catalog catalog;
+	struct segments segments;
+	struct lsn_index old;           /* what was there when we came */
+	struct lsn_index live;          /* what was written since */
+	struct loader loader;           /* warm start: fills `old` in the background */
+	bool is_indexing;
+	struct read_fd read_fds[READ_FDS];
+};
+
+/* Borrows store (open, locked) and disk.  0, or -1 and a diag. */
+int backend_file_init(struct backend_file *file, struct store *store, struct disk *disk, const struct spare_options *options);
+
+#endif

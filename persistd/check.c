@@ -1,0 +1,298 @@
+#include "persistd/check.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "persistd/loader.h"
+#include "persistd/segment.h"
+#include "persistd/store.h"
+#include "shm/diag.h"
+#include "shm/hash.h"
+#include "shm/record.h"
+
+struct check {
+	struct store store;
+	struct catalog catalog;
+	struct loader loader;
+	uint64_t records;
+	uint64_t messages;
+	uint64_t bad_messages;
+	uint64_t generation;     /* the highest that a record names */
+	bool is_corrupt;         /* loader.finding says what and where */
+};
+
+/* --- records --- */
+
+static void
+check_published(struct check *check, const char *bytes, uint64_t lsn, uint32_t shard)
+{
+	struct published_record record;
+
+	memcpy(&record, bytes, sizeof(record));
+	check->messages++;
+	if (record.payload_hash == hash_bytes(bytes + RECORD_PUBLISHED_BYTES, (size_t)record.attributes_bytes + record.body_bytes))
+		return;
+	check->bad_messages++;
+	printf("%s/journal/" SEGMENT_NAME_FORMAT " at offset %" PRIu64 ": message of shard %" PRIu32 ", LSN %" PRIu64
+	    " does not match its checksum; it will not be delivered\n", check->store.directory, check->loader.reader.header_segment,
+	    check->loader.reader.header_offset, shard, lsn);
+}
+
+/* False where bytes are no record. */
+static bool
+check_range(struct check *check, const char *bytes, const struct batch_range *range)
+{
+	for (uint32_t at = 0; at < range->bytes;) {
+		uint32_t size = batch_record_bytes(bytes + at, range->bytes - at, range->lsn + at);
+		struct restarted_record record;
+
+		if (size == 0)
+			return false;
+		memcpy(&record, bytes + at, size < sizeof(record) ? size : sizeof(record));
+		if (record.record.type == RECORD_PUBLISHED)
+			check_published(check, bytes + at, range->lsn + at, range->shard);
+		if (record.record.type == RECORD_RESTARTED && size >= sizeof(record) && record.generation > check->generation)
+			check->generation = record.generation;
+		check->records++;
+		at += size;
+	}
+	return true;
+}
+
+/* The batch that the loader took last. */
+static bool
+check_records(struct check *check)
+{
+	const struct reader *reader = &check->loader.reader;
+	const struct batch_range *ranges = batch_ranges(reader->header);
+	const char *bytes = reader_payload(reader);
+
+	for (uint32_t i = 0; i < reader->header->ranges; i++) {
+		if (!check_range(check, bytes, &ranges[i]))
+			return false;
+		bytes += ranges[i].bytes;
+	}
+	return true;
+}
+
+/* --- examine --- */
+
+/* Read everything.  0, or an exit code; what was found is in check. */
+static int
+examine(struct check *check, bool ignores_missing)
+{
+	struct loader *loader = &check->loader;
+	enum loader_step step;
+
+	check->records = check->messages = check->bad_messages = 0;
+	check->is_corrupt = false;
+	if (loader_open(loader, &check->store, &check->catalog, NULL, LOADER_TO_THE_END) != 0)
+		return EXIT_JOURNAL;
+	loader->ignores_missing = ignores_missing;
+	do {
+		step = loader_step(loader);
+		if (step == LOADER_MORE && !check_records(check)) {
+			printf("%s/journal/" SEGMENT_NAME_FORMAT " at offset %" PRIu64 ": the batch is whole but holds no records\n",
+			    check->store.directory, loader->reader.header_segment, loader->reader.header_offset);
+			return EXIT_CORRUPT;
+		}
+	} while (step == LOADER_MORE);
+	check->is_corrupt = step == LOADER_CORRUPT;
+	if (check->is_corrupt)
+		printf("damaged: %s\n", loader->finding.text);
+	return step == LOADER_FAILED ? EXIT_JOURNAL : 0;
+}
+
+static void
+report(const struct check *check)
+{
+	const struct loader *loader = &check->loader;
+
+	printf("%s: %" PRIu32 " segments, %" PRIu64 " batches up to index %" PRIu64 ", %" PRIu64 " records, %" PRIu64 " messages%s\n",
+	    check->store.directory, check->catalog.count, loader->batches, loader->position.index, check->records,
+	    check->messages, loader->is_clean ? ", closed cleanly" : "");
+	if (!check->is_corrupt && loader->reader.reason != NULL && !loader->is_clean)
+		printf("the journal ends at " SEGMENT_NAME_FORMAT ", offset %" PRIu64 "\n", loader->reader.segment, loader->reader.offset);
+}
+
+/* --- repair --- */
+
+/* One whole batch behind the damage. */
+static void
+print_dropped(uint64_t segment, uint64_t offset, const struct batch_header *header)
+{
+	const struct batch_range *ranges = batch_ranges(header);
+
+	printf("drops batch %" PRIu64 " in " SEGMENT_NAME_FORMAT " at offset %" PRIu64 ":", header->index, segment, offset);
+	for (uint32_t i = 0; i < header->ranges; i++)
+		printf(" shard %" PRIu32 " LSN %" PRIu64 "..%" PRIu64, ranges[i].shard, ranges[i].lsn, ranges[i].lsn + ranges[i].bytes);
+	printf("\n");
+}
+
+/* All whole batches of one segment that come after the last one kept.  -1 after a diag. */
+static int
+print_dropped_segment(struct check *check, uint64_t number, uint64_t from, uint64_t *count)
+{
+	char name[SEGMENT_NAME_BYTES], *buffer = check->loader.reader.buffer; /* the reader has come to its end */
+	int64_t bytes = 0;
+
+	segment_name(name, number);
+	int fd = disk_open_read(check->store.journal_fd, name, false);
+	for (uint64_t at = from; fd >= 0; at += (uint64_t)bytes) {
+		bytes = disk_read(fd, buffer, READER_SLICE_BYTES, at);
+		if (bytes <= 0)
+			break;
+		for (int64_t i = 0; i + BLOCK_BYTES <= bytes; i += BLOCK_BYTES) {
+			const struct batch_header *header = (const struct batch_header *)(buffer + i);
+
+			if (!batch_header_is_whole(header, BLOCK_BYTES, check->store.uuid) || header->index <= check->loader.position.index)
+				continue;
+			print_dropped(number, at + (uint64_t)i, header);
+			++*count;
+		}
+	}
+	if (fd < 0 || bytes < 0) {
+		diag_errno("cannot read %s/journal/%s", check->store.directory, name);
+		disk_close_fd(fd);
+		return -1;
+	}
+	disk_close_fd(fd);
+	return 0;
+}
+
+static int
+print_all_dropped(struct check *check)
+{
+	const struct loader *loader = &check->loader;
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i < check->catalog.count; i++) {
+		uint64_t number = check->catalog.entries[i].number;
+
+		if (number < loader->reader.segment)
+			continue;
+		if (print_dropped_segment(check, number, number == loader->reader.segment ? loader->reader.offset : 0, &count) != 0)
+			return -1;
+	}
+	printf("drops %" PRIu64 " whole batches behind batch %" PRIu64 ", and what was damaged\n", count, loader->position.index);
+	return 0;
+}
+
+/* Segments behind the last batch that is kept stay as files under another name. */
+static int
+set_aside(struct check *check, uint64_t last_segment)
+{
+	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_NAME_BYTES + 16];
+
+	for (uint32_t i = check->catalog.count; i > 0 && check->catalog.entries[i - 1].number > last_segment; i--) {
+		segment_name(name, check->catalog.entries[i - 1].number);
+		snprintf(aside, sizeof(aside), "%s.dropped", name);
+		if (disk_rename(check->store.journal_fd, name, aside) != 0) {
+			diag_errno("cannot rename %s/journal/%s", check->store.directory, name);
+			return -1;
+		}
+		printf("renamed %s to %s\n", name, aside);
+	}
+	catalog_cut(&check->catalog, last_segment + 1);
+	return disk_sync(check->store.journal_fd);
+}
+
+/* What can be known of `current` when the file itself is gone. */
+static void
+rebuild_current(struct check *check)
+{
+	struct current_file *current = &check->store.current;
+	uint32_t count = check->catalog.count;
+
+	if (check->store.has_current)
+		return;
+	current->floor = count > 0 ? check->catalog.entries[0].number : 1;
+	current->highest = current->floor - 1;
+	for (uint32_t i = 0; i < count; i++) {
+		if (check->catalog.entries[i].header.epoch > current->epoch)
+			current->epoch = check->catalog.entries[i].header.epoch;
+	}
+	printf("rebuilds journal/current: segments from %" PRIu64 ", epoch %" PRIu64 "\n", current->floor, current->epoch);
+}
+
+/* Begin an epoch after the last good batch, exactly as a start does. */
+static int
+cut(struct check *check)
+{
+	struct loader *loader = &check->loader;
+	struct spare_options options = { .segment_bytes = SEGMENT_BYTES_MIN, .spare_segments = 1, .direct = DISK_DIRECT_AUTO };
+	struct journal_position position = loader->position;
+	struct segments segments;
+	struct lsn_index index;
+	struct epoch_start start = { .epoch = check->store.current.epoch + 1, .time_ms = (uint64_t)time(NULL) * 1000,
+		.continues_index = loader->durable_index, .continues_hash = loader->durable_hash,
+		.last_segment = loader->position.segment, .pending = loader->pending, .pending_count = loader->pending_count,
+		.is_cold = true };
+
+	if (check->store.current.generation < check->generation)
+		check->store.current.generation = check->generation;
+	position.index = start.continues_index;
+	position.hash = start.continues_hash;
+	lsn_index_init(&index);
+	if (segments_open(&segments, &check->store, NULL, &check->catalog, &options) != 0)
+		return EXIT_JOURNAL;
+	int code = segments_begin_epoch(&segments, &start, &index, &position) == 0 ? 0 : EXIT_JOURNAL;
+	segments_close(&segments);
+	lsn_index_free(&index);
+	if (code == 0)
+		printf("repaired: the journal goes on after batch %" PRIu64 " in segment %" PRIu64 "\n", position.index, position.segment);
+	return code;
+}
+
+static int
+repair(struct check *check)
+{
+	int code;
+
+	rebuild_current(check);
+	if (check->catalog.count == 0 || check->catalog.entries[0].number != check->store.current.floor) {
+		printf("the first segment is missing: what is left cannot be understood without it; restore a backup\n");
+		return EXIT_CORRUPT;
+	}
+	loader_close(&check->loader);
+	/* Again, to find how far one can read although something is missing. */
+	if ((code = examine(check, true)) != 0)
+		return code;
+	if (print_all_dropped(check) != 0 || set_aside(check, check->loader.position.segment) != 0)
+		return EXIT_JOURNAL;
+	return cut(check);
+}
+
+int
+check_main(const char *directory, bool repairs)
+{
+	static struct check check; /* the process's one context */
+	int code;
+
+	check = (struct check){ 0 };
+	code = store_open(&check.store, directory, NULL, 0, STORE_LOCK_ALL);
+	if (code != 0)
+		return code;
+	if (catalog_read(&check.catalog, &check.store) != 0) {
+		store_close(&check.store);
+		return EXIT_JOURNAL;
+	}
+	code = examine(&check, false);
+	if (code == 0)
+		report(&check);
+	if (code == 0 && check.is_corrupt) {
+		code = repairs ? repair(&check) : EXIT_CORRUPT;
+		if (!repairs)
+			printf("nothing was changed; --repair cuts the journal there, and says what that drops\n");
+	}
+	if (code == 0 && check.bad_messages > 0)
+		code = EXIT_CORRUPT;
+	loader_close(&check.loader);
+	catalog_free(&check.catalog);
+	store_close(&check.store);
+	return code;
+}

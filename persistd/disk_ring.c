@@ -1,0 +1,319 @@
+/*
+ * disk_ring: the half of disk.h that goes through io_uring.  One ring for the process, made by the thread that uses it.
+ */
+#include "persistd/disk.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <liburing.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "shm/diag.h"
+
+/* Commits, one step of a spare segment, cold reads and the eventfd: well below this. */
+#define RING_ENTRIES 64
+/* Tests: operations that may be under way with a made-up result. */
+#define INJECTED_MAX 64
+
+struct disk {
+	struct io_uring ring;
+	const struct disk_faults *faults;
+	uint64_t wake_count;  /* what the eventfd's read brings; not looked at */
+	uint32_t pending;
+	bool is_wake_armed;
+	/* Tests only: results to report instead of the real ones. */
+	struct { uint64_t tag; int32_t result; } injected[INJECTED_MAX];
+	uint32_t injected_count;
+};
+
+static uint64_t
+tag_pack(struct disk_tag tag)
+{
+	return (uint64_t)tag.user << 32 | tag.number;
+}
+
+static struct disk_tag
+tag_unpack(uint64_t packed)
+{
+	return (struct disk_tag){ .user = (enum disk_user)(packed >> 32), .number = (uint32_t)packed };
+}
+
+static int
+sysctl_disabled(void)
+{
+	FILE *file = fopen("/proc/sys/kernel/io_uring_disabled", "r");
+	int value = 0;
+
+	if (file != NULL) {
+		if (fscanf(file, "%d", &value) != 1)
+			value = 0;
+		fclose(file);
+	}
+	return value;
+}
+
+/* Cause and cure of a refused ring, by errno. */
+static void
+explain_refusal(int error)
+{
+	struct rlimit limit = { 0 };
+
+	errno = error;
+	switch (error) {
+	case ENOSYS:
+		diag_errno("io_uring is not there; Chasqui needs Linux 6.1 or later (gVisor has none)");
+		break;
+	case EPERM:
+		if (sysctl_disabled() != 0)
+			diag_errno("io_uring is switched off; run `sysctl -w kernel.io_uring_disabled=0` or put our group into "
+			    "kernel.io_uring_group");
+		else
+			diag_errno("io_uring is refused, probably by a seccomp profile; run the container with "
+			    "`--security-opt seccomp=conf/docker-seccomp.json`");
+		break;
+	case ENOMEM:
+		(void)getrlimit(RLIMIT_MEMLOCK, &limit); /* stays 0 */
+		diag_errno("io_uring gets no memory; locked memory is limited to %" PRIu64 " bytes: set LimitMEMLOCK=infinity "
+		    "or `--ulimit memlock=-1:-1`", (uint64_t)limit.rlim_cur);
+		break;
+	default:
+		diag_errno("io_uring cannot be set up; Chasqui needs Linux 6.1 or later");
+	}
+}
+
+/* The best flags the kernel takes; the plain ones are 30 % dearer but right. */
+static int
+ring_init_best(struct io_uring *ring)
+{
+	static const struct { unsigned flags; const char *name; } ladder[] = {
+		/* TASKRUN_FLAG: a look at the completions finds those that still wait for us to enter the kernel. */
+		{ IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+		    IORING_SETUP_SUBMIT_ALL, "defer_taskrun" },
+		{ IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL, "coop_taskrun" },
+		{ 0, "no flags" },
+	};
+	int result = -EINVAL;
+
+	for (unsigned i = 0; i < sizeof(ladder) / sizeof(ladder[0]) && result == -EINVAL; i++) {
+		struct io_uring_params params = { .flags = ladder[i].flags };
+
+		result = io_uring_queue_init_params(RING_ENTRIES, ring, &params);
+		if (result == 0)
+			diag(i == 0 ? DIAG_DEBUG : DIAG_WARNING, "io_uring with %s", ladder[i].name);
+	}
+	return result;
+}
+
+struct disk *
+disk_open(const struct disk_faults *faults)
+{
+	struct disk *disk = calloc(1, sizeof(*disk));
+
+	if (disk == NULL) {
+		diag_errno("no memory for the disk ring");
+		return NULL;
+	}
+	disk->faults = faults;
+	int result = ring_init_best(&disk->ring);
+	if (result < 0) {
+		explain_refusal(-result);
+		free(disk);
+		return NULL;
+	}
+	/* Saves a look-up of the descriptor in every call; refused before 5.18, and nothing depends on it. */
+	(void)io_uring_register_ring_fd(&disk->ring);
+	/* Buffered reads, renames and allocations go to kernel threads: two are enough for what runs in the background. */
+	unsigned workers[2] = { 2, 2 };
+	(void)io_uring_register_iowq_max_workers(&disk->ring, workers);
+	return disk;
+}
+
+void
+disk_close(struct disk *disk)
+{
+	if (disk == NULL)
+		return;
+	io_uring_queue_exit(&disk->ring);
+	free(disk);
+}
+
+/* Tests: ask the hook; remember the result it wants. */
+static uint32_t
+inject(struct disk *disk, enum disk_op op, struct disk_tag tag, uint32_t bytes)
+{
+	uint32_t really = bytes;
+
+	if (disk->faults == NULL || disk->faults->inject == NULL)
+		return bytes;
+	int32_t result = disk->faults->inject(disk->faults->context, op, tag, &really);
+	if (result != 0) {
+		assert(disk->injected_count < INJECTED_MAX);
+		disk->injected[disk->injected_count].tag = tag_pack(tag);
+		disk->injected[disk->injected_count++].result = result;
+	}
+	return really;
+}
+
+static struct io_uring_sqe *
+next_sqe(struct disk *disk)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&disk->ring);
+
+	if (sqe == NULL) {
+		disk_submit(disk);
+		sqe = io_uring_get_sqe(&disk->ring);
+	}
+	assert(sqe != NULL);
+	return sqe;
+}
+
+static struct io_uring_sqe *
+queue(struct disk *disk, struct disk_tag tag)
+{
+	assert(tag.user != DISK_WAKE);
+
+	disk->pending++;
+	struct io_uring_sqe *sqe = next_sqe(disk);
+	return sqe;
+}
+
+static void
+queue_write(struct disk *disk, struct disk_tag tag, int fd, const void *from, uint32_t bytes, uint64_t offset, int flags)
+{
+	uint32_t really = inject(disk, DISK_OP_WRITE, tag, bytes);
+	struct io_uring_sqe *sqe = queue(disk, tag);
+
+	io_uring_prep_write(sqe, fd, from, really, offset);
+	sqe->rw_flags = flags;
+	io_uring_sqe_set_data64(sqe, tag_pack(tag));
+}
+
+void
+disk_queue_commit(struct disk *disk, struct disk_tag tag, int fd, const void *from, uint32_t bytes, uint64_t offset)
+{
+	queue_write(disk, tag, fd, from, bytes, offset, RWF_DSYNC);
+}
+
+void
+disk_queue_write(struct disk *disk, struct disk_tag tag, int fd, const void *from, uint32_t bytes, uint64_t offset)
+{
+	queue_write(disk, tag, fd, from, bytes, offset, 0);
+}
+
+void
+disk_queue_read(struct disk *disk, struct disk_tag tag, int fd, void *to, uint32_t bytes, uint64_t offset)
+{
+	uint32_t really = inject(disk, DISK_OP_READ, tag, bytes);
+	struct io_uring_sqe *sqe = queue(disk, tag);
+
+	io_uring_prep_read(sqe, fd, to, really, offset);
+	io_uring_sqe_set_data64(sqe, tag_pack(tag));
+}
+
+void
+disk_queue_allocate(struct disk *disk, struct disk_tag tag, int fd, uint64_t bytes)
+{
+	uint32_t ignored = 0;
+
+	(void)inject(disk, DISK_OP_ALLOCATE, tag, ignored);
+	struct io_uring_sqe *sqe = queue(disk, tag);
+	io_uring_prep_fallocate(sqe, fd, 0, 0, (off_t)bytes);
+	io_uring_sqe_set_data64(sqe, tag_pack(tag));
+}
+
+void
+disk_queue_sync(struct disk *disk, struct disk_tag tag, int fd)
+{
+	uint32_t ignored = 0;
+
+	(void)inject(disk, DISK_OP_SYNC, tag, ignored);
+	struct io_uring_sqe *sqe = queue(disk, tag);
+	io_uring_prep_fsync(sqe, fd, 0);
+	io_uring_sqe_set_data64(sqe, tag_pack(tag));
+}
+
+void
+disk_queue_rename(struct disk *disk, struct disk_tag tag, int dir_fd, const char *from, const char *to)
+{
+	uint32_t ignored = 0;
+
+	(void)inject(disk, DISK_OP_RENAME, tag, ignored);
+	struct io_uring_sqe *sqe = queue(disk, tag);
+	io_uring_prep_renameat(sqe, dir_fd, from, dir_fd, to, 0);
+	io_uring_sqe_set_data64(sqe, tag_pack(tag));
+}
+
+void
+disk_submit(struct disk *disk)
+{
+	if (io_uring_sq_ready(&disk->ring) == 0)
+		return;
+	int result = io_uring_submit(&disk->ring);
+	/* EAGAIN, EBUSY: the kernel is short of memory or completions wait to be reaped; what is queued stays queued. */
+	assert(result >= 0 || result == -EAGAIN || result == -EBUSY || result == -EINTR);
+}
+
+/* Tests: the result the hook asked for, if it did. */
+static int32_t
+injected_result(struct disk *disk, uint64_t tag, int32_t result)
+{
+	for (uint32_t i = 0; i < disk->injected_count; i++) {
+		if (disk->injected[i].tag != tag)
+			continue;
+		result = disk->injected[i].result;
+		disk->injected[i] = disk->injected[--disk->injected_count];
+		break;
+	}
+	return result;
+}
+
+bool
+disk_reap(struct disk *disk, struct disk_completion *completion)
+{
+	struct io_uring_cqe *cqe;
+
+	while (io_uring_peek_cqe(&disk->ring, &cqe) == 0) {
+		uint64_t packed = io_uring_cqe_get_data64(cqe);
+		int32_t result = cqe->res;
+
+		io_uring_cqe_seen(&disk->ring, cqe);
+		if (tag_unpack(packed).user == DISK_WAKE) {
+			disk->is_wake_armed = false;
+			continue;
+		}
+		assert(disk->pending > 0);
+		disk->pending--;
+		if (disk->injected_count > 0)
+			result = injected_result(disk, packed, result);
+		*completion = (struct disk_completion){ .tag = tag_unpack(packed), .result = result };
+		return true;
+	}
+	return false;
+}
+
+uint32_t
+disk_pending(const struct disk *disk)
+{
+	return disk->pending;
+}
+
+void
+disk_park(struct disk *disk, int wake_fd, uint32_t timeout_ms)
+{
+	struct __kernel_timespec timeout = { .tv_sec = timeout_ms / 1000, .tv_nsec = (timeout_ms % 1000) * 1000000ll };
+	struct io_uring_cqe *cqe;
+
+	if (wake_fd >= 0 && !disk->is_wake_armed) {
+		struct io_uring_sqe *sqe = next_sqe(disk);
+
+		io_uring_prep_read(sqe, wake_fd, &disk->wake_count, sizeof(disk->wake_count), 0);
+		io_uring_sqe_set_data64(sqe, tag_pack((struct disk_tag){ .user = DISK_WAKE }));
+		disk->is_wake_armed = true;
+	}
+	int result = io_uring_submit_and_wait_timeout(&disk->ring, &cqe, 1, &timeout, NULL);
+	assert(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN || result == -EBUSY);
+}

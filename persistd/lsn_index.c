@@ -1,0 +1,110 @@
+#include "persistd/lsn_index.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shm/diag.h"
+
+#define LSN_CHUNK 4096u
+
+void
+lsn_index_init(struct lsn_index *index)
+{
+	*index = (struct lsn_index){ 0 };
+}
+
+void
+lsn_index_free(struct lsn_index *index)
+{
+	for (uint32_t s = 0; s < WORKER_MAX; s++) {
+		struct lsn_index_shard *shard = &index->shard[s];
+
+		for (uint64_t i = 0; i < (shard->count + LSN_CHUNK - 1) / LSN_CHUNK; i++)
+			free(shard->chunks[i]);
+		free(shard->chunks);
+	}
+	*index = (struct lsn_index){ 0 };
+}
+
+static struct lsn_entry *
+entry_at(const struct lsn_index_shard *shard, uint64_t i)
+{
+	return &shard->chunks[i / LSN_CHUNK][i % LSN_CHUNK];
+}
+
+/* Room for one more entry.  -1 without memory. */
+static int
+grow(struct lsn_index_shard *shard)
+{
+	if (shard->count % LSN_CHUNK != 0)
+		return 0;
+	uint64_t chunk = shard->count / LSN_CHUNK;
+	if (chunk == shard->chunk_capacity) {
+		uint32_t capacity = shard->chunk_capacity == 0 ? 16 : 2 * shard->chunk_capacity;
+		struct lsn_entry **chunks = realloc(shard->chunks, capacity * sizeof(*chunks));
+
+		if (chunks == NULL)
+			return -1;
+		shard->chunks = chunks;
+		shard->chunk_capacity = capacity;
+	}
+	shard->chunks[chunk] = malloc(LSN_CHUNK * sizeof(struct lsn_entry));
+	return shard->chunks[chunk] != NULL ? 0 : -1;
+}
+
+int
+lsn_index_add(struct lsn_index *index, const struct batch_header *header, uint64_t segment, uint64_t offset)
+{
+	const struct batch_range *ranges = batch_ranges(header);
+
+	assert(segment <= UINT32_MAX);
+	offset += header->header_bytes;
+	for (uint32_t i = 0; i < header->ranges; i++) {
+		struct lsn_index_shard *shard = &index->shard[ranges[i].shard];
+
+		assert(offset % 8 == 0 && offset / 8 <= UINT32_MAX);
+		assert(shard->count == 0 || ranges[i].lsn == shard->end_lsn);
+		if (grow(shard) != 0) {
+			diag_errno("no memory for the index of the journal");
+			return -1;
+		}
+		*entry_at(shard, shard->count++) = (struct lsn_entry){ .lsn = ranges[i].lsn, .segment = (uint32_t)segment,
+			.offset_words = (uint32_t)(offset / 8) };
+		shard->end_lsn = ranges[i].lsn + ranges[i].bytes;
+		offset += ranges[i].bytes;
+	}
+	return 0;
+}
+
+uint64_t
+lsn_index_first(const struct lsn_index *index, uint32_t shard)
+{
+	return index->shard[shard].count > 0 ? entry_at(&index->shard[shard], 0)->lsn : UINT64_MAX;
+}
+
+bool
+lsn_index_find(const struct lsn_index *index, uint32_t shard, uint64_t lsn, uint32_t bytes, struct lsn_location *location)
+{
+	const struct lsn_index_shard *entries = &index->shard[shard];
+	uint64_t low = 0, high = entries->count;
+
+	if (high == 0 || lsn < entry_at(entries, 0)->lsn || lsn >= entries->end_lsn || bytes > entries->end_lsn - lsn)
+		return false;
+	/* entries[low].lsn <= lsn < entries[high].lsn */
+	while (high - low > 1) {
+		uint64_t middle = low + (high - low) / 2;
+
+		if (entry_at(entries, middle)->lsn <= lsn)
+			low = middle;
+		else
+			high = middle;
+	}
+	const struct lsn_entry *entry = entry_at(entries, low);
+	uint64_t range_end = high < entries->count ? entry_at(entries, high)->lsn : entries->end_lsn;
+	if (lsn + bytes > range_end)
+		return false;
+	*location = (struct lsn_location){ .segment = entry->segment,
+		.offset = entry->offset_words * 8ull + (lsn - entry->lsn) };
+	return true;
+}

@@ -1,0 +1,65 @@
+/*
+ * reader: walks the batches of a journal in order, through segments and epochs, and says where the walk ends.  It does not
+ * judge the end: whether that is the tail after a power cut or a hole is for loader.c.  Blocking, buffered reads into
+ * private memory; one batch at a time.
+ */
+#ifndef PERSISTD_READER_H
+#define PERSISTD_READER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "persistd/batch.h"
+#include "persistd/catalog.h"
+
+enum reader_step {
+	READER_BATCH,   /* the next one is in reader->header */
+	READER_STOP,    /* stop_index is reached */
+	READER_MISSING, /* the next one is not where it should be: reader->segment, offset, reason */
+	READER_FAILED,  /* the disk refused to read; a diag was made */
+};
+
+struct reader {
+	const struct store *store;
+	const struct catalog *catalog;
+	bool verifies_payload;
+	uint64_t stop_index;           /* go no further; may be raised by the caller between steps */
+
+	uint64_t index;                /* of the batch read last, or after which the journal begins */
+	uint64_t hash;                 /* its hash */
+	uint64_t segment;              /* number of the segment that the next batch should be in */
+	uint64_t offset;               /* and where */
+	const char *reason;            /* READER_MISSING: what is wrong there */
+
+	const struct batch_header *header; /* READER_BATCH: borrowed until the next step */
+	uint64_t header_offset;        /* of that batch in segment header_segment */
+	uint64_t header_segment;
+
+	uint32_t entry;                /* of the catalog */
+	uint64_t limit;                /* catalog_limit(entry), valid while the catalog has limit_count entries */
+	uint32_t limit_count;
+	int fd;
+	char *buffer;
+	uint64_t buffer_offset;        /* what of the file it holds */
+	uint64_t buffer_bytes;
+	uint64_t buffer_stop;          /* stop_index when it was read: batches beyond were not durable yet */
+};
+
+#define READER_SLICE_BYTES (1u << 20)
+#define READER_BUFFER_BYTES (BLOCK_ALIGN(BATCH_BYTES_MAX) + READER_SLICE_BYTES)
+
+/* From the first segment on.  `catalog` may grow while reading.  0, or -1 without memory. */
+int reader_open(struct reader *reader, const struct store *store, const struct catalog *catalog, bool verifies_payload);
+void reader_close(struct reader *reader);
+
+/* At most one batch, and at most one read of READER_SLICE_BYTES or of a batch. */
+enum reader_step reader_next(struct reader *reader);
+
+/* The payload of the batch read last. */
+static inline const char *
+reader_payload(const struct reader *reader)
+{
+	return (const char *)reader->header + reader->header->header_bytes;
+}
+
+#endif

@@ -1,0 +1,349 @@
+#include "persistd/spare.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shm/diag.h"
+
+/* Small enough that a commit which comes in between does not wait long, large enough to keep up with the journal. */
+#define FILL_SLICE_BYTES (256u << 10)
+#define RETRY_NS 1000000000ull
+
+static const struct disk_tag tag = { .user = DISK_SPARE };
+
+static void
+spare_name(char name[SPARE_NAME_BYTES], uint64_t serial)
+{
+	snprintf(name, SPARE_NAME_BYTES, "spare.%" PRIu64, serial);
+}
+
+static int
+remove_old_spares(const struct store *store)
+{
+	int fd = openat(store->journal_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *found;
+
+	if (directory == NULL) {
+		diag_errno("cannot list %s/journal", store->directory);
+		disk_close_fd(fd);
+		return -1;
+	}
+	while ((found = readdir(directory)) != NULL) {
+		if (strncmp(found->d_name, "spare.", 6) == 0 && disk_unlink(store->journal_fd, found->d_name) != 0)
+			diag_errno("cannot remove %s/journal/%s", store->directory, found->d_name);
+	}
+	closedir(directory);
+	return 0;
+}
+
+int
+spares_open(struct spares *spares, struct store *store, struct disk *disk, const struct spare_options *options)
+{
+	assert(options->spare_segments >= 1 && options->spare_segments <= SPARE_MAX);
+	assert(options->segment_bytes >= SEGMENT_BYTES_MIN && options->segment_bytes % BLOCK_BYTES == 0);
+
+	*spares = (struct spares){ .store = store, .disk = disk, .options = *options, .current_fd = -1,
+		.next = { .fd = -1 }, .making = { .fd = -1 } };
+	spares->zeros = disk_memory(FILL_SLICE_BYTES);
+	spares->current = disk_memory(BLOCK_BYTES);
+	if (spares->zeros == NULL || spares->current == NULL) {
+		diag_errno("no memory for spare segments");
+		return -1;
+	}
+	return remove_old_spares(store);
+}
+
+void
+spares_close(struct spares *spares)
+{
+	for (uint32_t i = 0; i < spares->count; i++)
+		disk_close_fd(spares->pool[i].fd);
+	if (spares->has_next)
+		disk_close_fd(spares->next.fd);
+	disk_close_fd(spares->making.fd);
+	disk_close_fd(spares->current_fd);
+	disk_memory_free(spares->zeros, FILL_SLICE_BYTES);
+	disk_memory_free(spares->current, BLOCK_BYTES);
+	*spares = (struct spares){ .current_fd = -1, .next = { .fd = -1 }, .making = { .fd = -1 } };
+}
+
+/* --- trouble --- */
+
+static int
+broken(struct spares *spares, const char *what)
+{
+	diag_errno("cannot %s in %s/journal; the disk or its file system is failing", what, spares->store->directory);
+	spares->state = SPARE_BROKEN;
+	return -1;
+}
+
+/* No space: forget the half-made file, and try again later. */
+static int
+trouble(struct spares *spares, int error, const char *what, uint64_t now_ns)
+{
+	char name[SPARE_NAME_BYTES];
+
+	errno = error;
+	if (error != ENOSPC && error != EDQUOT)
+		return broken(spares, what);
+	if (!spares->is_full)
+		diag_errno("cannot %s in %s/journal; free space, publishes are refused when the reserve is used", what,
+		    spares->store->directory);
+	spares->is_full = true;
+	spares->retry_ns = now_ns + RETRY_NS;
+	if (spares->state >= SPARE_CURRENT_WAITING) {
+		disk_close_fd(spares->current_fd);
+		spares->current_fd = -1;
+		spares->state = SPARE_CURRENT_WAITING;
+		return 0;
+	}
+	disk_close_fd(spares->making.fd);
+	spare_name(name, spares->making.serial);
+	(void)disk_unlink(spares->store->journal_fd, name); /* gives its space back; the next start removes it too */
+	spares->making.fd = -1;
+	spares->state = SPARE_IDLE;
+	return 0;
+}
+
+/* --- making a file of zeros --- */
+
+static bool
+make_begin(struct spares *spares, uint64_t now_ns)
+{
+	char name[SPARE_NAME_BYTES];
+	bool is_direct;
+
+	spares->making = (struct segment_file){ .serial = ++spares->serial, .bytes = spares->options.segment_bytes };
+	spare_name(name, spares->making.serial);
+	spares->making.fd = disk_create(spares->store->journal_fd, name, spares->options.direct, &is_direct);
+	if (spares->making.fd < 0) {
+		(void)trouble(spares, errno, "make a segment", now_ns); /* spares_step() has said it; state tells */
+		return true;
+	}
+	spares->state = SPARE_ALLOCATING;
+	disk_queue_allocate(spares->disk, tag, spares->making.fd, spares->making.bytes);
+	return true;
+}
+
+static void
+fill_slice(struct spares *spares)
+{
+	uint64_t left = spares->making.bytes - spares->filled_bytes;
+
+	spares->state = SPARE_FILLING;
+	disk_queue_write(spares->disk, tag, spares->making.fd, spares->zeros,
+	    (uint32_t)(left < FILL_SLICE_BYTES ? left : FILL_SLICE_BYTES), spares->filled_bytes);
+}
+
+static void
+make_end(struct spares *spares)
+{
+	assert(spares->count < SPARE_MAX);
+
+	spares->pool[spares->count++] = spares->making;
+	spares->making.fd = -1;
+	if (spares->is_full)
+		diag(DIAG_INFO, "there is space for the journal again");
+	spares->is_full = false;
+	spares->state = SPARE_IDLE;
+}
+
+/* --- giving it its number --- */
+
+static void
+number_begin(struct spares *spares)
+{
+	/* The oldest first: it has been complete for longest. */
+	spares->next = spares->pool[0];
+	spares->count--;
+	memmove(spares->pool, spares->pool + 1, spares->count * sizeof(spares->pool[0]));
+	spares->next.number = spares->store->current.highest + 1;
+	spare_name(spares->from, spares->next.serial);
+	segment_name(spares->to, spares->next.number);
+	spares->state = SPARE_NUMBERING;
+	disk_queue_rename(spares->disk, tag, spares->store->journal_fd, spares->from, spares->to);
+}
+
+static int
+current_begin(struct spares *spares, uint64_t now_ns)
+{
+	bool is_direct;
+
+	spares->state = SPARE_CURRENT_WRITING;
+	spares->store->current.highest = spares->next.number;
+	store_seal_current(spares->store);
+	*spares->current = spares->store->current;
+	spares->current_fd = disk_create(spares->store->journal_fd, "current.tmp", DISK_DIRECT_OFF, &is_direct);
+	if (spares->current_fd < 0)
+		return trouble(spares, errno, "write current", now_ns);
+	disk_queue_write(spares->disk, tag, spares->current_fd, spares->current, sizeof(*spares->current), 0);
+	return 0;
+}
+
+static void
+current_rename(struct spares *spares)
+{
+	disk_close_fd(spares->current_fd);
+	spares->current_fd = -1;
+	snprintf(spares->from, sizeof(spares->from), "current.tmp");
+	snprintf(spares->to, sizeof(spares->to), "current");
+	spares->state = SPARE_CURRENT_RENAMING;
+	disk_queue_rename(spares->disk, tag, spares->store->journal_fd, spares->from, spares->to);
+}
+
+/* --- the machine --- */
+
+bool
+spares_step(struct spares *spares, uint64_t now_ns)
+{
+	if (spares->state == SPARE_CURRENT_WAITING && now_ns >= spares->retry_ns) {
+		(void)current_begin(spares, now_ns); /* trouble() has set the state */
+		return true;
+	}
+	if (spares->state != SPARE_IDLE)
+		return false;
+	if (!spares->has_next && spares->count > 0) {
+		number_begin(spares);
+		return true;
+	}
+	if (spares->count >= spares->options.spare_segments || (spares->is_full && now_ns < spares->retry_ns))
+		return false;
+	return make_begin(spares, now_ns);
+}
+
+/* The operation of this state went well: begin the next. */
+static int
+advance(struct spares *spares, int32_t result, uint64_t now_ns)
+{
+	struct store *store = spares->store;
+
+	switch (spares->state) {
+	case SPARE_ALLOCATING:
+		spares->filled_bytes = 0;
+		fill_slice(spares);
+		return 0;
+	case SPARE_FILLING:
+		/* A short write of zeros loses nothing: the rest is written next, and says why if it cannot. */
+		spares->filled_bytes += (uint64_t)result;
+		if (spares->filled_bytes < spares->making.bytes) {
+			fill_slice(spares);
+			return 0;
+		}
+		spares->state = SPARE_SYNCING;
+		disk_queue_sync(spares->disk, tag, spares->making.fd);
+		return 0;
+	case SPARE_SYNCING:
+		make_end(spares);
+		return 0;
+	case SPARE_NUMBERING:
+		spares->state = SPARE_DIRECTORY;
+		disk_queue_sync(spares->disk, tag, store->journal_fd);
+		return 0;
+	case SPARE_DIRECTORY:
+		return current_begin(spares, now_ns);
+	case SPARE_CURRENT_WRITING:
+		if (result != (int32_t)sizeof(*spares->current))
+			return trouble(spares, ENOSPC, "write current", now_ns);
+		spares->state = SPARE_CURRENT_SYNCING;
+		disk_queue_sync(spares->disk, tag, spares->current_fd);
+		return 0;
+	case SPARE_CURRENT_SYNCING:
+		current_rename(spares);
+		return 0;
+	case SPARE_CURRENT_RENAMING:
+		spares->state = SPARE_CURRENT_DIRECTORY;
+		disk_queue_sync(spares->disk, tag, store->journal_fd);
+		return 0;
+	case SPARE_CURRENT_DIRECTORY:
+		spares->has_next = true;
+		spares->state = SPARE_IDLE;
+		return 0;
+	case SPARE_IDLE:
+	case SPARE_CURRENT_WAITING:
+	case SPARE_BROKEN:
+		break;
+	}
+	assert(!"a completion nobody waits for");
+	return -1;
+}
+
+int
+spares_completed(struct spares *spares, int32_t result, uint64_t now_ns)
+{
+	static const char *const doing[] = { [SPARE_ALLOCATING] = "reserve space for a segment",
+		[SPARE_FILLING] = "zero-fill a segment", [SPARE_SYNCING] = "sync a segment", [SPARE_NUMBERING] = "rename a segment",
+		[SPARE_DIRECTORY] = "sync the directory", [SPARE_CURRENT_WRITING] = "write current",
+		[SPARE_CURRENT_SYNCING] = "sync current", [SPARE_CURRENT_RENAMING] = "rename current",
+		[SPARE_CURRENT_DIRECTORY] = "sync the directory", [SPARE_BROKEN] = "work" };
+
+	if (spares->state == SPARE_ALLOCATING && result == -EOPNOTSUPP)
+		result = 0; /* then writing the zeros finds out whether there is space */
+	if (spares->state == SPARE_FILLING && result == 0)
+		result = -ENOSPC;
+	if (result < 0)
+		return trouble(spares, -result, doing[spares->state], now_ns);
+	return advance(spares, result, now_ns);
+}
+
+/* --- asked by others --- */
+
+bool
+spares_take(struct spares *spares, struct segment_file *file)
+{
+	if (!spares->has_next)
+		return false;
+	*file = spares->next;
+	spares->next.fd = -1;
+	spares->has_next = false;
+	return true;
+}
+
+bool
+spares_is_disk_full(const struct spares *spares)
+{
+	return spares->is_full && spares->count + (spares->has_next ? 1 : 0) <= 1;
+}
+
+bool
+spares_is_writing_current(const struct spares *spares)
+{
+	return spares->state > SPARE_CURRENT_WAITING && spares->state != SPARE_BROKEN;
+}
+
+uint64_t
+spares_due_ns(const struct spares *spares, uint64_t now_ns)
+{
+	bool is_waiting = spares->state == SPARE_CURRENT_WAITING ||
+	    (spares->state == SPARE_IDLE && spares->is_full && spares->count < spares->options.spare_segments);
+
+	if (!is_waiting)
+		return UINT64_MAX;
+	return spares->retry_ns > now_ns ? spares->retry_ns - now_ns : 0;
+}
+
+bool
+spares_recycle(struct spares *spares, uint64_t number, uint64_t bytes)
+{
+	char name[SEGMENT_NAME_BYTES], spare[SPARE_NAME_BYTES];
+	uint64_t serial = spares->serial + 1;
+
+	if (spares->count >= spares->options.spare_segments || bytes != spares->options.segment_bytes)
+		return false;
+	segment_name(name, number);
+	spare_name(spare, serial);
+	int fd = openat(spares->store->journal_fd, name, O_RDWR | O_CLOEXEC | (spares->options.direct != DISK_DIRECT_OFF ? O_DIRECT : 0));
+	if (fd < 0 || disk_rename(spares->store->journal_fd, name, spare) != 0) {
+		disk_close_fd(fd);
+		return false;
+	}
+	spares->serial = serial;
+	spares->pool[spares->count++] = (struct segment_file){ .fd = fd, .serial = serial, .bytes = bytes };
+	return true;
+}

@@ -1,0 +1,191 @@
+#include "persistd/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "persistd/disk.h"
+#include "shm/diag.h"
+#include "shm/hash.h"
+#include "shm/store_file.h"
+
+#define LOCK_WAIT_MS 5000
+
+void
+store_uuid_text(const uint8_t uuid[16], char text[33])
+{
+	for (unsigned i = 0; i < 16; i++)
+		snprintf(text + 2 * i, 3, "%02x", uuid[i]);
+}
+
+/* --- DIR/store --- */
+
+/* 0, or an exit code. */
+static int
+identity_open(struct store *store, const uint8_t *uuid, uint32_t shards)
+{
+	struct store_file file;
+	char hex[33];
+
+	errno = 0;
+	int result = shards != 0 ? store_file_load_or_create(store->directory, shards, &file)
+	                         : store_file_load(store->directory, &file);
+	if (result != 0) {
+		if (errno == ENOENT)
+			diag(DIAG_ERROR, "%s holds no store", store->directory);
+		return EXIT_CONFIG;
+	}
+	memcpy(store->uuid, file.uuid, sizeof(store->uuid));
+	store->shards = file.shards;
+	if (uuid != NULL && memcmp(uuid, store->uuid, 16) != 0) {
+		store_uuid_text(store->uuid, hex);
+		diag(DIAG_ERROR, "%s holds store %s, which is not the one in shared memory; stop the broker of that instance first",
+		    store->directory, hex);
+		return EXIT_CONFIG;
+	}
+	if (shards != 0 && shards != store->shards) {
+		diag(DIAG_ERROR, "%s was made with worker.shards = %" PRIu32 ", and queues cannot move to others; set it so",
+		    store->directory, store->shards);
+		return EXIT_CONFIG;
+	}
+	return 0;
+}
+
+/* --- DIR/lock --- */
+
+static int
+lock_byte(struct store *store, uint64_t byte)
+{
+	struct timespec pause = { .tv_nsec = 10000000 };
+
+	for (unsigned waited_ms = 0; disk_lock(store->lock_fd, byte) != 0; waited_ms += 10) {
+		if (errno != EAGAIN || waited_ms >= LOCK_WAIT_MS) {
+			diag_errno("cannot lock %s/lock; another broker, or chasqui check, works on this directory", store->directory);
+			return EXIT_LOCKED;
+		}
+		(void)nanosleep(&pause, NULL); /* too early is only one more look */
+	}
+	return 0;
+}
+
+static int
+lock_take(struct store *store, enum store_lock lock)
+{
+	if (lock == STORE_LOCK_NONE)
+		return 0;
+	store->lock_fd = openat(store->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (store->lock_fd < 0) {
+		diag_errno("cannot open %s/lock", store->directory);
+		return EXIT_CONFIG;
+	}
+	if (lock == STORE_LOCK_ALL && lock_byte(store, 0) != 0)
+		return EXIT_LOCKED;
+	return lock_byte(store, 1);
+}
+
+/* --- DIR/journal/current --- */
+
+static bool
+current_is_whole(const struct store *store, const struct current_file *current)
+{
+	return current->hash == hash_bytes((const char *)current + 8, sizeof(*current) - 8) &&
+	    current->magic == CURRENT_MAGIC && current->version == FORMAT_VERSION &&
+	    memcmp(current->store_uuid, store->uuid, 16) == 0 && current->floor >= 1 &&
+	    current->highest + 1 >= current->floor;
+}
+
+static int
+current_read(struct store *store)
+{
+	int fd = disk_open_read(store->journal_fd, "current", false);
+
+	store->has_current = false;
+	if (fd >= 0) {
+		int64_t bytes = disk_read(fd, &store->current, sizeof(store->current), 0);
+
+		disk_close_fd(fd);
+		if (bytes < 0)
+			goto fail;
+		store->has_current = bytes == sizeof(store->current) && current_is_whole(store, &store->current);
+	} else if (errno != ENOENT) {
+		goto fail;
+	}
+	if (!store->has_current)
+		store->current = (struct current_file){ .floor = 1, .highest = 0 };
+	return 0;
+
+fail:
+	diag_errno("cannot read %s/journal/current", store->directory);
+	return -1;
+}
+
+void
+store_seal_current(struct store *store)
+{
+	struct current_file *current = &store->current;
+
+	current->magic = CURRENT_MAGIC;
+	current->version = FORMAT_VERSION;
+	memcpy(current->store_uuid, store->uuid, 16);
+	current->hash = hash_bytes((const char *)current + 8, sizeof(*current) - 8);
+	assert(current_is_whole(store, current));
+}
+
+int
+store_save_current(struct store *store)
+{
+	store_seal_current(store);
+	if (disk_replace(store->journal_fd, "current", &store->current, sizeof(store->current)) != 0) {
+		diag_errno("cannot write %s/journal/current", store->directory);
+		return -1;
+	}
+	store->has_current = true;
+	return 0;
+}
+
+/* --- the whole --- */
+
+int
+store_open(struct store *store, const char *directory, const uint8_t *uuid, uint32_t shards, enum store_lock lock)
+{
+	int code = EXIT_CONFIG;
+
+	*store = (struct store){ .dir_fd = -1, .journal_fd = -1, .lock_fd = -1 };
+	snprintf(store->directory, sizeof(store->directory), "%s", directory);
+	store->dir_fd = disk_open_dir(AT_FDCWD, directory, shards != 0);
+	if (store->dir_fd < 0) {
+		diag_errno("cannot open the data directory %s; set data.directory to one that this user may write", directory);
+		goto fail;
+	}
+	if ((code = lock_take(store, lock)) != 0)
+		goto fail;
+	if ((code = identity_open(store, uuid, shards)) != 0)
+		goto fail;
+	code = EXIT_CONFIG;
+	store->journal_fd = disk_open_dir(store->dir_fd, "journal", shards != 0);
+	if (store->journal_fd < 0) {
+		diag_errno("cannot open %s/journal", directory);
+		goto fail;
+	}
+	if (current_read(store) != 0)
+		goto fail;
+	return 0;
+
+fail:
+	store_close(store);
+	return code;
+}
+
+void
+store_close(struct store *store)
+{
+	disk_close_fd(store->journal_fd);
+	disk_close_fd(store->dir_fd);
+	disk_close_fd(store->lock_fd); /* gives the lock back */
+	store->journal_fd = store->dir_fd = store->lock_fd = -1;
+}

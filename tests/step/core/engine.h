@@ -1,0 +1,22 @@
+/*
+ * engine: how the stepper puts a worker on a world.  The only file here that knows how workerd is put together.
+ */
+#ifndef TESTS_STEP_ENGINE_H
+#define TESTS_STEP_ENGINE_H
+
+#include "tests/step/core/world.h"
+#include "workerd/worker.h"
+
+/* A new, empty shard on a zeroed world; the registry says that frontds are starting. */
+void engine_begin(struct worker *worker, struct world *world, uint64_t now_ms);
+
+/* A worker that knows of the world what a restarted one learns; changes nothing. */
+void engine_attach(struct worker *worker, struct world *world);
+
+/* What a restarted worker does before it serves: roll back, validate, mirror.  NULL, or what is wrong with the shard. */
+const char *engine_recover(struct worker *worker);
+
+/* Until nothing more is to be done; false if it never ends. */
+bool engine_run(struct worker *worker, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,101 @@
+/*
+ * play: a script and its stage.  A script is a function that posts requests as a frontd would, moves the clock and lets the
+ * worker run; the play can perform it natively, single-stepped, or resumed in the midst of run k from a crash state: then
+ * everything before run k is skipped, since its effects are in the world already, and answers are read from the log.
+ *
+ * A script is deterministic: ids, times and sizes depend on nothing but its text and on answers.
+ */
+#ifndef TESTS_STEP_PLAY_H
+#define TESTS_STEP_PLAY_H
+
+#include "shm/frame.h"
+#include "shm/outcome.h"
+#include "tests/step/core/world.h"
+#include "workerd/worker.h"
+
+#define PLAY_START_MS 1700000000000ull
+
+struct play {
+	struct world *world;
+	struct worker *worker;
+	const char *wrong;       /* why it failed: what an expectation saw */
+	char wrong_text[200];
+	uint64_t now_ms;
+	uint64_t next_id;
+	uint64_t runs;           /* so far, skipped ones too */
+	uint64_t resumed_run;    /* this one was begun by another life; 0: none (runs count from 1) */
+	unsigned front;          /* who posts */
+	bool is_stepped;         /* tell the tracer while the engine runs */
+	void (*after_run)(struct play *play, void *arg);
+	void *after_run_arg;
+};
+
+struct script {
+	const char *name;
+	void (*perform)(struct play *play);
+	uint32_t messages;       /* slots of the shard; 0: SCRIPT_MESSAGES */
+	uint32_t stride;         /* in `make test` only every stride-th changed state is tried; 0: each */
+	bool is_for_soak;        /* in `make test` it is played natively only */
+};
+#define SCRIPT_MESSAGES 24
+
+/* Perform all of it from the beginning, or from the run that the world's log says was begun.  play->wrong says how it went. */
+void play_perform(struct play *play, const struct script *script);
+
+/* --- what a script does --- */
+
+/* Let the worker run until it has nothing more to do, make durable what it wrote, and take the answers. */
+void play_run(struct play *play);
+
+void play_advance(struct play *play, uint64_t ms);
+
+/* Frontd `front` dies and comes back: its region is gone, a new one is there. */
+void play_front_dies(struct play *play, unsigned front);
+void play_front_returns(struct play *play, unsigned front);
+
+/* Each posts one request and returns its id. */
+uint64_t play_queue_put(struct play *play, const char *queue, const struct queue_config *config);
+uint64_t play_queue_patch(struct play *play, const char *queue, const struct queue_config *config, uint32_t fields);
+uint64_t play_queue_get(struct play *play, const char *queue);
+uint64_t play_queue_list(struct play *play, uint32_t from_idx, uint32_t limit, const char *prefix);
+uint64_t play_queue_delete(struct play *play, const char *queue);
+uint64_t play_publish(struct play *play, const char *queue, uint32_t count, uint64_t delay_ms);
+struct play_receive {
+	uint32_t max;
+	uint64_t lease_ms;
+	uint32_t wait_ms;
+	uint32_t waiter_slot;
+};
+uint64_t play_receive(struct play *play, const char *queue, struct play_receive wanted);
+void play_receive_cancel(struct play *play, uint64_t id, uint32_t waiter_slot);
+uint64_t play_purge(struct play *play, const char *queue, uint32_t states);
+
+/* Receipts of everything delivered by the answer to a receive. */
+struct play_receipts {
+	uint32_t count;
+	struct receipt items[RECEIVE_BATCH_MAX];
+};
+struct play_receipts play_receipts(struct play *play, uint64_t receive_id);
+struct play_settle {
+	uint64_t lease_ms;
+	enum nack_mode mode;
+};
+uint64_t play_settle(struct play *play, enum op op, const char *queue, const struct play_receipts *receipts,
+    struct play_settle how);
+uint64_t play_ack(struct play *play, const char *queue, const struct play_receipts *receipts);
+
+/* Post these bytes as they are: a frame that no frontd would post. */
+uint64_t play_raw(struct play *play, uint16_t op, const void *bytes, uint32_t count);
+
+/* The answer to a request, or NULL when there was none. */
+const struct reply *play_reply(struct play *play, uint64_t id);
+
+/* --- what it expects; the first failure ends the performance --- */
+void play_expect(struct play *play, uint64_t id, enum outcome outcome);
+void play_expect_none(struct play *play, uint64_t id);
+void play_expect_delivered(struct play *play, uint64_t id, uint32_t count);
+/* How many messages of a queue are in a state, by the queue's own answer; takes a run. */
+void play_expect_stats(struct play *play, const char *queue, uint64_t ready, uint64_t delayed, uint64_t leased,
+    uint64_t dead);
+
+#endif

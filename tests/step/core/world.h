@@ -1,0 +1,68 @@
+/*
+ * world: all the memory a worker shares with others, as one object that can be mapped, copied and compared: shard, stream,
+ * the rings of its frontds, durable LSN, statistics, and how far the play has got.  Rings are mirrored as in the broker, so
+ * it is the release code of the engine that runs on it, unchanged.
+ */
+#ifndef TESTS_STEP_WORLD_H
+#define TESTS_STEP_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shm/durable.h"
+#include "shm/front.h"
+#include "shm/registry.h"
+#include "shm/state/shard.h"
+#include "shm/stats.h"
+#include "shm/stream.h"
+
+#define WORLD_FRONTS 2
+#define WORLD_STREAM_BYTES (1u << 19)
+#define WORLD_REPLAY_BYTES (1u << 16)
+#define WORLD_REQUEST_BYTES (1u << 18)
+#define WORLD_REPLY_BYTES (1u << 17)
+#define WORLD_LOG_BYTES (1u << 18)
+
+/* What the other processes know: survives the worker, is copied with the world. */
+struct world_log {
+	uint64_t runs_begun;  /* requests of this many runs have been posted */
+	uint64_t used_bytes;  /* of replies, all that came after each run that is over */
+	uint64_t is_stepped;  /* 1: the engine is running, step it */
+	char replies[WORLD_LOG_BYTES];
+};
+
+struct world {
+	char *base;
+	size_t size_bytes;
+	int fd;
+	struct shard_geometry geometry;
+	void *shard;
+	struct stream_shared *stream;
+	struct front_shared *front[WORLD_FRONTS];
+	struct durable_shared *durable;
+	struct registry_shared *registry;
+	struct stats_shared *stats;
+	struct world_log *log;
+	char *stream_bytes, *replay_bytes; /* mirrored, like the next two */
+	char *request_bytes[WORLD_FRONTS];
+	char *reply_bytes[WORLD_FRONTS];
+};
+
+/* Zero-filled, shared with children forked later.  Exits with a message when memory fails. */
+void world_open(struct world *world, const struct shard_geometry *geometry);
+void world_close(struct world *world);
+
+/* All of it; both of one geometry. */
+void world_copy(const struct world *to, const struct world *from);
+
+/*
+ * Only what a crash state is made of: the shard with the used part of its undo log, the cursors, and what the worker has told
+ * the supervisor.  About 90 KB, 10 us.  True if `to` was different before.
+ */
+bool world_copy_state(const struct world *to, const struct world *from);
+
+/* The same, where `to` was kept up with each store that `from` saw: of a long undo log only the newest entries are looked at. */
+bool world_follow(const struct world *to, const struct world *from);
+
+#endif

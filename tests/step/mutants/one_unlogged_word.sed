@@ -1,0 +1,3 @@
+# file: shm/state/wheel.c
+# One word of hundreds: when a timer is due.
+s/txn_set(view->txn, &timer->due_ms, due_ms);/timer->due_ms = due_ms;/

@@ -1,0 +1,65 @@
+/*
+ * What others do to a worker: a frontd that dies with requests posted and receivers waiting, frames that no frontd would
+ * post.
+ */
+#include <string.h>
+
+#include "tests/step/scripts/scripts.h"
+
+static void
+front_death_perform(struct play *play)
+{
+	struct play_receive waiting = { .max = 1, .lease_ms = 60000, .wait_ms = 60000 };
+
+	play_queue_put(play, "orders", NULL);
+	play_run(play);
+	play->front = 1;
+	for (waiting.waiter_slot = 0; waiting.waiter_slot < 3; waiting.waiter_slot++)
+		play_receive(play, "orders", waiting);
+	play_run(play);
+
+	/* It posts, and is dead before anybody looks: what it asked is done, whom it had waiting is gone. */
+	play_publish(play, "orders", 2, 0);
+	play_receive(play, "orders", waiting);
+	play_front_dies(play, 1);
+	play_run(play);
+	play->front = 0;
+	play_expect_stats(play, "orders", 2, 0, 0, 0);
+
+	play_front_returns(play, 1);
+	play->front = 1;
+	waiting.waiter_slot = 0;
+	waiting.max = 5;
+	uint64_t received = play_receive(play, "orders", waiting), waits = play_receive(play, "orders", waiting);
+	play_run(play);
+	play_expect_delivered(play, received, 2);
+	play_expect_none(play, waits);
+	play->front = 0;
+	play_publish(play, "orders", 1, 0);
+	play_run(play);
+	play_expect_delivered(play, waits, 1);
+}
+
+const struct script front_death_script = { .name = "front_death", .perform = front_death_perform };
+
+static void
+refused_perform(struct play *play)
+{
+	static const char junk[256] = "\x50junk";
+	uint64_t requests[OP_COUNT + 2];
+
+	play_queue_put(play, "orders", NULL);
+	play_run(play);
+	/* Each operation cut short, a number that is none, and one that names a queue of 80 letters of junk. */
+	for (unsigned op = 0; op <= OP_COUNT; op++)
+		requests[op] = play_raw(play, (uint16_t)op, junk, 0);
+	requests[OP_COUNT + 1] = play_raw(play, OP_PUBLISH, junk, sizeof(junk));
+	play_run(play);
+	for (unsigned op = 0; op <= OP_COUNT; op++) {
+		if (op != OP_RECEIVE_CANCEL)
+			play_expect(play, requests[op], OUTCOME_BAD_REQUEST);
+	}
+	play_expect_stats(play, "orders", 0, 0, 0, 0);
+}
+
+const struct script refused_script = { .name = "refused", .perform = refused_perform };

@@ -1,0 +1,289 @@
+/*
+ * persist_world: a journal in a directory of its own, without processes: what the unit tests of persistd/ play with.  "Crash"
+ * means: closed without another word, as a power cut leaves it but for what the test takes away from the files itself.
+ */
+#ifndef TESTS_UNIT_PERSIST_WORLD_H
+#define TESTS_UNIT_PERSIST_WORLD_H
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "persistd/backend_file.h"
+#include "persistd/journal.h"
+#include "shm/clock.h"
+#include "shm/diag.h"
+#include "shm/hash.h"
+#include "shm/record.h"
+#include "tests/harness/unit.h"
+
+#define WORLD_SHARDS 2
+
+struct world {
+	char directory[64];
+	struct store store;
+	struct disk *disk;
+	struct backend_file file;
+	struct journal journal;
+	struct disk_faults faults;
+	/* The fault: of the commits (or operations of `op`) from now on, number `nth` (1..) ends so. */
+	enum disk_op op;
+	unsigned nth, seen;
+	int32_t result;        /* reported; 0: what really happened */
+	uint32_t bytes;        /* really written; UINT32_MAX: all */
+	bool is_for_ever;      /* every one from nth on */
+};
+
+static int32_t
+world_inject(void *context, enum disk_op op, struct disk_tag tag, uint32_t *bytes)
+{
+	struct world *world = context;
+
+	if (world->nth == 0 || op != world->op || (op == DISK_OP_WRITE && tag.user != DISK_COMMIT))
+		return 0;
+	world->seen++;
+	if (world->seen != world->nth && !(world->is_for_ever && world->seen > world->nth))
+		return 0;
+	if (world->bytes != UINT32_MAX)
+		*bytes = world->bytes;
+	return world->result;
+}
+
+static inline void
+world_fault(struct world *world, enum disk_op op, unsigned nth, int32_t result, uint32_t bytes)
+{
+	world->op = op;
+	world->nth = nth;
+	world->seen = 0;
+	world->result = result;
+	world->bytes = bytes;
+	world->is_for_ever = false;
+}
+
+/* A directory in the build's temporary place: on a disk, for O_DIRECT. */
+static inline void
+world_make(struct world *world)
+{
+	const char *base = getenv("TMPDIR");
+
+	memset(world, 0, sizeof(*world));
+	snprintf(world->directory, sizeof(world->directory), "%s/chasqui.XXXXXX", base != NULL && strlen(base) < 40 ? base : "/tmp");
+	ck_assert_ptr_nonnull(mkdtemp(world->directory));
+	diag_init("unit", "persistd", 0, DIAG_ERROR);
+}
+
+static inline void
+world_remove(struct world *world)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", world->directory);
+	ck_assert_int_eq(system(command), 0);
+}
+
+/* Open it as persistd does.  0, or the exit code. */
+static inline int
+world_open_with(struct world *world, const struct journal_position *warm, uint32_t in_flight)
+{
+	struct spare_options options = { .segment_bytes = SEGMENT_BYTES_MIN, .spare_segments = 1, .direct = DISK_DIRECT_AUTO };
+	struct backend_open open = { .warm = warm, .time_ms = 1700000000000 };
+	int code = store_open(&world->store, world->directory, NULL, WORLD_SHARDS, STORE_LOCK_PERSISTD);
+
+	if (code != 0)
+		return code;
+	world->nth = 0;
+	world->faults = (struct disk_faults){ .inject = world_inject, .context = world };
+	world->disk = disk_open(&world->faults);
+	ck_assert_ptr_nonnull(world->disk);
+	ck_assert_int_eq(backend_file_init(&world->file, &world->store, world->disk, &options), 0);
+	ck_assert_int_eq(journal_init(&world->journal, &world->file.backend, in_flight), 0);
+	return journal_open(&world->journal, &open);
+}
+
+static inline int
+world_open(struct world *world)
+{
+	return world_open_with(world, NULL, 2);
+}
+
+static inline void
+world_crash(struct world *world)
+{
+	struct disk_completion completion;
+
+	/* What the kernel has, it finishes: a test that wants it torn says so by a fault. */
+	while (disk_pending(world->disk) > 0) {
+		disk_park(world->disk, -1, 100);
+		while (disk_reap(world->disk, &completion))
+			;
+	}
+	world->file.backend.ops->close(&world->file.backend);
+	disk_close(world->disk);
+	journal_close(&world->journal);
+	store_close(&world->store);
+}
+
+/* Handle what has completed.  -1: the journal failed. */
+static inline int
+world_reap(struct world *world, uint64_t now)
+{
+	struct disk_completion completion;
+	int result = 0;
+
+	while (disk_reap(world->disk, &completion)) {
+		if (completion.tag.user == DISK_COMMIT)
+			result |= journal_land(&world->journal, completion.tag.number, completion.result, now);
+		else if (completion.tag.user == DISK_SPARE)
+			result |= world->file.backend.ops->completed(&world->file.backend, completion.result, now);
+	}
+	while (journal_next_durable(&world->journal) != NULL)
+		;
+	return result;
+}
+
+/* Until nothing is on its way and no background work is due at `now`.  -1: the journal failed. */
+static inline int
+world_settle_at(struct world *world, uint64_t now)
+{
+	for (;;) {
+		int step = world->file.backend.ops->step(&world->file.backend, now);
+		bool has_pushed = journal_push(&world->journal, now);
+
+		if (step < 0 || world_reap(world, now) != 0)
+			return -1;
+		if (step == 0 && !has_pushed && disk_pending(world->disk) == 0)
+			return 0;
+		if (disk_pending(world->disk) > 0)
+			disk_park(world->disk, -1, 100);
+	}
+}
+
+static inline int
+world_settle(struct world *world)
+{
+	return world_settle_at(world, now_ns());
+}
+
+/* A PUBLISHED record with a body that can be told from others.  Its size. */
+static inline uint32_t
+world_record(char *to, uint64_t lsn, uint32_t body_bytes)
+{
+	struct published_record record = { .record = { .type = RECORD_PUBLISHED, .flags = RECORD_LAST, .lsn = lsn,
+		.time_ms = 1700000000000 }, .seq = lsn, .body_bytes = body_bytes };
+
+	record.record.bytes = RECORD_PUBLISHED_BYTES + FRAME_ALIGN(body_bytes);
+	memset(to, 0, record.record.bytes);
+	for (uint32_t i = 0; i < body_bytes; i++)
+		to[RECORD_PUBLISHED_BYTES + i] = (char)(lsn + i * 7);
+	record.payload_hash = hash_bytes(to + RECORD_PUBLISHED_BYTES, body_bytes);
+	memcpy(to, &record, sizeof(record));
+	return record.record.bytes;
+}
+
+/* Append one batch of one record; returns its LSN.  There has to be a free flight. */
+static inline uint64_t
+world_append(struct world *world, uint32_t shard, uint32_t body_bytes)
+{
+	struct batch *batch = journal_free(&world->journal);
+	uint64_t lsn = world->journal.sealed.lsn[shard];
+
+	ck_assert_ptr_nonnull(batch);
+	batch_add(batch, shard, lsn, world_record(batch_end(batch), lsn, body_bytes));
+	journal_append(&world->journal, 1700000000000, 0, now_ns());
+	return lsn;
+}
+
+/* A batch of about `bytes`, in records of at most the largest body. */
+static inline void
+world_append_large(struct world *world, uint32_t shard, uint32_t bytes)
+{
+	struct batch *batch = journal_free(&world->journal);
+	uint64_t lsn = world->journal.sealed.lsn[shard];
+	uint32_t size = 0;
+
+	ck_assert_ptr_nonnull(batch);
+	while (size < bytes)
+		size += world_record(batch_end(batch) + size, lsn + size, 1000000);
+	batch_add(batch, shard, lsn, size);
+	journal_append(&world->journal, 1700000000000, 0, now_ns());
+}
+
+/* Append and make durable. */
+static inline void
+world_write(struct world *world, uint32_t shard, uint32_t body_bytes)
+{
+	(void)world_append(world, shard, body_bytes);
+	ck_assert_int_eq(world_settle(world), 0);
+}
+
+/* Read a record back as a fetch does, and see that it is the one that was written. */
+static inline void
+world_fetch(struct world *world, uint32_t shard, uint64_t lsn, uint32_t body_bytes)
+{
+	uint32_t bytes = RECORD_PUBLISHED_BYTES + FRAME_ALIGN(body_bytes);
+	char *seen = calloc(2, bytes), *wanted = seen + bytes;
+	struct disk_completion completion = { 0 };
+
+	ck_assert_ptr_nonnull(seen);
+	while (world->file.is_indexing)
+		(void)world->file.backend.ops->step(&world->file.backend, 0);
+	ck_assert_int_eq(world->file.backend.ops->fetch(&world->file.backend, 5, shard, lsn, bytes, seen), BACKEND_FETCHING);
+	while (completion.tag.user != DISK_FETCH) {
+		disk_park(world->disk, -1, 100);
+		(void)disk_reap(world->disk, &completion);
+	}
+	ck_assert_int_eq(completion.result, (int)bytes);
+	ck_assert_uint_eq(world_record(wanted, lsn, body_bytes), bytes);
+	ck_assert_mem_eq(seen, wanted, bytes);
+	free(seen);
+}
+
+/* --- taking files to pieces --- */
+
+static inline int
+world_file(const struct world *world, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/journal/%s", world->directory, name);
+	int fd = open(path, O_RDWR);
+	ck_assert_msg(fd >= 0, "%s: %s", path, strerror(errno));
+	return fd;
+}
+
+static inline void
+world_flip_bit(const struct world *world, const char *name, uint64_t offset)
+{
+	int fd = world_file(world, name);
+	char byte;
+
+	ck_assert_int_eq(pread(fd, &byte, 1, (off_t)offset), 1);
+	byte ^= 4;
+	ck_assert_int_eq(pwrite(fd, &byte, 1, (off_t)offset), 1);
+	close(fd);
+}
+
+static inline void
+world_unlink(const struct world *world, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/journal/%s", world->directory, name);
+	ck_assert_int_eq(unlink(path), 0);
+}
+
+static inline bool
+world_exists(const struct world *world, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/journal/%s", world->directory, name);
+	return access(path, F_OK) == 0;
+}
+
+#endif

@@ -1,0 +1,56 @@
+#include "workerd/answer.h"
+
+#include "shm/atomic.h"
+
+void *
+answer_begin(struct worker *worker, struct addressee to, uint32_t bytes_max)
+{
+	struct worker_front *front = &worker->fronts[to.front];
+
+	assert(bytes_max <= REPLY_BYTES_MAX);
+	if (to.id == 0 || !front->is_attached || front->is_broken)
+		return worker->scratch;
+	assert(front->reply.tail == front_of(worker, to.front)->reply_tail);
+	void *room = ring_reserve(&front->reply, bytes_max);
+	if (room == NULL && front->is_leaving)
+		return worker->scratch;
+	if (room == NULL)
+		worker->is_blocked = true;
+	return room;
+}
+
+void
+answer_end(struct worker *worker, struct addressee to, const struct answer *answer)
+{
+	struct shard *shard = &worker->shard;
+	struct shard_front *front = front_of(worker, to.front);
+
+	assert(answer->bytes % 8 == 0);
+	assert(answer->bytes >= sizeof(struct reply));
+	assert(worker->answered == NIL);
+	stat_add(answer->outcome >= OUTCOME_BAD_REQUEST ? &worker->stats->requests_refused : &worker->stats->requests_served, 1);
+	if ((char *)answer->reply == worker->scratch)
+		return;
+	answer->reply->header = (struct frame_header){ .bytes = answer->bytes, .op = (uint16_t)answer->outcome, .id = to.id };
+	answer->reply->lsn = answer->lsn;
+	txn_set(&shard->txn, &front->reply_tail, front->reply_tail + answer->bytes);
+	worker->fronts[to.front].has_replies = true;
+	worker->answered = to.front;
+}
+
+enum served
+answer_outcome(struct worker *worker, struct addressee to, enum outcome outcome, uint64_t lsn)
+{
+	struct reply *reply = answer_begin(worker, to, sizeof(*reply));
+
+	if (reply == NULL)
+		return SERVE_LATER;
+	answer_end(worker, to, &(struct answer){ .reply = reply, .bytes = sizeof(*reply), .outcome = outcome, .lsn = lsn });
+	return SERVED;
+}
+
+uint64_t
+answer_lsn(const struct worker *worker, const struct queue *queue)
+{
+	return queue->config.durability == DURABILITY_MEMORY ? 0 : worker->shard.root->stream_tail;
+}

@@ -1,0 +1,21 @@
+/*
+ * receive: lease messages to who asks, or let him wait; serve who waits when something comes.
+ */
+#ifndef WORKERD_RECEIVE_H
+#define WORKERD_RECEIVE_H
+
+#include "workerd/worker.h"
+
+/*
+ * One step over the serve list: the oldest waiter of its first queue gets what it waits for, in a transaction of its own.
+ * False if there is nobody to serve, or no room to do so.
+ */
+bool receive_serve_waiter(struct worker *worker);
+
+/* A waiter's time is over: answer EMPTY; without room for it, a little later. */
+void receive_end_wait(struct worker *worker, uint32_t waiter_idx);
+
+/* Answer a waiter with a bare outcome and free its slot, within the open transaction.  False if there is no room. */
+bool receive_dismiss(struct worker *worker, uint32_t waiter_idx, enum outcome outcome);
+
+#endif

@@ -1,0 +1,72 @@
+#include "workerd/recover.h"
+
+#include <inttypes.h>
+
+#include "shm/atomic.h"
+#include "shm/diag.h"
+#include "workerd/fronts.h"
+#include "workerd/guard.h"
+
+void
+recover_mirrors(const struct worker *worker, struct shard_mirrors *mirrors)
+{
+	*mirrors = (struct shard_mirrors){ .stream_tail = load_relaxed(&worker->stream.shared->tail) };
+	for (uint32_t front = 0; front < worker->shard.geometry.fronts; front++) {
+		const struct worker_front *mine = &worker->fronts[front];
+
+		if (!mine->is_attached)
+			continue;
+		mirrors->request_head[front] = load_relaxed(&mine->request.shared->head);
+		mirrors->reply_tail[front] = load_relaxed(&mine->reply.shared->tail);
+	}
+}
+
+static bool
+recover_check(struct worker *worker)
+{
+	const struct shard_root *root = worker->shard.root;
+	struct shard_mirrors mirrors;
+
+	/* The cursors in a front are words that a hostile frontd can write: only the stream's is held against the shard. */
+	recover_mirrors(worker, &mirrors);
+	mirrors = (struct shard_mirrors){ .stream_tail = mirrors.stream_tail };
+	if (root->messages_high > CHECK_SLOTS_MAX)
+		return true;
+	const char *wrong = shard_check(&worker->shard, &mirrors);
+	if (wrong == NULL)
+		return true;
+	diag(DIAG_ERROR, "shard %u is damaged (%s); it is loaded anew from the journal", worker->index, wrong);
+	return false;
+}
+
+bool
+recover_warm(struct worker *worker, uint32_t last_signal)
+{
+	struct shard *shard = &worker->shard;
+	uint64_t words = shard->shared->undo.count;
+
+	assert(load_relaxed(&shard->shared->state) == SHARD_READY);
+	if (words > UNDO_MAX) {
+		diag(DIAG_ERROR, "shard %u: the undo log is damaged; it is loaded anew from the journal", worker->index);
+		store_relaxed(&shard->shared->state, SHARD_CORRUPT);
+		return false;
+	}
+	txn_rollback(&shard->txn);
+	stat_add(&worker->stats->rollback_words, words);
+	guard_recover(worker, last_signal);
+	if (!recover_check(worker)) {
+		store_relaxed(&shard->shared->state, SHARD_CORRUPT);
+		return false;
+	}
+	stat_add(&worker->stats->recoveries, 1);
+	return true;
+}
+
+bool
+recover_may_reload(const struct worker *worker)
+{
+	/* Pairs with persistd's store_release: what is below is in the journal. */
+	uint64_t durable = load_acquire(&worker->durable.shared->shard[worker->index].lsn);
+
+	return durable >= load_relaxed(&worker->stream.shared->tail);
+}
