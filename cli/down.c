@@ -29,7 +29,7 @@ open_supervisor(const struct registry *registry)
 	FILE *file;
 	int fd;
 
-	if (pid <= 0)
+	if (!instance_pid_is_alive(pid))
 		return -1;
 	fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (fd < 0)

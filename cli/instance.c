@@ -1,9 +1,11 @@
 #include "cli/instance.h"
 
 #include <errno.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "cli/verbs.h"
 #include "shm/limits.h"
@@ -37,7 +39,18 @@ instance_attach(struct registry *registry, const char *name)
 bool
 instance_pid_is_alive(pid_t pid)
 {
-	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+	struct pollfd ended = { .events = POLLIN };
+	bool is_alive;
+
+	if (pid <= 0)
+		return false;
+	/* Not kill(pid, 0): a zombie would count as alive, and in a container nobody may ever wait for it. */
+	ended.fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (ended.fd < 0)
+		return false;
+	is_alive = poll(&ended, 1, 0) == 0;
+	close(ended.fd);
+	return is_alive;
 }
 
 pid_t

@@ -15,7 +15,7 @@
  */
 bool instance_attach(struct registry *registry, const char *name);
 
-/* The process exists (it may be another user's). */
+/* The process exists (it may be another user's) and has not ended. */
 bool instance_pid_is_alive(pid_t pid);
 
 /* The supervisor's pid while it lives, else 0: then the regions are left over, for a warm start. */

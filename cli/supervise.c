@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -170,6 +171,9 @@ stop_with(struct supervisor *supervisor, int exit_code)
 	/* The frontds see it when they look up.  Pairs with role_is_draining(). */
 	store_release(&supervisor->registry.shared->is_draining, 1);
 	poke_all(supervisor);
+	/* New clients are refused now, instead of waiting in the kernel's queue for somebody who will not come. */
+	for (uint32_t i = 0; i < supervisor->geometry.fronts; i++)
+		(void)shutdown(supervisor->listen_fd[i], SHUT_RDWR); /* when it fails, they wait */
 }
 
 static void

@@ -50,7 +50,9 @@ exchange_drop_answer(struct frontd *frontd, struct exchange *exchange)
 {
 	if (exchange->bytes == NULL)
 		return;
-	if (exchange->is_heap) {
+	if (exchange->heap_bytes != 0) {
+		frontd->memory_used -= exchange->heap_bytes;
+		exchange->heap_bytes = 0;
 		free(exchange->bytes);
 	} else {
 		memcpy(exchange->bytes, &frontd->exchanges.free_blocks, sizeof(char *));
@@ -146,7 +148,8 @@ exchange_answer_end(struct frontd *frontd, struct exchange *exchange, struct ans
 	if (answer->heap != NULL) {
 		exchange_drop_answer(frontd, exchange); /* the block goes back */
 		exchange->bytes = answer->heap;
-		exchange->is_heap = true;
+		exchange->heap_bytes = (uint32_t)answer->size;
+		frontd->memory_used += answer->size;
 	}
 	exchange->start = (uint32_t)answer->start;
 	exchange->end = (uint32_t)answer->end;

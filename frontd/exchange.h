@@ -38,19 +38,19 @@ struct exchange {
 	struct exchange *next;       /* in the connection's FIFO, or of the free ones */
 	struct exchange *shard_next; /* in one of the shard's lists: held, again, cancelled */
 	struct conn *conn;           /* NULL: the client has gone */
-	char *bytes;                 /* the answer: a block of ANSWER_ROOM_BYTES or, if is_heap, from malloc */
+	char *bytes;                 /* the answer: a block of ANSWER_ROOM_BYTES or, with heap_bytes, from malloc */
 	struct receipt *receipts;    /* RELEASING: owned */
 	uint64_t lsn;                /* HELD */
 	uint64_t since_ns;           /* the request was whole; CANCELLED: since when */
 	uint64_t ring_position;      /* CANCELLED: end of the cancel's frame */
 	uint32_t start, end;         /* what is to be sent of bytes */
+	uint32_t heap_bytes;         /* counted in frontd->memory_used; 0: bytes is a block */
 	uint32_t index;
 	uint32_t generation;
 	uint32_t waiter_slot;
 	uint16_t status;
 	uint16_t receipt_count;
 	uint8_t state;               /* enum exchange_state */
-	bool is_heap;
 	bool closes;                 /* the connection ends with this answer */
 	struct api_memo memo;
 };

@@ -113,6 +113,7 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 	frontd->stats = role->stats.shared;
 	frontd->shard_count = role->geometry.workers;
 	frontd->now_ns = now_ns();
+	frontd->config_generation = load_acquire(&role->registry.shared->config_generation);
 	frontd->enters_before = frontd->stats->front_enters;
 	if (attach_regions(frontd) != 0)
 		goto out;
@@ -132,6 +133,8 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 	role_is_ready(role);
 	while (!frontd->is_over)
 		loop_turn(frontd);
+	if (frontd->conns.open == 0 && frontd->exchanges.used == 0 && frontd->fetches.active == NULL)
+		assert(frontd->memory_used == 0); /* all that was taken of the budget was given back */
 	exit_code = frontd->exit_code;
 	if (exit_code == EXIT_CLEAN)
 		store_release(&frontd->stats->phase, PHASE_DRAINED);

@@ -18,6 +18,7 @@
 #include "frontd/exchange.h"
 #include "frontd/fetch.h"
 #include "frontd/http/units.h"
+#include "frontd/limits.h"
 #include "frontd/listen.h"
 #include "frontd/peers.h"
 #include "frontd/submit.h"
@@ -27,28 +28,10 @@
 #include "shm/role.h"
 #include "shm/stream.h"
 
-#define NS_PER_MS 1000000ull
-#define NS_PER_S 1000000000ull
-
 /* Exit codes (docs/operations.md). */
 #define EXIT_CLEAN 0
 #define EXIT_SOFTWARE 70  /* could not attach what should be there */
 #define EXIT_REFUSED 78   /* the kernel or the configuration forbids it: starting again does not help */
-
-struct front_limits {
-	uint32_t connections_max;
-	uint32_t pipeline_max;
-	uint32_t receive_buffers;
-	bool accept_oneshot;
-	uint64_t head_timeout_ns;
-	uint64_t body_timeout_ns;
-	uint64_t body_rate;        /* bytes a second */
-	uint64_t idle_timeout_ns;
-	uint64_t send_timeout_ns;
-	uint64_t linger_ns;
-	uint64_t body_bytes_max;
-	uint64_t body_memory_bytes;
-};
 
 struct frontd {
 	struct role *role;
@@ -79,6 +62,7 @@ struct frontd {
 	bool is_over;
 	int exit_code;
 	uint64_t drain_until_ns;
+	uint64_t config_generation;
 	uint64_t tick_ns;          /* when deadlines and peers are looked at next */
 	unsigned turns_without_enter;
 	uint64_t enters_before;    /* statistics go on over restarts */

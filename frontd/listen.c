@@ -52,6 +52,8 @@ listen_failed(struct frontd *frontd, int error)
 		return;
 	/* Out of descriptors or memory: trying at once would burn a core and fill the log. */
 	listener->retry_ns = frontd->now_ns + RETRY_NS;
+	if (role_is_draining(frontd->role)) /* the supervisor has shut the listener down; we see it in a moment */
+		return;
 	if (frontd->now_ns < listener->complained_ns + NS_PER_S && listener->complained_ns != 0)
 		return;
 	listener->complained_ns = frontd->now_ns;
@@ -73,11 +75,11 @@ listen_accepted(struct frontd *frontd, int result, bool has_more)
 		listen_failed(frontd, -result);
 		return;
 	}
-	if (frontd->is_draining || frontd->conns.open >= frontd->limits.connections_max) {
-		/* It was accepted before the cancel took effect. */
+	if (frontd->is_draining) { /* it was accepted before the cancel took effect */
 		uring_close(frontd->uring, result, uring_tag(URING_NONE, 0, 0));
 		return;
 	}
+	/* One batch may go beyond the limit, until the cancel takes effect: served rather than reset. */
 	stat_add(&frontd->stats->connections_accepted, 1);
 	conn_open(frontd, result);
 }

@@ -176,6 +176,7 @@ loop_turn(struct frontd *frontd)
 		frontd->tick_ns = frontd->now_ns + DEADLINE_TICK_NS / 2;
 		deadline_run(frontd);
 		peers_refresh(frontd);
+		limits_reload(frontd);
 		loop_check_end(frontd);
 	}
 	listen_update(frontd);

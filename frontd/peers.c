@@ -48,12 +48,16 @@ op_grows(enum op op)
 }
 
 enum outcome
-peers_refusal(const struct frontd *frontd, uint32_t shard, enum op op)
+peers_shard_refusal(const struct frontd *frontd, uint32_t shard)
+{
+	return has_waited(frontd, frontd->peers.down_since_ns[shard]) ? OUTCOME_RECOVERING : OUTCOME_OK;
+}
+
+enum outcome
+peers_refusal(const struct frontd *frontd, enum op op)
 {
 	if (frontd->is_draining)
 		return OUTCOME_SHUTTING_DOWN;
-	if (has_waited(frontd, frontd->peers.down_since_ns[shard]))
-		return OUTCOME_RECOVERING;
 	if (!op_grows(op))
 		return OUTCOME_OK;
 	switch (load_acquire(&frontd->durable.shared->journal_state)) {

@@ -29,8 +29,11 @@ void peers_refresh(struct frontd *frontd);
 
 bool peers_is_down(const struct frontd *frontd, uint32_t shard);
 
-/* OUTCOME_OK, or why a new request of this kind is refused now. */
-enum outcome peers_refusal(const struct frontd *frontd, uint32_t shard, enum op op);
+/* OUTCOME_OK, or why a new request of this kind is refused now, whatever its shard. */
+enum outcome peers_refusal(const struct frontd *frontd, enum op op);
+
+/* OUTCOME_OK, or the shard has been away for longer than a client should wait. */
+enum outcome peers_shard_refusal(const struct frontd *frontd, uint32_t shard);
 
 /* Why a publish would be refused on some shard; NULL: it would not. */
 const char *peers_unready(const struct frontd *frontd, enum outcome *outcome);

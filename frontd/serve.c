@@ -18,8 +18,6 @@ world_refresh(struct frontd *frontd)
 	world->shard_count = frontd->shard_count;
 	world->body_bytes_max = frontd->limits.body_bytes_max;
 	world->unready = NULL;
-	if (frontd->call.memo.route != NULL && frontd->call.memo.route->op == OP_NONE)
-		world->unready = peers_unready(frontd, &world->unready_outcome);
 }
 
 bool
@@ -44,7 +42,11 @@ serve_admit(struct frontd *frontd, struct conn *conn)
 		problem_of_http(&call->problem, result);
 		return false;
 	}
-	return routes_admit(call);
+	if (!routes_admit(call))
+		return false;
+	/* Before a body is asked for that would be thrown away. */
+	enum outcome refusal = call->memo.route->op == OP_NONE ? OUTCOME_OK : peers_refusal(frontd, call->memo.route->op);
+	return refusal == OUTCOME_OK || api_refuse(call, refusal, NULL);
 }
 
 void
@@ -138,7 +140,8 @@ serve_local(struct frontd *frontd, struct exchange *exchange)
 
 	for (uint32_t slot = 0; slot < SLOT_MAX; slot++)
 		frontd->world.stats[slot] = slot == frontd->role->slot ? frontd->stats : frontd->role->peer[slot].shared;
-	world_refresh(frontd);
+	peers_refresh(frontd);
+	frontd->world.unready = peers_unready(frontd, &frontd->world.unready_outcome);
 	exchange_answer_begin(frontd, exchange, &answer);
 	call->memo.route->local(call, &answer);
 	exchange_answer_end(frontd, exchange, &answer);
@@ -150,7 +153,7 @@ static bool
 is_refused_now(struct frontd *frontd, struct conn *conn)
 {
 	struct api_call *call = &frontd->call;
-	enum outcome refusal = peers_refusal(frontd, call->memo.shard, call->memo.route->op);
+	enum outcome refusal = peers_shard_refusal(frontd, call->memo.shard);
 	uint32_t waiters = frontd->role->geometry.shard.waiters_per_front;
 
 	if (refusal != OUTCOME_OK)

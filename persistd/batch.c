@@ -77,7 +77,7 @@ batch_seal(struct batch *batch, const struct batch_place *place)
 	struct batch_header *header = batch->header;
 
 	assert(place->durable_index < place->index);
-	assert(header->ranges > 0 || (place->flags & BATCH_CLEAN) != 0);
+	assert(header->ranges > 0 || (place->flags & (BATCH_CLEAN | BATCH_WITNESS)) != 0);
 
 	header->magic = BATCH_MAGIC;
 	header->version = FORMAT_VERSION;

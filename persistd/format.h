@@ -72,7 +72,8 @@ _Static_assert(sizeof(struct segment_header) == 128, "segment header: format");
 _Static_assert(offsetof(struct segment_header, time_ms) == 88, "segment header: format");
 
 enum batch_flags {
-	BATCH_CLEAN = 1, /* a clean stop: no ranges, and everything before it is durable */
+	BATCH_CLEAN = 1,   /* a clean stop: no ranges, and everything before it is durable */
+	BATCH_WITNESS = 2, /* no ranges: written when the journal fell idle, to say that what is before it was acknowledged */
 };
 
 struct batch_header {

@@ -25,6 +25,12 @@
 /* What waits for something that does not always wake us is looked at again so soon. */
 #define BLOCKED_MS 1
 
+/*
+ * When nothing was written for so long, one empty batch says that the last ones were acknowledged.  Without it damage to them
+ * could not be told from a torn tail at the next cold start, and would silently take acknowledged messages away.
+ */
+#define WITNESS_NS 50000000ull
+
 struct persist {
 	struct role *role;
 	struct stats_shared *stats;
@@ -39,6 +45,8 @@ struct persist {
 	struct fetches fetches;
 	struct replays replays;
 	bool is_clean_sent;        /* the marker of a clean stop is on its way or done */
+	bool wants_witness;        /* a batch was written that no later one knows to be durable */
+	uint64_t written_ns;       /* when the last batch with records was handed over */
 	uint64_t now_ns;
 };
 
@@ -183,9 +191,22 @@ gather(struct persist *persist)
 		if (!gather_fill(&persist->gather, batch, &persist->journal.sealed))
 			break;
 		journal_append(&persist->journal, broker_ms(persist), 0, persist->now_ns);
+		persist->wants_witness = true;
+		persist->written_ns = persist->now_ns;
 		has_moved = true;
 	}
 	return has_moved;
+}
+
+static bool
+witness(struct persist *persist)
+{
+	if (!persist->wants_witness || persist->now_ns - persist->written_ns < WITNESS_NS ||
+	    !journal_is_idle(&persist->journal) || journal_free(&persist->journal) == NULL)
+		return false;
+	journal_append(&persist->journal, broker_ms(persist), BATCH_WITNESS, persist->now_ns);
+	persist->wants_witness = false;
+	return true;
 }
 
 /* 1: something moved; 0: nothing to do; -1: the journal failed. */
@@ -201,6 +222,7 @@ turn(struct persist *persist)
 	bool has_moved = reaped > 0;
 	has_moved |= acknowledge(persist);
 	has_moved |= gather(persist);
+	has_moved |= witness(persist);
 	has_moved |= fetches_attend(&persist->fetches);
 	has_moved |= fetches_serve(&persist->fetches);
 	has_moved |= replays_step(&persist->replays);
@@ -263,6 +285,8 @@ park_ms(const struct persist *persist)
 	if (fetches_are_blocked(&persist->fetches) || replays_are_blocked(&persist->replays) ||
 	    role_is_draining(persist->role))
 		return BLOCKED_MS;
+	if (persist->wants_witness && due_ns > WITNESS_NS)
+		due_ns = WITNESS_NS;
 	if (due_ns / 1000000 >= PARK_MS_MAX)
 		return PARK_MS_MAX;
 	return (uint32_t)(due_ns / 1000000) + 1;

@@ -177,8 +177,11 @@ reader_next(struct reader *reader)
 		return READER_STOP;
 	if (reader->catalog->count == 0 || !reader->catalog->entries[0].is_begun)
 		return missing(reader, "no segment is begun");
-	if (reader->index >= current_limit(reader) && !enter_next_segment(reader))
-		return missing(reader, "the next segment continues after another batch");
+	/* More than once where an epoch began and wrote nothing that the next one did not write again. */
+	while (reader->index >= current_limit(reader)) {
+		if (!enter_next_segment(reader))
+			return missing(reader, "the next segment continues after another batch");
+	}
 	if (open_segment(reader) != 0)
 		return failed(reader);
 

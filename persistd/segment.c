@@ -2,8 +2,9 @@
  * segment: see segment.h.
  *
  * Happy path: segments_begin_epoch() once, then segments_write() for each batch.
- * A crash inside segments_begin_epoch() leaves the old segments as they were until the rename, and a complete new one after
- * it; `current` is lowered to what must exist before anything is removed, and raised when the new one is there (F6).
+ * A crash inside segments_begin_epoch() leaves the old segments that count as they were, and a complete new one from the
+ * rename on; `current` is lowered to what must exist before anything is removed, and raised when the new one is there (F6).
+ * On a full disk the room for the new one is that of the reserve, so what does not count goes first.
  */
 #include "persistd/segment.h"
 
@@ -57,9 +58,6 @@ remove_beyond(struct segments *segments, uint64_t last_segment)
 	char name[SEGMENT_NAME_BYTES];
 
 	for (uint32_t i = catalog->count; i > 0 && catalog->entries[i - 1].number > last_segment; i--) {
-		/* The first of them is replaced by the rename. */
-		if (catalog->entries[i - 1].number == last_segment + 1)
-			continue;
 		segment_name(name, catalog->entries[i - 1].number);
 		if (disk_unlink(segments->store->journal_fd, name) != 0) {
 			diag_errno("cannot remove %s/journal/%s", segments->store->directory, name);
@@ -203,9 +201,9 @@ segments_begin_epoch(struct segments *segments, const struct epoch_start *start,
 	store->current.generation += start->is_cold ? 1 : 0;
 	if (store_save_current(store) != 0)
 		return -1;
-	if (starter_make(segments, start, index, position, &header) != 0)
-		return -1;
 	if (remove_beyond(segments, start->last_segment) != 0)
+		return -1;
+	if (starter_make(segments, start, index, position, &header) != 0)
 		return -1;
 	segment_name(name, segments->active.number);
 	if (disk_rename(store->journal_fd, STARTER_NAME, name) != 0 || disk_sync(store->journal_fd) != 0) {

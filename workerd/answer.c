@@ -8,6 +8,8 @@ answer_begin(struct worker *worker, struct addressee to, uint32_t bytes_max)
 	struct worker_front *front = &worker->fronts[to.front];
 
 	assert(bytes_max <= REPLY_BYTES_MAX);
+	assert(bytes_max >= sizeof(struct reply));
+	assert(to.front < FRONT_MAX);
 	if (to.id == 0 || !front->is_attached || front->is_broken)
 		return worker->scratch;
 	assert(front->reply.tail == front_of(worker, to.front)->reply_tail);
@@ -28,10 +30,17 @@ answer_end(struct worker *worker, struct addressee to, const struct answer *answ
 	assert(answer->bytes % 8 == 0);
 	assert(answer->bytes >= sizeof(struct reply));
 	assert(worker->answered == NIL);
-	stat_add(answer->outcome >= OUTCOME_BAD_REQUEST ? &worker->stats->requests_refused : &worker->stats->requests_served, 1);
+	if (answer->outcome >= OUTCOME_BAD_REQUEST)
+		stat_add(&worker->stats->requests_refused, 1);
+	else
+		stat_add(&worker->stats->requests_served, 1);
 	if ((char *)answer->reply == worker->scratch)
 		return;
-	answer->reply->header = (struct frame_header){ .bytes = answer->bytes, .op = (uint16_t)answer->outcome, .id = to.id };
+	assert(to.id != 0);
+	assert(answer->outcome < OUTCOME_COUNT);
+	assert(answer->lsn <= shard->root->stream_tail);
+	answer->reply->header = (struct frame_header){ .bytes = answer->bytes, .op = (uint16_t)answer->outcome,
+		.id = to.id };
 	answer->reply->lsn = answer->lsn;
 	txn_set(&shard->txn, &front->reply_tail, front->reply_tail + answer->bytes);
 	worker->fronts[to.front].has_replies = true;

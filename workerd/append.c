@@ -8,12 +8,14 @@ uint64_t
 append_room(struct worker *worker, uint64_t wanted_bytes)
 {
 	uint64_t tail = worker->shard.root->stream_tail;
+
+	assert(wanted_bytes <= worker->stream.size_bytes);
 	uint64_t used = tail - worker->durable_lsn;
 
 	if (used > worker->stream.size_bytes || worker->stream.size_bytes - used < wanted_bytes) {
 		/* persistd has copied what lies below.  Pairs with its store_release of the durable LSN. */
 		worker->durable_lsn = load_acquire(&worker->durable.shared->shard[worker->index].lsn);
-		/* While persistd reads the journal it may not have said yet where it stands; or it stands beyond us: no room. */
+		/* While persistd reads the journal it may not have said where it stands: then there is no room. */
 		used = tail - worker->durable_lsn;
 	}
 	return used > worker->stream.size_bytes ? 0 : worker->stream.size_bytes - used;
@@ -35,7 +37,8 @@ append_begin(struct worker *worker, enum record_type type, uint32_t bytes_max)
 	struct stream_shared *shared = worker->stream.shared;
 	struct record *record = (struct record *)stream_at(&worker->stream, lsn);
 
-	assert(lsn >= LSN_FIRST);
+	assert(lsn >= LSN_FIRST && lsn % 8 == 0);
+	assert(bytes_max >= sizeof(*record));
 	assert(append_room(worker, bytes_max) >= bytes_max);
 	if (load_relaxed(&shared->reserve) < lsn + bytes_max)
 		store_relaxed(&shared->reserve, lsn + bytes_max);
@@ -54,6 +57,7 @@ append_end(struct worker *worker, void *record, uint32_t bytes, uint16_t flags)
 	assert(bytes % 8 == 0);
 	assert(bytes >= sizeof(*header));
 	assert(header->lsn == shard->root->stream_tail);
+	assert(header->lsn + bytes <= worker->stream.shared->reserve);
 	header->bytes = bytes;
 	header->flags = flags;
 	txn_set(&shard->txn, &shard->root->stream_tail, header->lsn + bytes);

@@ -26,6 +26,8 @@ static const serve_function handlers[OP_COUNT] = {
 bool
 request_read(const struct request *request, uint64_t *offset, void *to, uint32_t count)
 {
+	assert(*offset % 8 == 0);
+
 	if (*offset > request->header.bytes || request->header.bytes - *offset < count)
 		return false;
 	memcpy(to, request->frame + *offset, count);
@@ -61,7 +63,7 @@ request_serve(struct worker *worker, const struct request *request)
 		return answer_refusal(worker, request, OUTCOME_BAD_REQUEST);
 	}
 	if (guard_is_poison(worker, request->from.front)) {
-		diag(DIAG_ERROR, "request op %u of frontd %u crashed this worker twice; it is answered `poison` and not tried again",
+		diag(DIAG_ERROR, "a request (op %u) of frontd %u crashed this worker twice; it is answered `poison`",
 		    request->header.op, request->from.front);
 		return answer_refusal(worker, request, OUTCOME_POISON);
 	}
@@ -85,7 +87,9 @@ dispatch_one(struct worker *worker, uint32_t front, uint64_t *bytes)
 	struct request request = { .from.front = front };
 	const void *frame;
 
-	assert(mine->is_attached);
+	assert(mine->is_attached && !mine->is_broken);
+	assert(root->state == FRONT_OPEN);
+	assert(!txn_is_open(&worker->shard.txn));
 	assert(mine->request.head == root->request_head);
 	switch (ring_peek(&mine->request, FRAME_BYTES_MAX, &request.header, &frame)) {
 	case RING_EMPTY:
@@ -98,6 +102,7 @@ dispatch_one(struct worker *worker, uint32_t front, uint64_t *bytes)
 	request.frame = frame;
 	request.from.id = request.header.id;
 
+	assert(request.header.bytes >= sizeof(request.header) && request.header.bytes <= FRAME_BYTES_MAX);
 	guard_begin(worker, front);
 	enum served served = request_serve(worker, &request);
 	if (served == SERVE_LATER) {

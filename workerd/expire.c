@@ -11,6 +11,7 @@ lease_end_decide(const struct shard *shard, const struct msg *msg, struct settle
 {
 	const struct queue_config *config = &queue_at(shard, msg->queue_idx)->config;
 
+	assert(msg->state == MSG_LEASED);
 	*item = (struct settled_item){ .seq = msg->seq, .msg_idx = msg_idx_of(shard, msg), .counts_failure = 1,
 		.cause = RELEASE_EXPIRED };
 	item->to_state = msg->fail_count + 1 >= config->max_deliveries ? MSG_DEAD : MSG_READY;
@@ -19,6 +20,8 @@ lease_end_decide(const struct shard *shard, const struct msg *msg, struct settle
 static void
 delay_end_decide(const struct shard *shard, const struct msg *msg, struct settled_item *item)
 {
+	assert(msg->state == MSG_DELAYED);
+	assert(msg->timer.due_ms <= shard->root->now_ms);
 	*item = (struct settled_item){ .seq = msg->seq, .msg_idx = msg_idx_of(shard, msg), .to_state = MSG_READY,
 		.cause = RELEASE_DUE };
 }

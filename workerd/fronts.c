@@ -20,6 +20,8 @@ front_bind(struct worker *worker, uint32_t front, const struct front_rings *ring
 	struct worker_front *mine = &worker->fronts[front];
 	const struct shard_front *root = front_of(worker, front);
 
+	assert(front < worker->shard.geometry.fronts);
+	assert(!mine->is_attached);
 	assert(rings->reply_size_bytes >= REPLY_BYTES_MAX);
 	ring_init(&mine->request, &rings->pair->request, rings->request_bytes, rings->request_size_bytes);
 	ring_init(&mine->reply, &rings->pair->reply, rings->reply_bytes, rings->reply_size_bytes);
@@ -42,6 +44,7 @@ front_open(struct worker *worker, uint32_t front, uint64_t epoch)
 	assert(root->state == FRONT_CLOSED);
 	assert(root->waiter_count == 0);
 	assert(epoch > root->epoch);
+	assert(mine->is_attached);
 	txn_set(&worker->shard.txn, &root->epoch, epoch);
 	txn_set(&worker->shard.txn, &root->request_head, 0);
 	txn_set(&worker->shard.txn, &root->reply_tail, 0);
@@ -54,6 +57,8 @@ front_open(struct worker *worker, uint32_t front, uint64_t epoch)
 void
 front_close(struct worker *worker, uint32_t front)
 {
+	assert(front_of(worker, front)->state == FRONT_OPEN);
+
 	job_begin_close_front(&worker->shard, front);
 	worker_commit(worker);
 }
@@ -72,6 +77,9 @@ front_unbind(struct worker *worker, uint32_t front)
 static void
 front_retire(struct worker *worker, uint32_t front)
 {
+	assert(front_of(worker, front)->state == FRONT_CLOSED);
+	assert(front_of(worker, front)->waiter_count == 0);
+
 	front_unbind(worker, front);
 	/* We never look at that region again.  Pairs with the supervisor's load_acquire before it unlinks it. */
 	store_release(&worker->stats->closed_epoch[front], front_of(worker, front)->epoch);
@@ -121,7 +129,7 @@ front_welcome(struct worker *worker, uint32_t front, uint64_t epoch, bool is_ali
 			diag_errno("cannot map front.%u.%" PRIu64 "; frontd %u is given up", front, epoch, front);
 		front_skip(worker, front, epoch);
 	} else if (!front_is_new(mine)) {
-		diag(DIAG_WARNING, "frontd %u has spoken to this shard before it was loaded anew; it has to be restarted", front);
+		diag(DIAG_WARNING, "frontd %u spoke to this shard before it was loaded anew; it has to be restarted", front);
 		front_skip(worker, front, epoch);
 	} else {
 		front_open(worker, front, epoch);
@@ -186,8 +194,8 @@ fronts_resume(struct worker *worker)
 	for (uint32_t front = 0; front < worker->shard.geometry.fronts; front++) {
 		const struct shard_front *root = front_of(worker, front);
 
-		if (root->state == FRONT_CLOSED)
-			continue;
+		if (root->state != FRONT_OPEN)
+			continue; /* CLOSING: the job that drops its waiters needs no ring */
 		/* It may be gone: its frontd died together with us and another worker's word was enough. */
 		if (front_map(worker, front, root->epoch) != 0)
 			diag(DIAG_INFO, "front.%u.%" PRIu64 " is gone; its waiters are dropped", front, root->epoch);

@@ -23,6 +23,7 @@ job_take(struct shard *shard, uint32_t idx, enum job_kind kind, uint64_t subject
 	struct job *job = &shard->root->jobs[idx];
 
 	assert(idx < JOB_MAX);
+	assert(kind != JOB_NONE);
 	assert(job->kind == JOB_NONE);
 	txn_set(&shard->txn, &job->kind, kind);
 	txn_set(&shard->txn, &job->subject, subject);
@@ -78,6 +79,7 @@ job_set_requester(struct worker *worker, uint32_t queue_idx, struct addressee re
 	struct job *job = job_of_queue(shard, queue_idx);
 
 	assert(job != NULL);
+	assert(job->kind == JOB_PURGE);
 	txn_set(&shard->txn, &job->request_id, requester.id);
 	txn_set(&shard->txn, &job->front, requester.front);
 	txn_set(&shard->txn, &job->front_epoch, front_of(worker, requester.front)->epoch);
@@ -88,6 +90,7 @@ job_begin_close_front(struct shard *shard, uint32_t front)
 {
 	struct shard_front *root = &shard->root->fronts[front];
 
+	assert(front < shard->geometry.fronts);
 	assert(root->state == FRONT_OPEN);
 	txn_set(&shard->txn, &root->state, FRONT_CLOSING);
 	job_take(shard, JOB_FRONT(front), JOB_CLOSE_FRONT, front);
@@ -106,6 +109,9 @@ close_front_slice(struct worker *worker, struct job *job)
 	struct shard *shard = &worker->shard;
 	struct shard_front *root = front_of(worker, (uint32_t)job->subject);
 	uint32_t per_front = shard->geometry.waiters_per_front, cursor = (uint32_t)job->cursor, dropped = 0;
+
+	assert(job->kind == JOB_CLOSE_FRONT);
+	assert(root->state == FRONT_CLOSING);
 	uint32_t end = cursor + CLOSE_SCAN_MAX < per_front ? cursor + CLOSE_SCAN_MAX : per_front;
 
 	for (; cursor < end && dropped < CLOSE_DROP_MAX && root->waiter_count > 0; cursor++) {
@@ -137,7 +143,7 @@ end_lease_of_queue(struct worker *worker, struct job *job)
 	const struct queue *queue = queue_at(shard, (uint32_t)job->cursor);
 	uint32_t oldest = queue->state == QUEUE_LIVE ? queue->lists[MSG_LEASED].head : NIL;
 
-	if (oldest != NIL && msg_at(shard, oldest)->token >> 48 < job->subject)
+	if (oldest != NIL && msg_at(shard, oldest)->token >> 48 != (job->subject & 0xffff))
 		return expire_lease(worker, oldest);
 	txn_set(&shard->txn, &job->cursor, job->cursor + 1);
 	worker_commit(worker);
@@ -149,6 +155,8 @@ end_leases_slice(struct worker *worker, struct job *job)
 {
 	struct shard *shard = &worker->shard;
 
+	assert(job->kind == JOB_END_LEASES);
+	assert(job->subject != 0);
 	for (unsigned i = 0; i < END_LEASES_MAX && job->cursor < shard->root->queues_high; i++) {
 		if (!end_lease_of_queue(worker, job))
 			return false;

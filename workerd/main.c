@@ -94,7 +94,7 @@ segment_copy(const struct shard *shard, struct shard *copy)
 	memcpy(memory, shard->shared, shard->size_bytes);
 	shard_view(copy, memory, &shard->geometry);
 	if (copy->shared->undo.count <= UNDO_MAX)
-		txn_rollback(&copy->txn);
+		txn_rollback(&copy->txn); /* else shard_check says S1 */
 	return memory;
 }
 
@@ -116,9 +116,10 @@ segment_check(const struct shard *shard, const char *instance, uint32_t index)
 		diag_errno("no memory for a copy of shard.%u (%zu bytes)", index, shard->size_bytes);
 		return EX_OSERR;
 	}
-	const char *wrong = shard_check(&copy, NULL);
+	const struct shard_root *root = copy.root;
+	const char *wrong = copy.shared->state == SHARD_READY ? shard_check(&copy, NULL) : NULL;
 	printf("shard.%u of %s: %s; %u messages, %u queues\n", index, instance, wrong != NULL ? wrong : "whole",
-	    copy.root->messages_high - copy.root->messages_free.count, copy.root->queues_high - copy.root->queues_free.count);
+	    root->messages_high - root->messages_free.count, root->queues_high - root->queues_free.count);
 	munmap(memory, shard->size_bytes);
 	return wrong == NULL ? EX_OK : EX_DATAERR;
 }

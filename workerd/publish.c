@@ -51,6 +51,7 @@ publish_measure(struct worker *worker, const struct request *request, const stru
 {
 	uint64_t offset = sizeof(struct publish_request);
 
+	assert(needs->count >= 1 && needs->count <= PUBLISH_BATCH_MAX);
 	for (uint32_t i = 0; i < needs->count; i++) {
 		struct publish_part *part = &worker->parts[i];
 		struct publish_item item;
@@ -95,6 +96,8 @@ publish_decide(struct worker *worker, const struct queue *queue, const struct pu
 	const struct queue_config *config = &queue->config;
 	uint64_t stream_bytes = needs->record_bytes + append_reserve_bytes(worker);
 
+	assert(needs->record_bytes >= needs->payload_bytes + (uint64_t)needs->count * RECORD_PUBLISHED_BYTES);
+	assert(needs->record_bytes <= TXN_RECORD_BYTES_MAX);
 	if (needs->body_bytes_max > config->max_message_bytes || stream_bytes > worker->stream.size_bytes)
 		return OUTCOME_TOO_LARGE;
 	enum outcome outcome = journal_decide(worker);
@@ -121,6 +124,8 @@ publish_one(struct worker *worker, const struct request *request, const struct p
 	struct published_record *record = append_begin(worker, RECORD_PUBLISHED, bytes);
 	char *payload = (char *)(record + 1);
 
+	assert(part->offset + payload_bytes <= request->header.bytes);
+	assert(bytes >= RECORD_PUBLISHED_BYTES + payload_bytes);
 	memcpy(payload, request->frame + part->offset, payload_bytes);
 	memset(payload + payload_bytes, 0, bytes - RECORD_PUBLISHED_BYTES - payload_bytes);
 	record->seq = worker->shard.root->next_seq;
@@ -142,6 +147,9 @@ published_apply(struct shard *shard, const struct record *record)
 	struct queue *queue = queue_at(shard, published->queue_idx);
 
 	assert(published->seq == shard->root->next_seq);
+	assert(queue->state == QUEUE_LIVE);
+	assert(published->visible_ms == 0 || published->visible_ms > record->time_ms);
+	assert(published->body_bytes <= BODY_BYTES_MAX && published->attributes_bytes <= ATTRIBUTES_BYTES_MAX);
 	msg_take(shard, published->msg_idx, &(struct msg_birth){
 		.seq = published->seq,
 		.lsn = record->lsn,
@@ -163,6 +171,7 @@ publish_all(struct worker *worker, const struct request *request, uint32_t queue
 		uint16_t flags = i + 1 == reply->count ? RECORD_LAST : 0;
 		const struct published_record *record = publish_one(worker, request, &worker->parts[i], queue_idx, flags);
 
+		assert(record->queue_idx == queue_idx);
 		reply->published[i] = (struct published){
 			.seq = record->seq,
 			.enqueued_ms = record->record.time_ms,

@@ -69,6 +69,8 @@ purge_begun_apply(struct shard *shard, const struct record *record)
 	struct queue *queue = queue_at(shard, begun->queue_idx);
 
 	assert(begun->states != 0);
+	assert(queue->state == QUEUE_LIVE && queue->purge_states == 0);
+	assert(begun->seq_below <= shard->root->next_seq);
 	txn_set(&shard->txn, &queue->purge_states, begun->states);
 	txn_set(&shard->txn, &queue->purge_seq_below, begun->seq_below);
 	txn_set(&shard->txn, &queue->purge_older_than_ms, begun->older_than_ms);
@@ -97,6 +99,7 @@ removed_apply(struct shard *shard, const struct record *record)
 	const struct settled_record *removed = (const struct settled_record *)record;
 	struct queue *queue = queue_at(shard, removed->queue_idx);
 
+	assert(removed->count > 0 && removed->count <= REMOVE_MAX);
 	for (uint32_t i = 0; i < removed->count; i++) {
 		assert(msg_at(shard, removed->items[i].msg_idx)->seq == removed->items[i].seq);
 		assert(msg_at(shard, removed->items[i].msg_idx)->queue_idx == removed->queue_idx);
@@ -126,6 +129,7 @@ static void
 removed_add(const struct shard *shard, struct settled_record *record, uint32_t msg_idx)
 {
 	assert(record->count < REMOVE_MAX);
+	assert(msg_at(shard, msg_idx)->state != MSG_FREE);
 
 	record->items[record->count++] =
 	    (struct settled_item){ .seq = msg_at(shard, msg_idx)->seq, .msg_idx = msg_idx };
@@ -194,12 +198,15 @@ purge_slice(struct worker *worker, struct job *job)
 	const struct queue *queue = queue_at(shard, queue_idx);
 	uint64_t cursor = job->cursor;
 
+	assert(job->kind == JOB_PURGE);
+	assert(queue->state == QUEUE_LIVE && queue->purge_states != 0);
 	if (cursor >= high)
 		return purge_finish(worker, job);
 	if (!append_fits(worker, removed_record_bytes(REMOVE_MAX)))
 		return false;
 	struct settled_record *record = removed_begin(worker, queue_idx);
-	for (uint32_t looked = 0; cursor < high && looked < PURGE_SCAN_MAX && record->count < REMOVE_MAX; looked++, cursor++) {
+	uint64_t end = cursor + PURGE_SCAN_MAX < high ? cursor + PURGE_SCAN_MAX : high;
+	for (; cursor < end && record->count < REMOVE_MAX; cursor++) {
 		const struct msg *msg = msg_at(shard, (uint32_t)cursor);
 
 		if (msg->state != MSG_FREE && msg->queue_idx == queue_idx && queue_purges(queue, msg))
@@ -230,6 +237,7 @@ delete_slice(struct worker *worker, struct job *job)
 	uint32_t queue_idx = (uint32_t)job->subject;
 	const struct queue *queue = queue_at(shard, queue_idx);
 
+	assert(job->kind == JOB_DELETE);
 	assert(queue->state == QUEUE_DELETING);
 	if (queue->waiters.count > 0) {
 		if (!receive_dismiss(worker, queue->waiters.head, OUTCOME_NO_QUEUE))

@@ -103,6 +103,7 @@ queue_config_decide(const struct shard *shard, const struct queue_config_request
 	queue_config_merge(&change->config, &wish->config, wish->fields);
 	if (!queue_config_is_valid(&change->config))
 		return OUTCOME_BAD_FIELD;
+	assert(queue == NULL || queue->state == QUEUE_LIVE);
 	change->is_new = queue == NULL;
 	change->queue_idx = change->is_new ? queue_next_free(shard) : idx;
 	if (change->queue_idx == NIL)
@@ -116,6 +117,7 @@ queue_created_record(struct worker *worker, const struct queue_change *change, c
 {
 	struct queue_created_record *record = append_begin(worker, RECORD_QUEUE_CREATED, sizeof(*record));
 
+	assert(change->is_new && change->queue_idx != NIL);
 	record->config = change->config;
 	record->name = *name;
 	record->etag = record->record.lsn;
@@ -130,6 +132,8 @@ queue_created_apply(struct shard *shard, const struct record *record)
 {
 	const struct queue_created_record *created = (const struct queue_created_record *)record;
 
+	assert(queue_config_is_valid(&created->config));
+	assert(created->etag == record->lsn);
 	queue_take(shard, created->queue_idx, &created->name, &created->config, created->etag, record->time_ms);
 }
 
@@ -138,6 +142,7 @@ queue_changed_record(struct worker *worker, const struct queue_change *change)
 {
 	struct queue_changed_record *record = append_begin(worker, RECORD_QUEUE_CHANGED, sizeof(*record));
 
+	assert(!change->is_new && !change->is_same);
 	record->config = change->config;
 	record->etag = record->record.lsn;
 	record->queue_idx = change->queue_idx;
@@ -151,6 +156,8 @@ queue_changed_apply(struct shard *shard, const struct record *record)
 {
 	const struct queue_changed_record *changed = (const struct queue_changed_record *)record;
 
+	assert(queue_config_is_valid(&changed->config));
+	assert(queue_at(shard, changed->queue_idx)->state == QUEUE_LIVE);
 	queue_set_config(shard, queue_at(shard, changed->queue_idx), &changed->config, changed->etag);
 	queue_offer(shard, changed->queue_idx); /* max_in_flight may have grown */
 }
@@ -224,9 +231,11 @@ static void
 queue_list_fill(const struct shard *shard, const struct queue_list_request *wish, struct queue_list_reply *reply)
 {
 	uint32_t high = shard->root->queues_high, idx = wish->from_idx;
+	uint32_t end = idx < high && high - idx > QUEUE_LIST_SCAN_MAX ? idx + QUEUE_LIST_SCAN_MAX : high;
 
+	assert(wish->limit >= 1 && wish->limit <= QUEUE_LIST_PAGE_MAX);
 	reply->count = 0;
-	for (uint32_t looked = 0; idx < high && looked < QUEUE_LIST_SCAN_MAX && reply->count < wish->limit; looked++, idx++) {
+	for (; idx < end && reply->count < wish->limit; idx++) {
 		if (queue_is_listed(queue_at(shard, idx), &wish->prefix))
 			queue_entry_fill(shard, queue_at(shard, idx), &reply->queues[reply->count++]);
 	}
@@ -297,6 +306,7 @@ queue_deleting_apply(struct shard *shard, const struct record *record)
 {
 	const struct queue_idx_record *deleting = (const struct queue_idx_record *)record;
 
+	assert(queue_at(shard, deleting->queue_idx)->purge_states == 0);
 	queue_begin_delete(shard, deleting->queue_idx);
 	job_begin(shard, JOB_DELETE, deleting->queue_idx);
 }

@@ -73,6 +73,9 @@ receive_lease(struct worker *worker, const struct receive_wish *wish, uint32_t c
 	const struct queue *queue = queue_at(&worker->shard, wish->queue_idx);
 	uint64_t lease_ms = wish->lease_ms == LEASE_DEFAULT ? queue->config.lease_ms : wish->lease_ms;
 	uint32_t bytes = leased_record_bytes(count);
+
+	assert(count > 0 && count <= wish->max);
+	assert(count <= queue_lease_room(queue));
 	struct leased_record *record = append_begin(worker, RECORD_LEASED, bytes);
 
 	record->first_token = worker->shard.root->lease_counter + 1;
@@ -94,12 +97,16 @@ leased_apply(struct shard *shard, const struct record *record)
 	const struct leased_record *leased = (const struct leased_record *)record;
 	struct queue *queue = queue_at(shard, leased->queue_idx);
 
+	assert(leased->count > 0 && leased->count <= RECEIVE_BATCH_MAX);
+	assert(leased->first_token > shard->root->lease_counter);
+	assert(leased->lease_ends_ms >= record->time_ms);
 	for (uint32_t i = 0; i < leased->count; i++) {
 		uint32_t idx = leased->items[i].msg_idx;
 		struct msg *msg = msg_at(shard, idx);
 
 		assert(msg->seq == leased->items[i].seq);
 		assert(msg->queue_idx == leased->queue_idx);
+		assert(msg->state == MSG_READY);
 		msg_move(shard, idx, &(struct msg_change){ .state = MSG_LEASED, .due_ms = leased->lease_ends_ms,
 			.time_ms = record->time_ms });
 		txn_set(&shard->txn, &msg->token, leased->first_token + i);
@@ -120,11 +127,13 @@ receive_reply_bytes(uint32_t count)
 static void
 receive_answer(struct worker *worker, struct addressee to, struct receive_reply *reply, const struct leased_record *leased)
 {
+	assert(leased->count <= RECEIVE_BATCH_MAX);
 	reply->count = leased->count;
 	reply->shard = worker->index;
 	for (uint32_t i = 0; i < leased->count; i++) {
 		const struct msg *msg = msg_at(&worker->shard, leased->items[i].msg_idx);
 
+		assert(msg->state == MSG_LEASED && msg->token == leased->first_token + i);
 		reply->deliveries[i] = (struct delivery){
 			.lsn = msg->lsn,
 			.seq = msg->seq,
@@ -252,9 +261,11 @@ waiter_addressee(const struct shard *shard, uint32_t waiter_idx)
 static bool
 waiter_is_orphan(const struct worker *worker, uint32_t waiter_idx)
 {
-	const struct worker_front *front = &worker->fronts[waiter_addressee(&worker->shard, waiter_idx).front];
+	uint32_t idx = waiter_addressee(&worker->shard, waiter_idx).front;
+	const struct worker_front *front = &worker->fronts[idx];
 
-	return !front->is_attached || front->is_leaving || front->is_broken;
+	return worker->shard.root->fronts[idx].state != FRONT_OPEN || !front->is_attached || front->is_leaving ||
+	    front->is_broken;
 }
 
 /* To the end of its queue's waiters: it must not hold up those who can be answered. */
@@ -263,6 +274,7 @@ waiter_step_back(struct shard *shard, uint32_t waiter_idx)
 {
 	struct queue *queue = queue_at(shard, waiter_at(shard, waiter_idx)->queue_idx);
 
+	assert(waiter_at(shard, waiter_idx)->is_parked);
 	list_remove(&shard->txn, &shard->waiter_links, &queue->waiters, waiter_idx);
 	list_append(&shard->txn, &shard->waiter_links, &queue->waiters, waiter_idx);
 }
@@ -285,6 +297,7 @@ waiter_serve(struct worker *worker, uint32_t queue_idx, uint32_t waiter_idx)
 		.bytes_max = waiter->bytes_max };
 	uint32_t count = receive_decide(worker, &wish);
 
+	assert(waiter->queue_idx == queue_idx);
 	if (count == 0)
 		return SERVED; /* taken by a receive that did not have to wait: off the serve list */
 	if (!append_fits(worker, leased_record_bytes(count)))
@@ -308,6 +321,7 @@ receive_serve_waiter(struct worker *worker)
 		return false;
 	uint32_t waiter_idx = queue_at(shard, queue_idx)->waiters.head;
 	assert(waiter_idx != NIL);
+	assert(queue_at(shard, queue_idx)->state == QUEUE_LIVE);
 	if (waiter_is_orphan(worker, waiter_idx))
 		waiter_leave(shard, waiter_idx);
 	else
@@ -320,6 +334,8 @@ receive_serve_waiter(struct worker *worker)
 bool
 receive_dismiss(struct worker *worker, uint32_t waiter_idx, enum outcome outcome)
 {
+	assert(waiter_at(&worker->shard, waiter_idx)->is_parked);
+
 	if (!waiter_is_orphan(worker, waiter_idx) &&
 	    answer_outcome(worker, waiter_addressee(&worker->shard, waiter_idx), outcome, 0) == SERVE_LATER)
 		return false;

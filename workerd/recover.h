@@ -16,7 +16,7 @@
 
 /*
  * Undo the open transaction of a READY shard, count a crash (last_signal, 0: none), check.  True: it is whole.  False: it
- * was marked CORRUPT, with a diag.
+ * was marked CORRUPT, with a diag; or its replay was not finished, so it is REPLAYING.
  */
 bool recover_warm(struct worker *worker, uint32_t last_signal);
 

@@ -71,6 +71,8 @@ replay_record(struct worker *worker, const struct record *record)
 {
 	struct shard *shard = &worker->shard;
 
+	assert(shard->shared->state == SHARD_REPLAYING);
+	assert(!txn_is_open(&shard->txn));
 	if (record->time_ms > shard->root->now_ms)
 		store_relaxed(&shard->root->now_ms, record->time_ms);
 	wheel_follow(worker);
@@ -83,7 +85,9 @@ restarted_apply(struct shard *shard, const struct record *record)
 {
 	const struct restarted_record *restarted = (const struct restarted_record *)record;
 
-	txn_set(&shard->txn, &shard->root->lease_counter, restarted->generation << 48);
+	assert(restarted->generation != 0);
+	/* 16 bits of it go into the tokens: after 65536 cold starts they come again, long after the last old receipt. */
+	txn_set(&shard->txn, &shard->root->lease_counter, restarted->generation << 48 | 1);
 }
 
 void
@@ -94,6 +98,8 @@ replay_finish(struct worker *worker, const struct replay_end *end)
 
 	assert(end->lsn >= LSN_FIRST && end->lsn % 8 == 0);
 	assert(end->generation != 0);
+	assert(shard->shared->state == SHARD_REPLAYING);
+	assert(!txn_is_open(&shard->txn));
 	/* The stream ring does not hold what lies before: a reader is told that it has been overwritten. */
 	store_relaxed(&shared->reserve, end->lsn + worker->stream.size_bytes);
 	worker->durable_lsn = load_acquire(&worker->durable.shared->shard[worker->index].lsn);
@@ -109,7 +115,16 @@ replay_finish(struct worker *worker, const struct replay_end *end)
 	worker_commit(worker);
 }
 
-enum replay_frame { FRAME_APPLIED, FRAME_WAS_LAST, FRAME_IS_NONSENSE };
+enum replay_frame { FRAME_APPLIED, FRAME_WAS_LAST, FRAME_IS_EARLY, FRAME_IS_NONSENSE };
+
+/* persistd has said how far the journal reaches, so that there is room to go on behind it. */
+static bool
+replay_can_finish(const struct worker *worker, const struct replay_end *end)
+{
+	uint64_t durable = load_acquire(&worker->durable.shared->shard[worker->index].lsn);
+
+	return durable <= end->lsn && end->lsn - durable < worker->stream.size_bytes / 2;
+}
 
 static enum replay_frame
 replay_frame(struct worker *worker, const struct frame_header *header, const void *frame)
@@ -117,6 +132,8 @@ replay_frame(struct worker *worker, const struct frame_header *header, const voi
 	const struct record *record = (const struct record *)((const struct frame_header *)frame + 1);
 
 	if (header->op == REPLAY_END && header->bytes >= sizeof(struct replay_end)) {
+		if (!replay_can_finish(worker, frame))
+			return FRAME_IS_EARLY;
 		replay_finish(worker, frame);
 		return FRAME_WAS_LAST;
 	}
@@ -160,6 +177,8 @@ replay_drain(struct worker *worker, uint32_t frames_max)
 			replay_again(worker, "the replay ring holds no record");
 			return REPLAY_WAITS;
 		}
+		if (what == FRAME_IS_EARLY)
+			break;
 		ring_skip(ring, header.bytes);
 		result = what == FRAME_WAS_LAST ? REPLAY_DONE : REPLAY_PROGRESS;
 	}

@@ -93,8 +93,9 @@ extend_decide(const struct worker *worker, const struct settle *settle, const st
 static void
 extend_item_apply(struct shard *shard, const struct record *record, const struct settled_item *item)
 {
-	(void)record;
 	assert(msg_at(shard, item->msg_idx)->seq == item->seq);
+	assert(msg_at(shard, item->msg_idx)->state == MSG_LEASED);
+	assert(item->when_ms >= record->time_ms);
 	msg_extend(shard, item->msg_idx, item->when_ms);
 }
 
@@ -111,6 +112,7 @@ nack_decide(struct worker *worker, const struct settle *settle, const struct rec
 	bool is_failure = settle->wish->mode == NACK_FAIL;
 	uint64_t delay_ms = settle->wish->lease_ms;
 
+	assert(msg->fail_count < UINT32_MAX);
 	*item = (struct settled_item){ .seq = msg->seq, .msg_idx = receipt->msg_idx, .counts_failure = is_failure,
 		.cause = is_failure ? RELEASE_FAIL : RELEASE_NACK };
 	if (is_failure && msg->fail_count + 1 >= config->max_deliveries) {
@@ -132,6 +134,8 @@ release_item_apply(struct shard *shard, const struct record *record, const struc
 
 	assert(msg->seq == item->seq);
 	assert(item->to_state == MSG_READY || item->to_state == MSG_DELAYED || item->to_state == MSG_DEAD);
+	assert((item->to_state == MSG_DELAYED) == (item->when_ms != 0));
+	assert(item->cause <= RELEASE_DUE);
 	if (item->counts_failure)
 		txn_set(&shard->txn, &msg->fail_count, msg->fail_count + 1);
 	msg_move(shard, item->msg_idx, &(struct msg_change){ .state = (enum msg_state)item->to_state,
@@ -153,6 +157,7 @@ settled_apply(struct shard *shard, const struct record *record, item_apply apply
 {
 	const struct settled_record *settled = (const struct settled_record *)record;
 
+	assert(settled->count > 0 && settled->count <= SETTLE_BATCH_MAX);
 	for (uint32_t i = 0; i < settled->count; i++)
 		apply(shard, record, &settled->items[i]);
 	queue_offer(shard, settled->queue_idx);
@@ -203,6 +208,8 @@ settle_one(struct worker *worker, enum op op, struct settle *settle, const struc
 	struct settled_record *record = settle->record;
 	struct settled_item *item = &record->items[record->count];
 
+	assert(record->count < SETTLE_BATCH_MAX);
+	assert(applies[op] != NULL);
 	if (op == OP_ACK && is_tombstone_of(worker, receipt))
 		return (struct settled){ .outcome = OUTCOME_OK };
 	enum outcome outcome = settle_decide(worker, op, settle, receipt, item);
@@ -268,6 +275,7 @@ settle_serve(struct worker *worker, const struct request *request, enum record_t
 	settle.record->queue_idx = settle.queue_idx;
 	settle.record->count = 0;
 	settle_all(worker, request, &settle, reply);
+	assert(settle.record->count <= wish.count);
 	if (settle.record->count > 0) {
 		append_end(worker, settle.record, settled_record_bytes(settle.record->count), RECORD_LAST);
 		queue_offer(&worker->shard, settle.queue_idx);

@@ -1,6 +1,6 @@
 /*
- * Happy path: worker_main() attaches, comes up (recover, replay), then turns: worker_turn() while there is work, worker_sleep()
- * when there is none.
+ * Happy path: worker_main() attaches, comes up (recover, replay), then turns: worker_turn() while there is work,
+ * worker_sleep() when there is none.
  * Failure modes: an assertion ends the process and the successor undoes what was open; no room in a ring leaves the request
  * where it is and shortens the sleep.
  */
@@ -44,6 +44,7 @@ worker_commit(struct worker *worker)
 {
 	uint32_t front = worker->answered;
 
+	assert(worker->shard.shared->state == SHARD_READY);
 	txn_commit(&worker->shard.txn);
 	if (front == NIL)
 		return;
@@ -85,6 +86,7 @@ fronts_drain(struct worker *worker)
 		if (front_of(worker, front)->state == FRONT_OPEN)
 			is_busy |= front_drain(worker, front);
 	}
+	assert(!txn_is_open(&worker->shard.txn));
 	worker->front_first = count > 0 ? (worker->front_first + 1) % count : 0;
 	return is_busy;
 }
@@ -167,6 +169,8 @@ mirror_front(struct worker *worker, uint32_t front)
 
 	if (!mine->is_attached)
 		return false;
+	assert(mine->request.head == root->request_head);
+	assert(mine->reply.tail == root->reply_tail);
 	if (mine->has_requests)
 		ring_mirror_head(&mine->request, root->request_head);
 	if (has_replies)
@@ -195,6 +199,7 @@ worker_mirror(struct worker *worker)
 	assert(!txn_is_open(&worker->shard.txn));
 	_Static_assert(FRONT_MAX <= 32, "a bit for each front");
 	if (is_longer) {
+		assert(root->stream_tail > worker->mirrored_tail);
 		/* The records below are whole.  Pairs with persistd's and stream_copy()'s load_acquire. */
 		store_release(&worker->stream.shared->tail, root->stream_tail);
 		worker->mirrored_tail = root->stream_tail;
@@ -358,11 +363,13 @@ worker_attach(struct worker *worker, struct role *role)
 
 	worker->role = role;
 	worker->stats = role->stats.shared;
-	if (shard_attach(&worker->shard, role->instance, role->index, &geometry->shard, &role->store, REGION_READ_WRITE) != 0) {
+	if (shard_attach(&worker->shard, role->instance, role->index, &geometry->shard, &role->store,
+	        REGION_READ_WRITE) != 0) {
 		diag_errno("cannot attach shared memory shard.%u", role->index);
 		return -1;
 	}
-	if (stream_attach(&worker->stream, role->instance, role->index, &geometry->stream, &role->store, STREAM_WORKER) != 0) {
+	if (stream_attach(&worker->stream, role->instance, role->index, &geometry->stream, &role->store,
+	        STREAM_WORKER) != 0) {
 		diag_errno("cannot attach shared memory stream.%u", role->index);
 		return -1;
 	}

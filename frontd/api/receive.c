@@ -171,6 +171,8 @@ put_message(struct answer *answer, const struct receive_reply *reply, const stru
 	put_attributes(answer, delivery, bytes, GROUP_HEADERS);
 	answer_put(answer, ",\"delivery_count\":");
 	answer_put_number(answer, delivery->delivery_count);
+	answer_put(answer, ",\"acquire_count\":");
+	answer_put_number(answer, delivery->acquire_count);
 	answer_put(answer, ",\"enqueued_at\":");
 	answer_put_time(answer, delivery->enqueued_ms);
 	answer_put(answer, ",\"first_delivered_at\":");
@@ -205,6 +207,7 @@ answer_raw(const struct api_memo *memo, const struct receive_reply *reply, const
 	http_write_field(&answer->head, "Mq-Message-Id", (struct http_slice){ id, sizeof(id) });
 	http_write_field(&answer->head, "Mq-Receipt", (struct http_slice){ receipt, sizeof(receipt) });
 	http_write_field_number(&answer->head, "Mq-Delivery-Count", delivery->delivery_count);
+	http_write_field_number(&answer->head, "Mq-Acquire-Count", delivery->acquire_count);
 	head_time(answer, "Mq-Enqueued-At", delivery->enqueued_ms);
 	head_time(answer, "Mq-Lease-Expires", delivery->lease_ends_ms);
 	head_preference(answer, memo);

@@ -19,6 +19,7 @@ msg_next_free(const struct shard *shard)
 {
 	const struct shard_root *root = shard->root;
 
+	assert(root->messages_high <= shard->geometry.messages);
 	if (root->messages_free.count < TOMBSTONES_MIN && root->messages_high < shard->geometry.messages)
 		return root->messages_high;
 	return root->messages_free.head;
@@ -49,6 +50,7 @@ msg_take(struct shard *shard, uint32_t idx, const struct msg_birth *birth)
 
 	assert(idx == msg_next_free(shard));
 	assert(queue->state == QUEUE_LIVE);
+	assert(birth->lsn != 0 && birth->seq != 0);
 	msg_claim(shard, idx);
 
 	/* Plain stores: the slot was free, and these fields of a free slot mean nothing. */
@@ -110,6 +112,7 @@ msg_return(struct shard *shard, struct queue *queue, uint32_t idx)
 	uint32_t before = ready_place(shard, queue, shard->msgs[idx].seq);
 	struct list *ready = &queue->lists[MSG_READY];
 
+	assert(before == NIL || msg_at(shard, before)->state == MSG_READY);
 	if (before == NIL)
 		list_append(&shard->txn, &shard->msg_links, ready, idx);
 	else
@@ -126,6 +129,9 @@ msg_move(struct shard *shard, uint32_t idx, const struct msg_change *change)
 
 	assert(from != MSG_FREE && change->state != MSG_FREE);
 	assert(from != change->state);
+	assert(change->state < MSG_STATE_COUNT);
+	assert(change->due_ms == 0 || change->state == MSG_LEASED || change->state == MSG_DELAYED);
+	assert((msg->timer.bucket != 0) == (from == MSG_LEASED || from == MSG_DELAYED));
 	list_remove(&shard->txn, &shard->msg_links, &queue->lists[from], idx);
 	wheel_disarm(&shard->message_wheel, idx);
 
@@ -143,6 +149,7 @@ void
 msg_extend(struct shard *shard, uint32_t idx, uint64_t due_ms)
 {
 	assert(msg_at(shard, idx)->state == MSG_LEASED);
+	assert(msg_at(shard, idx)->timer.bucket != 0);
 
 	wheel_disarm(&shard->message_wheel, idx);
 	wheel_arm(&shard->message_wheel, idx, due_ms);
@@ -156,6 +163,7 @@ msg_free(struct shard *shard, uint32_t idx, uint8_t flags)
 	uint64_t bytes = (uint64_t)msg->attributes_bytes + msg->body_bytes;
 
 	assert(msg->state != MSG_FREE);
+	assert(flags == 0 || (flags == MSG_ACKED && msg->token != 0));
 	assert(queue->bytes >= bytes);
 	list_remove(&shard->txn, &shard->msg_links, &queue->lists[msg->state], idx);
 	wheel_disarm(&shard->message_wheel, idx);

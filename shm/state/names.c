@@ -23,9 +23,9 @@ name_equals(const struct queue_name *a, const struct queue_name *b)
 uint32_t
 names_find(const struct shard *shard, const struct queue_name *name)
 {
-	uint32_t idx = *names_bucket(shard, name);
-
 	assert(name->bytes <= NAME_MAX_BYTES);
+
+	uint32_t idx = *names_bucket(shard, name);
 	while (idx != NIL && !name_equals(&queue_at(shard, idx)->name, name))
 		idx = queue_at(shard, idx)->hash_next;
 	return idx;
@@ -37,6 +37,7 @@ names_add(struct shard *shard, uint32_t queue_idx)
 	struct queue *queue = queue_at(shard, queue_idx);
 	uint32_t *bucket = names_bucket(shard, &queue->name);
 
+	assert(*bucket != queue_idx);
 	txn_set(&shard->txn, &queue->hash_next, *bucket);
 	txn_set(&shard->txn, bucket, queue_idx);
 }

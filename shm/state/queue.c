@@ -36,6 +36,8 @@ queue_take(struct shard *shard, uint32_t idx, const struct queue_name *name, con
 
 	assert(idx == queue_next_free(shard));
 	assert(name_is_valid(name));
+	assert(queue_config_is_valid(config));
+	assert(etag != 0);
 	assert(names_find(shard, name) == NIL);
 	queue_claim(shard, idx);
 
@@ -78,6 +80,7 @@ queue_begin_delete(struct shard *shard, uint32_t idx)
 	struct queue *queue = queue_at(shard, idx);
 
 	assert(queue->state == QUEUE_LIVE);
+	assert(queue->purge_states == 0);
 	queue_unoffer(shard, idx);
 	names_remove(shard, idx);
 	txn_set(&shard->txn, &queue->state, QUEUE_DELETING);
@@ -91,6 +94,8 @@ queue_free(struct shard *shard, uint32_t idx)
 	assert(queue->state == QUEUE_DELETING);
 	assert(queue_message_count(queue) == 0);
 	assert(queue->waiters.count == 0);
+	assert(queue->bytes == 0);
+	assert(!queue->to_serve);
 	txn_set(&shard->txn, &queue->state, QUEUE_FREE);
 	list_append(&shard->txn, &shard->queue_links, &shard->root->queues_free, idx);
 }
@@ -100,6 +105,7 @@ queue_offer(struct shard *shard, uint32_t idx)
 {
 	struct queue *queue = queue_at(shard, idx);
 
+	assert(queue->state != QUEUE_FREE);
 	if (queue->waiters.count == 0 || queue->to_serve || queue->state != QUEUE_LIVE)
 		return;
 	if (queue->lists[MSG_READY].count == 0 || (queue->purge_states & PURGE_READY) || queue_lease_room(queue) == 0)
@@ -115,6 +121,7 @@ queue_unoffer(struct shard *shard, uint32_t idx)
 
 	if (!queue->to_serve)
 		return;
+	assert(shard->root->serve.count > 0);
 	list_remove(&shard->txn, &shard->queue_links, &shard->root->serve, idx);
 	txn_set(&shard->txn, &queue->to_serve, 0);
 }
@@ -145,6 +152,7 @@ queue_purges(const struct queue *queue, const struct msg *msg)
 	static const uint8_t bit[MSG_STATE_COUNT] = { [MSG_READY] = PURGE_READY, [MSG_LEASED] = PURGE_LEASED,
 		[MSG_DELAYED] = PURGE_DELAYED, [MSG_DEAD] = PURGE_DEAD };
 
+	assert(msg->state < MSG_STATE_COUNT);
 	if (!(queue->purge_states & bit[msg->state]) || msg->seq >= queue->purge_seq_below)
 		return false;
 	return queue->purge_older_than_ms == 0 || msg->enqueued_ms < queue->purge_older_than_ms;

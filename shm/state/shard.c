@@ -68,6 +68,8 @@ shard_view(struct shard *shard, void *memory, const struct shard_geometry *geome
 
 	assert((uintptr_t)memory % CACHE_LINE_PAIR == 0);
 	assert(geometry->fronts <= FRONT_MAX);
+	assert(geometry->messages > 0 && geometry->messages < NIL);
+	assert(geometry->queues > 0 && geometry->queues < NIL);
 	memset(shard, 0, sizeof(*shard));
 	shard->shared = memory;
 	shard->root = &shard->shared->root;

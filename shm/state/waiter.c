@@ -19,6 +19,9 @@ waiter_park(struct shard *shard, uint32_t idx, const struct waiter_birth *birth)
 	struct shard_front *front = waiter_front(shard, idx);
 
 	assert(!waiter->is_parked);
+	assert(waiter->timer.bucket == 0);
+	assert(birth->request_id != 0 && birth->max >= 1);
+	assert(front->state == FRONT_OPEN);
 	assert(queue->state == QUEUE_LIVE);
 	/* Plain stores: a free waiter means nothing. */
 	waiter->request_id = birth->request_id;
@@ -42,6 +45,8 @@ waiter_leave(struct shard *shard, uint32_t idx)
 
 	assert(waiter->is_parked);
 	assert(front->waiter_count > 0);
+	assert(queue->waiters.count > 0);
+	assert(waiter->timer.bucket != 0);
 	txn_set(&shard->txn, &waiter->is_parked, 0);
 	list_remove(&shard->txn, &shard->waiter_links, &queue->waiters, idx);
 	wheel_disarm(&shard->waiter_wheel, idx);

@@ -64,6 +64,8 @@ wheel_place(const struct wheel_view *view, struct timer *timer, uint32_t idx)
 	struct list *bucket = &wheel->buckets[level][at];
 	uint64_t *word = &wheel->occupied[level][at / 64];
 
+	assert(at >= digit(wheel->tick, level));
+	assert((bucket->count != 0) == (*word >> at % 64 & 1));
 	if (bucket->count == 0)
 		txn_set(view->txn, word, *word | 1ull << at % 64);
 	txn_set(view->txn, &timer->bucket, 1 + level * WHEEL_BUCKETS + at);
@@ -77,6 +79,7 @@ wheel_unplace(const struct wheel_view *view, struct timer *timer, uint32_t idx)
 	uint32_t number = timer->bucket - 1;
 	unsigned level = number / WHEEL_BUCKETS, at = number % WHEEL_BUCKETS;
 
+	assert(timer->bucket != 0);
 	assert(level < WHEEL_LEVELS);
 	struct list *bucket = &wheel->buckets[level][at];
 	uint64_t *word = &wheel->occupied[level][at / 64];
@@ -104,6 +107,7 @@ wheel_disarm(const struct wheel_view *view, uint32_t idx)
 
 	if (timer->bucket == 0)
 		return;
+	assert(view->wheel->count > 0);
 	wheel_unplace(view, timer, idx);
 	txn_set(view->txn, &timer->bucket, 0);
 	txn_set(view->txn, &view->wheel->count, view->wheel->count - 1);
@@ -183,11 +187,13 @@ wheel_step(const struct wheel_view *view, uint64_t now_ms, uint32_t *idx)
 	const struct list *due = &wheel->buckets[0][digit(wheel->tick, 0)];
 	if (due->count > 0) {
 		*idx = due->head;
+		assert(timer_at(view, *idx)->due_ms <= now_ms);
 		return WHEEL_DUE;
 	}
 	if (wheel->tick >= now_tick)
 		return WHEEL_IDLE;
 	uint64_t next = wheel_next_tick(wheel);
+	assert(next > wheel->tick);
 	txn_set(view->txn, &wheel->tick, next < now_tick ? next : now_tick);
 	return WHEEL_MOVED;
 }

@@ -10,7 +10,8 @@
  *
  * Invariants (shard_check):
  *  W1  a timer's bucket number is that of the list it is in
- *  W2  a level-0 timer's tick is the bucket's; a higher one's digits above its level equal the wheel's, its digit is the bucket's
+ *  W2  a level-0 timer's tick is the bucket's; of a higher one, the digits above its level are the wheel's and the digit of
+ *      its level is the bucket's
  *  W3  an occupied bit is set iff its bucket holds a timer
  *  W4  no timer lies before the wheel's tick
  */

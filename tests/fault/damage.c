@@ -130,9 +130,17 @@ receive_numbered(struct broker *broker)
 	return count;
 }
 
+/* Undo what was written at and behind a place, from a block boundary on: it never came to the disk. */
+static void
+unwrite(const struct place *place, off_t from)
+{
+	static const char zeros[8 * BLOCK_BYTES];
+
+	overwrite(place, from / BLOCK_BYTES * BLOCK_BYTES, zeros, sizeof(zeros));
+}
+
 START_TEST(a_torn_tail_is_cut_and_what_stands_before_it_is_there)
 {
-	static const char zeros[BLOCK_BYTES];
 	static char output[OUTPUT_BYTES];
 	struct broker broker;
 	struct place place;
@@ -143,7 +151,7 @@ START_TEST(a_torn_tail_is_cut_and_what_stands_before_it_is_there)
 	broker_wipe(&broker);
 	/* Each publish was a batch of one block; the last one never came to the disk. */
 	place = find(&broker, "needle number 19");
-	overwrite(&place, place.offset / BLOCK_BYTES * BLOCK_BYTES, zeros, BLOCK_BYTES);
+	unwrite(&place, place.offset);
 	ck_assert_msg(check(&broker, NULL, output) == 0, "%s", output);
 	broker_start(&broker);
 	ck_assert_uint_eq(receive_numbered(&broker), MESSAGES - 1);
@@ -162,8 +170,45 @@ START_TEST(a_half_written_last_batch_is_cut_too)
 	broker_wipe(&broker);
 	place = find(&broker, "needle number 19");
 	flip(&place);
+	unwrite(&place, place.offset + BLOCK_BYTES);
 	broker_start(&broker);
 	ck_assert_uint_eq(receive_numbered(&broker), MESSAGES - 1);
+	broker_free(&broker);
+}
+END_TEST
+
+/* Wait until the block behind the one of `place` was written. */
+static void
+await_witness(const struct place *place)
+{
+	uint64_t deadline_ms = deadline_in(CLIENT_TIMEOUT_MS);
+	int fd = open(place->path, O_RDONLY | O_CLOEXEC);
+	uint64_t word = 0;
+
+	ck_assert_int_ge(fd, 0);
+	while (pread(fd, &word, sizeof(word), (place->offset / BLOCK_BYTES + 1) * BLOCK_BYTES) == sizeof(word) && word == 0)
+		ck_assert_msg(deadline_pause(deadline_ms), "nothing is written behind the last batch");
+	close(fd);
+}
+
+START_TEST(damage_to_the_last_batch_of_an_idle_broker_is_no_torn_tail)
+{
+	static char output[OUTPUT_BYTES];
+	struct broker broker;
+	struct place place;
+	int exit_status = 0;
+
+	broker_up(&broker, NULL);
+	publish_numbered(&broker);
+	place = find(&broker, "needle number 19");
+	await_witness(&place);
+	broker_kill_all(&broker);
+	broker_wipe(&broker);
+	flip(&place);
+	ck_assert_int_eq(check(&broker, NULL, output), 1);
+	ck_assert_msg(strstr(output, place.file) != NULL && strstr(output, "offset") != NULL, "%s", output);
+	ck_assert_msg(!broker_try_start(&broker, &exit_status), "it dropped an acknowledged message");
+	ck_assert_int_eq(exit_status, 65);
 	broker_free(&broker);
 }
 END_TEST
@@ -278,6 +323,7 @@ suite(void)
 	tcase_set_timeout(tcase, TEST_SECONDS);
 	tcase_add_test(tcase, a_torn_tail_is_cut_and_what_stands_before_it_is_there);
 	tcase_add_test(tcase, a_half_written_last_batch_is_cut_too);
+	tcase_add_test(tcase, damage_to_the_last_batch_of_an_idle_broker_is_no_torn_tail);
 	tcase_add_test(tcase, a_flipped_bit_before_the_tail_is_reported_and_nothing_starts);
 	tcase_add_test(tcase, repair_says_what_it_drops_and_keeps_the_rest);
 	tcase_add_test(tcase, a_missing_last_segment_is_noticed);

@@ -129,6 +129,48 @@ START_TEST(a_broker_killed_on_a_full_disk_starts_again_there)
 }
 END_TEST
 
+START_TEST(a_persistd_that_dies_twice_on_a_full_disk_is_back_once_there_is_room)
+{
+	char *body = malloc(BODY_BYTES);
+	struct broker broker;
+	struct client client;
+	uint64_t epoch;
+	unsigned stored;
+
+	ck_assert_ptr_nonnull(body);
+	memset(body, 'x', BODY_BYTES);
+	broker_init(&broker, options);
+	if (!volume_tmpfs(&broker, VOLUME_BYTES)) {
+		broker_free(&broker);
+		return;
+	}
+	volume_take(&broker, BALLAST_BYTES);
+	broker_start(&broker);
+	client_open(&client, broker.port);
+	client_queue(&client, "q", "{}");
+	stored = fill(&client, body);
+	broker_wait_live(&broker, SLOT_PERSIST, broker_kill(&broker, SLOT_PERSIST));
+	consume(&client, body);
+	/* The reserve went into the first successor's segment; the next one finds no room to begin in. */
+	epoch = broker_kill(&broker, SLOT_PERSIST);
+	broker_wait_log(&broker, "free space in the data directory");
+	ck_assert_uint_eq(client_do(&client, "GET /readyz")->status, 503);
+	ck_assert_uint_eq(client_ask(&client, "POST /v1/queues/q/messages", NULL, "small")->status, 503);
+	volume_release(&broker);
+	broker_wait_live(&broker, SLOT_PERSIST, epoch);
+	wait_ready(&client);
+	for (unsigned i = 0; i < stored - 1; i++)
+		consume(&client, body);
+	expect_status(client_receive(&client, "q", "{}"), 204);
+	expect_status(client_ask(&client, "POST /v1/queues/q/messages", NULL, "small"), 201);
+	client_close(&client);
+	broker_stop(&broker);
+	volume_end(&broker);
+	free(body);
+	broker_free(&broker);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -138,6 +180,7 @@ suite(void)
 	tcase_set_timeout(tcase, TEST_SECONDS);
 	tcase_add_test(tcase, a_full_disk_refuses_publishes_and_nothing_else_and_heals_by_itself);
 	tcase_add_test(tcase, a_broker_killed_on_a_full_disk_starts_again_there);
+	tcase_add_test(tcase, a_persistd_that_dies_twice_on_a_full_disk_is_back_once_there_is_room);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

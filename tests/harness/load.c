@@ -133,6 +133,8 @@ conn_down(struct load *load, struct conn *conn)
 		for (unsigned i = 0; conn->asking == ASKING_ACK && i < conn->held_count; i++)
 			conn->held[i].was_tried = true;
 	}
+	/* Not left to close(): a child that another thread just forks holds the socket until its exec. */
+	(void)epoll_ctl(load->epoll_fd, EPOLL_CTL_DEL, conn->fd, NULL); /* it was added, so it cannot fail */
 	close(conn->fd);
 	conn->fd = -1;
 	conn->out.count = conn->in.count = conn->sent_bytes = 0;

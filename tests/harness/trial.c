@@ -86,8 +86,8 @@ trial_restart(struct trial *trial)
 	load_set_port(trial->load, trial->broker.port);
 }
 
-void
-trial_settle(struct trial *trial)
+static void
+settle(struct trial *trial)
 {
 	bool is_settled = load_drain(trial->load, trial->options.drain_ms);
 	const char *verdict = oracle_verdict(trial->oracle);
@@ -106,7 +106,7 @@ trial_settle(struct trial *trial)
 void
 trial_end(struct trial *trial)
 {
-	trial_settle(trial);
+	settle(trial);
 	load_close(trial->load);
 	oracle_free(trial->oracle);
 	broker_free(&trial->broker);

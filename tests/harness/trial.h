@@ -39,10 +39,9 @@ void trial_wait_live(struct trial *trial, uint32_t slot, uint64_t epoch);
 /* Start the broker again and go on with the load there. */
 void trial_restart(struct trial *trial);
 
-/* Finish publishing, consume everything; fails the test unless every promise was kept. */
-void trial_settle(struct trial *trial);
-
-/* Settle, print the counts, stop the broker. */
+/*
+ * Finish publishing, consume everything, print the counts; fails the test unless every promise was kept.  Stops the broker.
+ */
 void trial_end(struct trial *trial);
 
 #endif

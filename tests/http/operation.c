@@ -11,7 +11,7 @@
 #include "tests/harness/deadline.h"
 #include "tests/harness/unit.h"
 
-enum { OUTPUT_BYTES = 128 * 1024, TEST_SECONDS = 60 };
+enum { OUTPUT_BYTES = 128 * 1024, TEST_SECONDS = 60, IDLE_WINDOW_MS = 3000 };
 
 /* Run `chasqui VERB -i INSTANCE [EXTRA]`. */
 static int
@@ -155,6 +155,61 @@ START_TEST(stats_count_what_was_done)
 	ck_assert_int_eq(counter(stats, "publish_to_durable"), 3);
 	ck_assert_int_ge(counter(stats, "write_time"), 4);
 	json_decref(stats);
+	client_close(&client);
+	broker_free(&broker);
+}
+END_TEST
+
+/* User and system time of a process so far. */
+static uint64_t
+cpu_ms(pid_t pid)
+{
+	unsigned long user_ticks, system_ticks;
+	char path[64], text[1000];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "re");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_ptr_nonnull(fgets(text, sizeof(text), file));
+	fclose(file);
+	ck_assert_int_eq(sscanf(strrchr(text, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user_ticks,
+	    &system_ticks), 2);
+	return (user_ticks + system_ticks) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
+}
+
+static uint64_t
+broker_cpu_ms(const struct broker *broker)
+{
+	static const uint32_t slots[] = { SLOT_FRONT(0), SLOT_WORKER(0), SLOT_PERSIST, SLOT_SUPERVISOR };
+	uint64_t sum_ms = 0;
+
+	for (unsigned i = 0; i < sizeof(slots) / sizeof(slots[0]); i++)
+		sum_ms += cpu_ms(broker_pid(broker, slots[i]));
+	return sum_ms;
+}
+
+START_TEST(an_idle_broker_takes_less_than_one_percent_of_a_cpu)
+{
+	struct broker broker;
+	struct client client;
+	uint64_t began_ms, used_ms = 0;
+
+	broker_up(&broker, NULL);
+	client_open(&client, broker.port);
+	client_queue(&client, "q", "{}");
+	client_publish(&client, "q", "x");
+	/* Not yet idle: spare segments are being made. */
+	uint64_t deadline_ms = deadline_in(BROKER_START_MS);
+	do {
+		ck_assert_msg(clock_ms() < deadline_ms, "%llu ms of CPU in %d ms without work",
+		    (unsigned long long)used_ms, IDLE_WINDOW_MS);
+		used_ms = broker_cpu_ms(&broker);
+		began_ms = clock_ms();
+		while (deadline_pause(began_ms + IDLE_WINDOW_MS))
+			;
+		used_ms = broker_cpu_ms(&broker) - used_ms;
+	} while (used_ms * 100 >= IDLE_WINDOW_MS);
 	client_close(&client);
 	broker_free(&broker);
 }
@@ -370,8 +425,9 @@ head_times_out(const struct broker *broker, unsigned within_ms)
 	client_open(&client, broker->port);
 	client_text(&client, "GET /livez HTTP/1.1\r\n");
 	answer = client_try_answer(&client, within_ms);
+	bool timed_out = answer != NULL && answer->status == 408;
 	client_close(&client);
-	return answer != NULL && answer->status == 408;
+	return timed_out;
 }
 
 START_TEST(sighup_reloads_what_can_be_and_says_what_cannot)
@@ -442,6 +498,7 @@ END_TEST
 START_TEST(check_finds_nothing_wrong_with_a_clean_store)
 {
 	static char output[OUTPUT_BYTES];
+	char option[200];
 	struct broker broker;
 	struct client client;
 
@@ -451,8 +508,14 @@ START_TEST(check_finds_nothing_wrong_with_a_clean_store)
 	for (unsigned i = 0; i < 20; i++)
 		client_publish(&client, "q", "x");
 	client_close(&client);
-	ck_assert_int_eq(verb(&broker, "check", broker.data, output), 1);
-	ck_assert_ptr_nonnull(strstr(output, "is running"));
+	snprintf(option, sizeof(option), "data.directory=%s", broker.data);
+	const char *const arguments[] = { "check", "-i", broker.instance, "-o", option, NULL };
+	ck_assert_int_eq(broker_command(output, sizeof(output), arguments), 1);
+	ck_assert_msg(strstr(output, "is running") != NULL, "%s", output);
+	broker_kill_all(&broker);
+	/* The journal, and the shared memory that was left. */
+	ck_assert_msg(broker_command(output, sizeof(output), arguments) == 0, "%s", output);
+	broker_start(&broker);
 	broker_stop(&broker);
 	ck_assert_msg(verb(&broker, "check", broker.data, output) == 0, "%s", output);
 	broker_free(&broker);
@@ -498,6 +561,7 @@ suite(void)
 	tcase_add_test(tcase, status_shows_every_process);
 	tcase_add_test(tcase, status_shows_a_process_that_was_replaced);
 	tcase_add_test(tcase, stats_count_what_was_done);
+	tcase_add_test(tcase, an_idle_broker_takes_less_than_one_percent_of_a_cpu);
 	tcase_add_test(tcase, down_stops_the_broker_and_leaves_no_shared_memory);
 	tcase_add_test(tcase, what_was_there_is_there_after_a_clean_stop_leases_too);
 	tcase_add_test(tcase, a_stop_ends_long_polls_and_connections);

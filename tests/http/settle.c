@@ -205,16 +205,20 @@ START_TEST(an_extension_that_makes_no_sense_is_refused)
 }
 END_TEST
 
-START_TEST(a_release_gives_back_without_penalty)
+START_TEST(a_release_gives_back_without_penalty_and_counts_as_an_acquisition)
 {
 	char receipt[RECEIPT_TEXT];
+	struct response *answer;
 
 	client_queue(client, "released", "{}");
 	client_publish(client, "released", "x");
 	lease("released", "{}", receipt);
 	expect_status(nack("released", receipt, "{\"mode\":\"release\"}"), 204);
 	expect_problem(ack("released", receipt), 410, "lease-expired");
-	ck_assert_int_eq(lease("released", "{}", receipt), 1);
+	answer = client_receive(client, "released", "{}");
+	expect_status(answer, 200);
+	ck_assert_int_eq(response_number(answer, "messages.0.delivery_count"), 1);
+	ck_assert_int_eq(response_number(answer, "messages.0.acquire_count"), 2);
 }
 END_TEST
 
@@ -434,7 +438,7 @@ suite(void)
 	tcase_add_test(tcase, what_is_no_receipt_is_400);
 	tcase_add_test(tcase, an_extension_moves_the_end_of_the_lease);
 	tcase_add_test(tcase, an_extension_that_makes_no_sense_is_refused);
-	tcase_add_test(tcase, a_release_gives_back_without_penalty);
+	tcase_add_test(tcase, a_release_gives_back_without_penalty_and_counts_as_an_acquisition);
 	tcase_add_test(tcase, a_release_can_wait);
 	tcase_add_test(tcase, released_messages_go_back_to_their_places);
 	tcase_add_test(tcase, a_failure_counts_and_backs_off_longer_each_time);

@@ -32,9 +32,8 @@ START_TEST(a_large_backlog_is_all_there_after_a_cold_start)
 	trial_restart(&trial);
 	printf("cold start in %llu ms\n", (unsigned long long)(clock_ms() - began_ms));
 	began_ms = clock_ms();
-	trial_settle(&trial);
-	printf("received and acked in %llu ms\n", (unsigned long long)(clock_ms() - began_ms));
 	trial_end(&trial);
+	printf("received, acked and stopped in %llu ms\n", (unsigned long long)(clock_ms() - began_ms));
 }
 END_TEST
 

@@ -211,17 +211,23 @@ world_refuse(enum outcome outcome)
 	world_reply(outcome, 0, &reply, sizeof(reply));
 }
 
-/* The answer to a publish of one message. */
+/* The answer to the publish of one message with this id. */
+static inline void
+world_published_id(uint64_t id, uint64_t seq, uint64_t lsn)
+{
+	_Alignas(8) char bytes[sizeof(struct publish_reply) + sizeof(struct published)] = { 0 };
+	struct publish_reply *reply = (struct publish_reply *)bytes;
+
+	reply->count = 1;
+	reply->published[0] = (struct published){ .seq = seq, .enqueued_ms = 1769847300042, .visible_ms = 1769847300042,
+		.msg_idx = 7 };
+	world_reply_id(id, OUTCOME_OK, lsn, reply, sizeof(bytes));
+}
+
 static inline void
 world_published(uint64_t seq, uint64_t lsn)
 {
-	struct {
-		struct publish_reply reply;
-		struct published published;
-	} reply = { .reply = { .count = 1 },
-		.published = { .seq = seq, .enqueued_ms = 1769847300042, .visible_ms = 1769847300042, .msg_idx = 7 } };
-
-	world_reply(OUTCOME_OK, lsn, &reply, sizeof(reply));
+	world_published_id(world_id(), seq, lsn);
 }
 
 static inline void
@@ -261,12 +267,12 @@ world_record(uint64_t seq, const char *attributes, uint32_t attributes_bytes, co
 static inline void
 world_deliver(uint64_t id, struct delivery delivery)
 {
-	struct {
-		struct receive_reply reply;
-		struct delivery delivery;
-	} reply = { .reply = { .count = 1 }, .delivery = delivery };
+	_Alignas(8) char bytes[sizeof(struct receive_reply) + sizeof(struct delivery)] = { 0 };
+	struct receive_reply *reply = (struct receive_reply *)bytes;
 
-	world_reply_id(id, OUTCOME_OK, 0, &reply, sizeof(reply));
+	reply->count = 1;
+	reply->deliveries[0] = delivery;
+	world_reply_id(id, OUTCOME_OK, 0, reply, sizeof(bytes));
 }
 
 #endif

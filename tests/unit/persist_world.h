@@ -128,22 +128,23 @@ world_crash(struct world *world)
 	store_close(&world->store);
 }
 
-/* Handle what has completed.  -1: the journal failed. */
+/* Handle what has completed.  1: something had; 0: nothing; -1: the journal failed. */
 static inline int
 world_reap(struct world *world, uint64_t now)
 {
 	struct disk_completion completion;
-	int result = 0;
+	int result = 0, failed = 0;
 
 	while (disk_reap(world->disk, &completion)) {
+		result = 1;
 		if (completion.tag.user == DISK_COMMIT)
-			result |= journal_land(&world->journal, completion.tag.number, completion.result, now);
+			failed |= journal_land(&world->journal, completion.tag.number, completion.result, now);
 		else if (completion.tag.user == DISK_SPARE)
-			result |= world->file.backend.ops->completed(&world->file.backend, completion.result, now);
+			failed |= world->file.backend.ops->completed(&world->file.backend, completion.result, now);
 	}
 	while (journal_next_durable(&world->journal) != NULL)
 		;
-	return result;
+	return failed != 0 ? -1 : result;
 }
 
 /* Until nothing is on its way and no background work is due at `now`.  -1: the journal failed. */
@@ -153,10 +154,11 @@ world_settle_at(struct world *world, uint64_t now)
 	for (;;) {
 		int step = world->file.backend.ops->step(&world->file.backend, now);
 		bool has_pushed = journal_push(&world->journal, now);
+		int reaped = world_reap(world, now);
 
-		if (step < 0 || world_reap(world, now) != 0)
+		if (step < 0 || reaped < 0)
 			return -1;
-		if (step == 0 && !has_pushed && disk_pending(world->disk) == 0)
+		if (step == 0 && !has_pushed && reaped == 0 && disk_pending(world->disk) == 0)
 			return 0;
 		if (disk_pending(world->disk) > 0)
 			disk_park(world->disk, -1, 100);

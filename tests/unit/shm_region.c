@@ -186,6 +186,7 @@ START_TEST(a_write_through_a_read_only_region_faults)
 
 	ck_assert_int_eq(region_create(instance, "a", REGION_BYTES, &identity), 0);
 	ck_assert_int_eq(region_attach(&region, instance, "a", &identity, REGION_READ_ONLY), 0);
+	signal(SIGSEGV, SIG_DFL); /* a sanitizer has its own handler */
 	((volatile char *)region.base)[REGION_HEADER_BYTES] = 1;
 }
 END_TEST
@@ -228,6 +229,7 @@ START_TEST(a_write_through_a_read_only_mirrored_mapping_faults)
 	ck_assert_int_eq(region_create(instance, "a", REGION_BYTES, &identity), 0);
 	volatile char *ring = region_map_mirrored(instance, "a", REGION_HEADER_BYTES, 4096, REGION_READ_ONLY);
 	ck_assert_ptr_nonnull((void *)ring);
+	signal(SIGSEGV, SIG_DFL);
 	ring[5000] = 1;
 }
 END_TEST

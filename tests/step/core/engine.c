@@ -86,27 +86,48 @@ engine_attach(struct worker *worker, struct world *world)
 void
 engine_begin(struct worker *worker, struct world *world, uint64_t now_ms)
 {
-	const struct replay_end nothing = { .lsn = LSN_FIRST, .generation = 1, .is_clean = 1 };
-
 	world->durable->shard[0].lsn = LSN_FIRST;
+	world->log->generation = 1;
+	world->log->is_clean = 1;
 	for (unsigned i = 0; i < WORLD_FRONTS; i++)
 		world->registry->slot[SLOT_FRONT(i)].state_epoch = slot_word(1, SLOT_STARTING);
 	engine_attach(worker, world);
+	engine_start_cold(worker);
+	store_relaxed(&worker->shard.root->now_ms, now_ms);
+	worker_mirror(worker);
+	world->durable->shard[0].lsn = world->stream->tail;
+}
+
+void
+engine_start_cold(struct worker *worker)
+{
 	struct role *role = worker->role;
+	const struct replay_end end = { .lsn = present->durable->shard[0].lsn, .generation = present->log->generation,
+		.is_clean = present->log->is_clean };
+
 	worker->role = NULL; /* there is no persistd to be asked for a journal */
 	replay_begin(worker);
-	store_relaxed(&worker->shard.root->now_ms, now_ms);
-	replay_finish(worker, &nothing);
-	worker_mirror(worker);
+	for (uint64_t lsn = LSN_FIRST; lsn < end.lsn;) {
+		const struct record *record = (const struct record *)stream_at(&worker->stream, lsn);
+
+		assert(record->lsn == lsn);
+		replay_record(worker, record);
+		lsn += record->bytes;
+	}
+	replay_finish(worker, &end);
 	worker->role = role;
-	world->durable->shard[0].lsn = world->stream->tail;
 }
 
 const char *
 engine_recover(struct worker *worker)
 {
-	if (!recover_warm(worker, 0))
+	const uint64_t *state = &worker->shard.shared->state;
+	bool was_ready = load_relaxed(state) == SHARD_READY, is_warm = was_ready && recover_warm(worker, 0);
+
+	if (was_ready && load_relaxed(state) == SHARD_CORRUPT)
 		return "it was marked CORRUPT";
+	if (!is_warm)
+		engine_start_cold(worker);
 	fronts_resume(worker);
 	worker->durable_lsn = load_acquire(&worker->durable.shared->shard[0].lsn);
 	worker_mirror(worker);

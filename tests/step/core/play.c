@@ -42,6 +42,7 @@ play_perform(struct play *play, const struct script *script)
 	play->next_id = 1;
 	play->runs = 0;
 	play->front = 0;
+	play->is_slow = false;
 	play->wrong = NULL;
 	play->resumed_run = play->world->log->runs_begun;
 	script->perform(play);
@@ -91,34 +92,70 @@ take_answers(struct play *play, unsigned front)
 	}
 }
 
+/* From here to engine_to_rest() the engine is stepped. */
+static void
+engine_step_begin(struct play *play)
+{
+	if (!play->is_stepped)
+		return;
+	store_relaxed(&play->world->log->is_stepped, 1);
+	tracer_mark();
+}
+
+/* Let it come to rest; then everybody else has his turn. */
+static void
+engine_to_rest(struct play *play)
+{
+	struct world *world = play->world;
+	bool has_ended = engine_run(play->worker, play->now_ms);
+	uint64_t epoch;
+
+	compiler_barrier();
+	store_relaxed(&world->log->is_stepped, 0);
+	if (!has_ended)
+		fail(play, "run %lu: the worker does not come to rest", play->runs);
+	store_release(&world->durable->shard[0].lsn, load_acquire(&world->stream->tail));
+	for (unsigned i = 0; i < WORLD_FRONTS; i++) {
+		if (front_state(world, i, &epoch) != SLOT_DEAD && !(i == 0 && play->is_slow))
+			take_answers(play, i);
+	}
+}
+
 void
 play_run(struct play *play)
 {
-	struct world_log *log = play->world->log;
-
 	play->runs++;
 	if (is_past(play))
 		return;
-	log->runs_begun = play->runs;
-	if (play->is_stepped) {
-		store_relaxed(&log->is_stepped, 1);
-		tracer_mark();
-	}
-	bool has_ended = engine_run(play->worker, play->now_ms);
-	compiler_barrier();
-	store_relaxed(&log->is_stepped, 0);
-	if (!has_ended)
-		fail(play, "run %lu: the worker does not come to rest", play->runs);
+	play->world->log->runs_begun = play->runs;
+	engine_step_begin(play);
+	engine_to_rest(play);
+}
 
-	store_release(&play->world->durable->shard[0].lsn, load_acquire(&play->world->stream->tail));
-	for (unsigned i = 0; i < WORLD_FRONTS; i++) {
-		uint64_t epoch;
+void
+play_cold_start(struct play *play, bool is_clean)
+{
+	struct world *world = play->world;
+	bool is_begun = ++play->runs == play->resumed_run;
+	uint64_t epoch;
 
-		if (front_state(play->world, i, &epoch) != SLOT_DEAD)
-			take_answers(play, i);
+	if (is_past(play))
+		return;
+	if (!is_begun) {
+		for (unsigned i = 0; i < WORLD_FRONTS; i++) {
+			(void)front_state(world, i, &epoch);
+			memset(world->front[i], 0, sizeof(*world->front[i]));
+			store_release(&world->registry->slot[SLOT_FRONT(i)].state_epoch, slot_word(epoch + 1, SLOT_STARTING));
+		}
+		world->log->generation++;
+		world->log->is_clean = is_clean;
+		world->log->runs_begun = play->runs;
+		store_relaxed(&((struct shard_shared *)world->shard)->state, SHARD_CORRUPT);
+		engine_attach(play->worker, world);
+		engine_step_begin(play);
+		engine_start_cold(play->worker);
 	}
-	if (play->after_run != NULL)
-		play->after_run(play, play->after_run_arg);
+	engine_to_rest(play);
 }
 
 void
@@ -188,8 +225,9 @@ draft_add_name(struct draft *draft, const char *text)
 	draft_add(draft, &name, sizeof(name));
 }
 
+/* As large as it says, or a header that lies. */
 static void
-draft_post(struct play *play, struct draft *draft)
+frame_post(struct play *play, const struct draft *draft)
 {
 	struct world *world = play->world;
 	struct ring ring;
@@ -198,16 +236,23 @@ draft_post(struct play *play, struct draft *draft)
 		return;
 	ring_init(&ring, &world->front[play->front]->worker[0].request, world->request_bytes[play->front],
 	    WORLD_REQUEST_BYTES);
-	draft->header.bytes = (uint32_t)sizeof(draft->header) + draft->used_bytes;
-	char *frame = ring_reserve(&ring, draft->header.bytes);
+	uint32_t bytes = (uint32_t)sizeof(draft->header) + draft->used_bytes;
+	char *frame = ring_reserve(&ring, bytes);
 	if (frame == NULL) {
 		fail(play, "the request ring is full");
 		return;
 	}
 	memcpy(frame, &draft->header, sizeof(draft->header));
 	memcpy(frame + sizeof(draft->header), draft->bytes, draft->used_bytes);
-	ring_push(&ring, draft->header.bytes);
+	ring_push(&ring, bytes);
 	ring_post(&ring);
+}
+
+static void
+draft_post(struct play *play, struct draft *draft)
+{
+	draft->header.bytes = (uint32_t)sizeof(draft->header) + draft->used_bytes;
+	frame_post(play, draft);
 }
 
 static struct draft draft;
@@ -361,6 +406,14 @@ play_raw(struct play *play, uint16_t op, const void *bytes, uint32_t count)
 	draft.header.op = op;
 	draft_add(&draft, bytes, count);
 	return post(play);
+}
+
+void
+play_lie(struct play *play)
+{
+	draft_begin(&draft, OP_QUEUE_GET);
+	draft.header.bytes = 12;
+	frame_post(play, &draft);
 }
 
 /* --- answers --- */

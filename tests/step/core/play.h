@@ -25,9 +25,8 @@ struct play {
 	uint64_t runs;           /* so far, skipped ones too */
 	uint64_t resumed_run;    /* this one was begun by another life; 0: none (runs count from 1) */
 	unsigned front;          /* who posts */
+	bool is_slow;            /* frontd 0 takes no answers for the present: its reply ring fills */
 	bool is_stepped;         /* tell the tracer while the engine runs */
-	void (*after_run)(struct play *play, void *arg);
-	void *after_run_arg;
 };
 
 struct script {
@@ -52,6 +51,12 @@ void play_advance(struct play *play, uint64_t ms);
 /* Frontd `front` dies and comes back: its region is gone, a new one is there. */
 void play_front_dies(struct play *play, unsigned front);
 void play_front_returns(struct play *play, unsigned front);
+
+/*
+ * Everything died, shared memory is gone: new frontds, the shard is built anew from its records (the stream ring stands for
+ * the journal).  Not a clean stop: what was leased comes back.
+ */
+void play_cold_start(struct play *play, bool is_clean);
 
 /* Each posts one request and returns its id. */
 uint64_t play_queue_put(struct play *play, const char *queue, const struct queue_config *config);
@@ -86,6 +91,9 @@ uint64_t play_ack(struct play *play, const char *queue, const struct play_receip
 
 /* Post these bytes as they are: a frame that no frontd would post. */
 uint64_t play_raw(struct play *play, uint16_t op, const void *bytes, uint32_t count);
+
+/* Post a frame whose length is impossible. */
+void play_lie(struct play *play);
 
 /* The answer to a request, or NULL when there was none. */
 const struct reply *play_reply(struct play *play, uint64_t id);

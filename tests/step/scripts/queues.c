@@ -121,7 +121,7 @@ queue_delete_perform(struct play *play)
 	play_expect(play, none, OUTCOME_NO_QUEUE);
 	play_expect_delivered(play, received, 2);
 
-	/* In one turn: it goes, its name comes back as another queue, a lease of the old one does not stand. */
+	/* JOB_DELETE.  In one turn: it goes, its name comes back as another queue, a lease of the old one does not stand. */
 	struct play_receipts receipts = play_receipts(play, received);
 	uint64_t deleted = play_queue_delete(play, "orders"), again = play_queue_put(play, "orders", NULL);
 	play_publish(play, "orders", 1, 0);
@@ -169,7 +169,7 @@ purge_perform(struct play *play)
 	play_run(play);
 	play_expect_delivered(play, received, 2);
 
-	/* What is published behind it stays. */
+	/* JOB_PURGE.  What is published behind it stays. */
 	uint64_t purged = play_purge(play, "orders", PURGE_READY | PURGE_DELAYED);
 	play_publish(play, "orders", 1, 0);
 	uint64_t busy = play_purge(play, "orders", PURGE_READY);
@@ -186,3 +186,25 @@ purge_perform(struct play *play)
 }
 
 const struct script purge_script = { .name = "purge", .perform = purge_perform };
+
+static void
+purge_slices_perform(struct play *play)
+{
+	play_queue_put(play, "orders", NULL);
+	play_run(play);
+	play_publish(play, "orders", 100, 0);
+	play_publish(play, "orders", 40, 5000);
+	play_run(play);
+	/* JOB_PURGE and JOB_DELETE, several slices each; a request in between. */
+	uint64_t purged = play_purge(play, "orders", PURGE_READY);
+	play_publish(play, "orders", 30, 0);
+	play_run(play);
+	play_expect(play, purged, OUTCOME_OK);
+	play_expect_stats(play, "orders", 30, 40, 0, 0);
+	uint64_t deleted = play_queue_delete(play, "orders");
+	play_run(play);
+	play_expect(play, deleted, OUTCOME_OK);
+}
+
+const struct script purge_slices_script = { .name = "purge_slices", .perform = purge_slices_perform, .messages = 180,
+	.stride = 29 };

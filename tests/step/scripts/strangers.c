@@ -1,6 +1,6 @@
 /*
- * What others do to a worker: a frontd that dies with requests posted and receivers waiting, frames that no frontd would
- * post.
+ * What others do to a worker: a frontd that dies with requests posted and receivers waiting, one that lies, one that does not
+ * take its answers, frames that no frontd would post.
  */
 #include <string.h>
 
@@ -18,7 +18,7 @@ front_death_perform(struct play *play)
 		play_receive(play, "orders", waiting);
 	play_run(play);
 
-	/* It posts, and is dead before anybody looks: what it asked is done, whom it had waiting is gone. */
+	/* JOB_CLOSE_FRONT.  It posts, and is dead before anybody looks: what it asked is done, whom it had waiting is gone. */
 	play_publish(play, "orders", 2, 0);
 	play_receive(play, "orders", waiting);
 	play_front_dies(play, 1);
@@ -63,3 +63,80 @@ refused_perform(struct play *play)
 }
 
 const struct script refused_script = { .name = "refused", .perform = refused_perform };
+
+static void
+front_lies_perform(struct play *play)
+{
+	struct play_receive waiting = { .max = 1, .lease_ms = 60000, .wait_ms = 60000 };
+
+	play_queue_put(play, "orders", NULL);
+	play->front = 1;
+	uint64_t published = play_publish(play, "orders", 2, 0);
+	play_run(play);
+	play_expect(play, published, OUTCOME_OK);
+	play_lie(play);
+	uint64_t unread = play_publish(play, "orders", 1, 0);
+	play_run(play);
+	play_expect_none(play, unread);
+
+	/* It is given up; the supervisor kills it and another comes. */
+	play_front_dies(play, 1);
+	play_run(play);
+	play_front_returns(play, 1);
+	waiting.waiter_slot = 1;
+	uint64_t received = play_receive(play, "orders", waiting);
+	play_run(play);
+	play_expect_delivered(play, received, 1);
+	play_expect_stats(play, "orders", 1, 0, 1, 0);
+}
+
+const struct script front_lies_script = { .name = "front_lies", .perform = front_lies_perform };
+
+static void
+answers_full_perform(struct play *play)
+{
+	struct play_receive waiting = { .max = 1, .lease_ms = 60000, .wait_ms = 100 };
+	uint64_t lists[40];
+
+	play_queue_put(play, "orders", NULL);
+	play_queue_put(play, "other", NULL);
+	for (unsigned i = 0; i < 4; i++) {
+		char name[] = "filler.0";
+
+		name[7] = (char)('0' + i);
+		play_queue_put(play, name, NULL);
+	}
+	uint64_t timed_out = play_receive(play, "other", waiting);
+	waiting.waiter_slot = 1;
+	waiting.wait_ms = 60000;
+	uint64_t served = play_receive(play, "orders", waiting);
+	play_run(play);
+
+	/* Its ring is full: what it asks stays asked, who waits is not served, but others are. */
+	play->is_slow = true;
+	for (unsigned i = 0; i < 40; i++)
+		lists[i] = play_queue_list(play, 0, 6, "");
+	play_run(play);
+	play->front = 1;
+	uint64_t published = play_publish(play, "orders", 2, 0);
+	play_run(play);
+	play_expect(play, published, OUTCOME_OK);
+	play_expect_none(play, served);
+	play_advance(play, 150);
+	uint64_t purged = play_purge(play, "other", PURGE_READY);
+	play_run(play);
+	play_expect(play, purged, OUTCOME_OK);
+	play_expect_none(play, timed_out);
+
+	play->is_slow = false;
+	play->front = 0;
+	play_run(play); /* it takes what is there, and with that there is room */
+	play_advance(play, 50);
+	play_run(play);
+	play_run(play);
+	play_expect(play, lists[39], OUTCOME_OK);
+	play_expect(play, timed_out, OUTCOME_EMPTY);
+	play_expect_delivered(play, served, 1);
+}
+
+const struct script answers_full_script = { .name = "answers_full", .perform = answers_full_perform };

@@ -1,5 +1,5 @@
 /*
- * What time does: leases end, delays are over, waiters give up, the wheel turns.
+ * What time does: leases end, delays are over, waiters give up, the wheel turns; and the longest night, a cold start.
  */
 #include "tests/step/scripts/scripts.h"
 
@@ -190,3 +190,43 @@ in_flight_perform(struct play *play)
 }
 
 const struct script in_flight_script = { .name = "in_flight", .perform = in_flight_perform };
+
+static void
+cold_start_perform(struct play *play)
+{
+	play_queue_put(play, "orders", NULL);
+	play_queue_put(play, "other", NULL);
+	play_publish(play, "orders", 5, 0);
+	play_publish(play, "orders", 2, 100);
+	play_publish(play, "other", 2, 0);
+	uint64_t received = play_receive(play, "orders", (struct play_receive){ .max = 4, .lease_ms = 60000 });
+	uint64_t waiting = wait_for(play, 3, 10, 60000);
+	play_run(play);
+	struct play_receipts receipts = play_receipts(play, received), two = receipts;
+
+	two.count = 2;
+	play_ack(play, "orders", &two);
+	play_purge(play, "other", PURGE_READY);
+	play_run(play);
+	play_expect_delivered(play, waiting, 1);
+
+	/* JOB_END_LEASES: what was leased comes back, and a receipt from before does not stand. */
+	play_cold_start(play, false);
+	play_expect_stats(play, "orders", 3, 2, 0, 0);
+	play_ack(play, "orders", &receipts);
+	play_expect_stats(play, "orders", 3, 2, 0, 0);
+
+	/* After a clean stop leases stand. */
+	received = play_receive(play, "orders", (struct play_receive){ .max = 2, .lease_ms = 60000 });
+	play_run(play);
+	receipts = play_receipts(play, received);
+	play_cold_start(play, true);
+	play_expect_stats(play, "orders", 1, 2, 2, 0);
+	play_ack(play, "orders", &receipts);
+	play_expect_stats(play, "orders", 1, 2, 0, 0);
+	play_advance(play, 200);
+	play_run(play);
+	play_expect_stats(play, "orders", 3, 0, 0, 0);
+}
+
+const struct script cold_start_script = { .name = "cold_start", .perform = cold_start_perform };

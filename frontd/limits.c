@@ -1,0 +1,56 @@
+#include "frontd/limits.h"
+
+#include "conf/conf.h"
+#include "frontd/frontd.h"
+#include "shm/atomic.h"
+#include "shm/diag.h"
+
+#define LINGER_NS (2 * NS_PER_S)
+
+int
+limits_load(struct front_limits *limits)
+{
+	struct conf conf;
+	struct conf_error error;
+
+	if (conf_load_fd(CONF_FD, "configuration", &conf, &error) != 0) {
+		diag(DIAG_ERROR, "%s", error.text);
+		return -1;
+	}
+	diag_set_level((enum diag_level)conf.log_level);
+	*limits = (struct front_limits){
+		.connections_max = (uint32_t)conf.server_max_connections,
+		.pipeline_max = (uint32_t)conf.server_pipeline,
+		.receive_buffers = (uint32_t)conf.server_receive_buffers,
+		.accept_oneshot = conf.server_accept == CONF_ACCEPT_ONESHOT,
+		.body_memory_bytes = conf.server_body_memory,
+		.head_timeout_ns = conf.server_head_timeout_ms * NS_PER_MS,
+		.body_timeout_ns = conf.server_body_timeout_ms * NS_PER_MS,
+		.body_rate = conf.server_body_rate,
+		.idle_timeout_ns = conf.server_idle_timeout_ms * NS_PER_MS,
+		.send_timeout_ns = conf.server_send_timeout_ms * NS_PER_MS,
+		.linger_ns = LINGER_NS,
+		.body_bytes_max = conf.server_max_body,
+	};
+	return 0;
+}
+
+void
+limits_reload(struct frontd *frontd)
+{
+	struct front_limits fresh, *limits = &frontd->limits;
+	/* The new text is whole before its generation is.  Pairs with the supervisor's store_release. */
+	uint64_t generation = load_acquire(&frontd->role->registry.shared->config_generation);
+
+	if (generation == frontd->config_generation || frontd->role->is_thread)
+		return;
+	frontd->config_generation = generation;
+	if (limits_load(&fresh) != 0)
+		return; /* reported; the old ones stay */
+	limits->head_timeout_ns = fresh.head_timeout_ns;
+	limits->body_timeout_ns = fresh.body_timeout_ns;
+	limits->body_rate = fresh.body_rate;
+	limits->idle_timeout_ns = fresh.idle_timeout_ns;
+	limits->send_timeout_ns = fresh.send_timeout_ns;
+	limits->body_bytes_max = fresh.body_bytes_max;
+}

@@ -1,0 +1,39 @@
+/*
+ * limits: what the configuration lets clients do, in the units of the loop; read at the start and again after a reload.
+ */
+#ifndef FRONTD_LIMITS_H
+#define FRONTD_LIMITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define NS_PER_MS 1000000ull
+#define NS_PER_S 1000000000ull
+
+struct frontd;
+
+struct front_limits {
+	/* Fixed for the life of the process. */
+	uint32_t connections_max;
+	uint32_t pipeline_max;
+	uint32_t receive_buffers;
+	bool accept_oneshot;
+	uint64_t body_memory_bytes;
+
+	/* These change with a reload. */
+	uint64_t head_timeout_ns;
+	uint64_t body_timeout_ns;
+	uint64_t body_rate;        /* bytes a second */
+	uint64_t idle_timeout_ns;
+	uint64_t send_timeout_ns;
+	uint64_t linger_ns;
+	uint64_t body_bytes_max;
+};
+
+/* From the text in descriptor CONF_FD; sets the level of diag lines too.  0, or -1 and a diag. */
+int limits_load(struct front_limits *limits);
+
+/* The supervisor has written a new text (registry.config_generation): take what may change. */
+void limits_reload(struct frontd *frontd);
+
+#endif
