@@ -4,7 +4,7 @@
 #
 #   bench/run.sh [-s SECONDS] [-o section.key=value]...      (run it through `make bench`, which builds what it needs)
 #
-# Syscalls are counted by strace -c -f -w in a run of their own, because strace slows what it watches.
+# Syscalls are counted by strace -c -f in a run of their own, because strace slows what it watches.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=3 options=()
@@ -36,7 +36,7 @@ load=build/bench/load
 queue=0
 
 # pid role pairs of all daemons
-processes() { build/bin/chasqui status -i "$name" --json | tr '{' '\n' | sed -n 's/.*"role": *"\([a-z]*\)".*"pid": *\([0-9]*\).*/\2 \1/p' | grep -v supervisor; }
+processes() { build/bin/chasqui status -i "$name" | awk '/^(frontd|workerd|persistd) / { print $3, $1 }'; }
 ticks() { awk '{ sub(/^.*\) /, ""); print $12 + $13 }' "/proc/$1/stat"; }
 
 point() { # LABEL publish|consume arguments...
@@ -66,11 +66,13 @@ syscalls() { # LABEL publish|consume arguments...
 	sleep 0.5
 	line=$("$load" "$mode" "$port" "bench$queue" seconds=2 "$@")
 	operations=${line#*operations=} operations=${operations%% *}
+	[ ${#pids[@]} -gt 0 ] || return 0
 	kill -INT "${pids[@]}" 2>/dev/null || true
 	wait "${pids[@]}" 2>/dev/null || true
 	printf '%-26s %s operations under strace\n' "$label" "$operations"
 	for f in "$work"/strace.*; do
-		awk -v m="$operations" -v r="$(basename "$f" | cut -d. -f2)" '$NF == "total" { printf "%-26s %-10s %6.2f syscalls a message\n", "", r, $(NF - 1) ~ /^[0-9]+$/ && NF > 4 ? $(NF - 2) / m : $(NF - 1) / m }' "$f"
+		awk -v m="$operations" -v r="$(basename "$f" | cut -d. -f2)" \
+			'$NF == "total" { printf "%-26s %-10s %6.2f syscalls a message\n", "", r, $4 / m }' "$f"
 	done
 	rm -f "$work"/strace.*
 }

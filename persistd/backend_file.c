@@ -144,17 +144,21 @@ file_read(struct backend *backend, struct reader *reader)
 	return reader_open(reader, file->store, &file->catalog, false);
 }
 
-/* A descriptor of that segment; -1 with errno. */
+/*
+ * A descriptor of that segment; -1 with errno.  A backlog is mostly read in the order it was written, so read-ahead halves the
+ * cost of a body; but not where writes may still be under way.
+ */
 static int
 read_fd(struct backend_file *file, uint64_t segment)
 {
 	struct read_fd *slot = &file->read_fds[segment % READ_FDS];
+	enum disk_read_hint hint = segment + 1 < file->segments.active.number ? DISK_READ_AHEAD : DISK_READ_EXACT;
 	char name[SEGMENT_NAME_BYTES];
 
-	if (slot->segment == segment)
+	if (slot->segment == segment && slot->hint == hint)
 		return slot->fd;
 	segment_name(name, segment);
-	int fd = disk_open_read(file->store->journal_fd, name, true);
+	int fd = disk_open_read(file->store->journal_fd, name, hint);
 	if (fd < 0)
 		return -1;
 	if (slot->segment != 0) {
@@ -162,7 +166,7 @@ read_fd(struct backend_file *file, uint64_t segment)
 		disk_submit(file->disk);
 		disk_close_fd(slot->fd);
 	}
-	*slot = (struct read_fd){ .segment = segment, .fd = fd };
+	*slot = (struct read_fd){ .segment = segment, .fd = fd, .hint = hint };
 	return fd;
 }
 

@@ -12,8 +12,9 @@
 #define READ_FDS 64
 
 struct read_fd {
-	uint64_t segment;
+	uint64_t segment;          /* 0: none */
 	int fd;
+	enum disk_read_hint hint;
 };
 
 struct backend_file {

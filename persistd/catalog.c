@@ -67,7 +67,7 @@ entry_read(struct segment_entry *entry, const struct store *store)
 	int result = -1;
 
 	segment_name(name, entry->number);
-	int fd = disk_open_read(store->journal_fd, name, false);
+	int fd = disk_open_read(store->journal_fd, name, DISK_READ_THROUGH);
 	if (fd < 0)
 		goto out;
 	int64_t size = disk_size(fd);

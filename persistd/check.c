@@ -141,7 +141,7 @@ print_dropped_segment(struct check *check, uint64_t number, uint64_t from, uint6
 	int64_t bytes = 0;
 
 	segment_name(name, number);
-	int fd = disk_open_read(check->store.journal_fd, name, false);
+	int fd = disk_open_read(check->store.journal_fd, name, DISK_READ_THROUGH);
 	for (uint64_t at = from; fd >= 0; at += (uint64_t)bytes) {
 		bytes = disk_read(fd, buffer, READER_SLICE_BYTES, at);
 		if (bytes <= 0)

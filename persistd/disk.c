@@ -55,13 +55,14 @@ disk_create(int dir_fd, const char *name, enum disk_direct wanted, bool *is_dire
 }
 
 int
-disk_open_read(int dir_fd, const char *name, bool is_random)
+disk_open_read(int dir_fd, const char *name, enum disk_read_hint hint)
 {
+	static const int advice[] = { [DISK_READ_THROUGH] = POSIX_FADV_SEQUENTIAL, [DISK_READ_AHEAD] = POSIX_FADV_NORMAL,
+		[DISK_READ_EXACT] = POSIX_FADV_RANDOM };
 	int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
 
-	/* Read-ahead would keep pages of zeros beyond the last batch in the cache, just before direct writes change them. */
 	if (fd >= 0)
-		(void)posix_fadvise(fd, 0, 0, is_random ? POSIX_FADV_RANDOM : POSIX_FADV_SEQUENTIAL); /* only a hint */
+		(void)posix_fadvise(fd, 0, 0, advice[hint]); /* only a hint */
 	return fd;
 }
 

@@ -30,8 +30,14 @@ int disk_open_dir(int dir_fd, const char *name, bool is_wanted);
  */
 int disk_create(int dir_fd, const char *name, enum disk_direct wanted, bool *is_direct);
 
-/* Open for (buffered) reading, without read-ahead if is_random.  Descriptor, or -1 with errno. */
-int disk_open_read(int dir_fd, const char *name, bool is_random);
+/*
+ * How a file is going to be read; only a hint.  Read-ahead in a segment that is still being written would keep pages of zeros
+ * beyond the last batch in the cache, just before direct writes change them: DISK_READ_EXACT reads what is asked for.
+ */
+enum disk_read_hint { DISK_READ_THROUGH, DISK_READ_AHEAD, DISK_READ_EXACT };
+
+/* Open for (buffered) reading.  Descriptor, or -1 with errno. */
+int disk_open_read(int dir_fd, const char *name, enum disk_read_hint hint);
 
 void disk_close_fd(int fd);
 

@@ -90,7 +90,7 @@ search_segment(const struct loader *loader, uint64_t number, uint64_t offset, ui
 	int found = 0;
 
 	segment_name(name, number);
-	int fd = disk_open_read(loader->store->journal_fd, name, false);
+	int fd = disk_open_read(loader->store->journal_fd, name, DISK_READ_THROUGH);
 	if (fd < 0)
 		goto fail;
 	for (;;) {

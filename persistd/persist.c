@@ -44,7 +44,7 @@ struct persist {
 	struct gather gather;
 	struct fetches fetches;
 	struct replays replays;
-	bool is_clean_sent;        /* the marker of a clean stop is on its way or done */
+	bool is_clean_sent;        /* the marker of a clean stop is on its way or done, and nothing was written after it */
 	bool wants_witness;        /* a batch was written that no later one knows to be durable */
 	uint64_t written_ns;       /* when the last batch with records was handed over */
 	uint64_t now_ns;
@@ -193,6 +193,7 @@ gather(struct persist *persist)
 		journal_append(&persist->journal, broker_ms(persist), 0, persist->now_ns);
 		persist->wants_witness = true;
 		persist->written_ns = persist->now_ns;
+		persist->is_clean_sent = false;
 		has_moved = true;
 	}
 	return has_moved;
@@ -204,6 +205,7 @@ witness(struct persist *persist)
 	if (!persist->wants_witness || persist->now_ns - persist->written_ns < WITNESS_NS ||
 	    !journal_is_idle(&persist->journal) || journal_free(&persist->journal) == NULL)
 		return false;
+	assert(!persist->is_clean_sent);
 	journal_append(&persist->journal, broker_ms(persist), BATCH_WITNESS, persist->now_ns);
 	persist->wants_witness = false;
 	return true;
@@ -271,6 +273,7 @@ close_cleanly(struct persist *persist)
 	if (journal_free(&persist->journal) != NULL) {
 		journal_append(&persist->journal, broker_ms(persist), BATCH_CLEAN, persist->now_ns);
 		persist->is_clean_sent = true;
+		persist->wants_witness = false; /* it is one; and another behind it would take the mark away */
 	}
 	return false;
 }

@@ -101,7 +101,7 @@ open_segment(struct reader *reader)
 	if (reader->fd >= 0)
 		return 0;
 	segment_name(name, reader->segment);
-	reader->fd = disk_open_read(reader->store->journal_fd, name, false);
+	reader->fd = disk_open_read(reader->store->journal_fd, name, DISK_READ_THROUGH);
 	return reader->fd >= 0 ? 0 : -1;
 }
 

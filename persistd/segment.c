@@ -77,7 +77,7 @@ pending_read(const struct segments *segments, const struct loader_pending *pendi
 	char name[SEGMENT_NAME_BYTES];
 
 	segment_name(name, pending->segment);
-	int fd = disk_open_read(segments->store->journal_fd, name, false);
+	int fd = disk_open_read(segments->store->journal_fd, name, DISK_READ_THROUGH);
 	if (fd < 0)
 		goto fail;
 	batch_reset(batch);

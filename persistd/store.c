@@ -102,7 +102,7 @@ current_is_whole(const struct store *store, const struct current_file *current)
 static int
 current_read(struct store *store)
 {
-	int fd = disk_open_read(store->journal_fd, "current", false);
+	int fd = disk_open_read(store->journal_fd, "current", DISK_READ_THROUGH);
 
 	store->has_current = false;
 	if (fd >= 0) {

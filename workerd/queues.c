@@ -174,6 +174,9 @@ queue_config_serve(struct worker *worker, const struct request *request, bool is
 	enum outcome outcome = request_name(&wish.queue.name);
 	if (outcome == OUTCOME_OK)
 		outcome = queue_config_decide(&worker->shard, &wish, is_patch, &change);
+	/* Who asks again whether his change was made is told no sooner than it is on disk. */
+	if (outcome == OUTCOME_PRECONDITION_FAILED)
+		return answer_outcome(worker, request->from, outcome, worker->shard.root->stream_tail);
 	if (outcome != OUTCOME_OK && outcome != OUTCOME_CREATED)
 		return answer_refusal(worker, request, outcome);
 
@@ -285,6 +288,9 @@ queue_delete_serve(struct worker *worker, const struct request *request)
 	enum outcome outcome = request_queue(worker, &wish.name, &idx);
 	if (outcome == OUTCOME_OK)
 		outcome = queue_delete_decide(&worker->shard, idx);
+	/* To whoever repeats a DELETE, 404 says that it was done: not before that is on disk. */
+	if (outcome == OUTCOME_NO_QUEUE)
+		return answer_outcome(worker, request->from, outcome, worker->shard.root->stream_tail);
 	if (outcome != OUTCOME_OK)
 		return answer_refusal(worker, request, outcome);
 	struct reply *reply = answer_begin(worker, request->from, sizeof(*reply));

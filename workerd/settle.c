@@ -282,8 +282,11 @@ settle_serve(struct worker *worker, const struct request *request, enum record_t
 	}
 	if (counter != NULL)
 		stat_add(counter, settle.record->count);
+	/* Of a queue that is gone one may still hear that a message was acknowledged: not before that is on disk. */
+	uint64_t lsn = settle.queue_idx == NIL ? worker->shard.root->stream_tail
+	    : answer_lsn(worker, queue_at(&worker->shard, settle.queue_idx));
 	answer_end(worker, request->from, &(struct answer){ .reply = &reply->reply, .bytes = bytes, .outcome = OUTCOME_OK,
-		.lsn = settle.queue_idx == NIL ? 0 : answer_lsn(worker, queue_at(&worker->shard, settle.queue_idx)) });
+		.lsn = lsn });
 	return SERVED;
 }
 

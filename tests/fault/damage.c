@@ -14,7 +14,7 @@
 #include "tests/harness/deadline.h"
 #include "tests/harness/unit.h"
 
-enum { TEST_SECONDS = 60, OUTPUT_BYTES = 64 * 1024, MESSAGES = 20, BLOCK_BYTES = 4096, MIB = 1 << 20 };
+enum { TEST_SECONDS = 120, OUTPUT_BYTES = 64 * 1024, MESSAGES = 20, BLOCK_BYTES = 4096, MIB = 1 << 20 };
 
 /* Where a text stands in the journal. */
 struct place {

@@ -6,7 +6,7 @@
 #include "tests/harness/unit.h"
 #include "tests/harness/volume.h"
 
-enum { TEST_SECONDS = 90, MIB = 1 << 20, VOLUME_BYTES = 120 * MIB, BALLAST_BYTES = 64 * MIB, BODY_BYTES = 512 * 1024 };
+enum { TEST_SECONDS = 120, MIB = 1 << 20, VOLUME_BYTES = 120 * MIB, BALLAST_BYTES = 64 * MIB, BODY_BYTES = 512 * 1024 };
 
 static const char *const options[] = { "data.segment_bytes=8MiB", "data.spare_segments=1", "worker.stream_ring=8MiB", NULL };
 

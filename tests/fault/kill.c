@@ -11,7 +11,7 @@
 
 static const char *const two_of_each[] = { "server.processes=2", "worker.shards=2", NULL };
 
-enum { TEST_SECONDS = 100, ROUNDS = 5, LOAD_MS = 150 };
+enum { TEST_SECONDS = 120, ROUNDS = 5, LOAD_MS = 150 };
 
 static struct trial_options
 options_of(unsigned publishers, unsigned consumers)

@@ -11,7 +11,7 @@
 
 static const char *const two_of_each[] = { "server.processes=2", "worker.shards=2", "worker.stream_ring=8MiB", NULL };
 
-enum { TEST_SECONDS = 100, CLIENTS = 24, BODY_BYTES = 512 * 1024 };
+enum { TEST_SECONDS = 120, CLIENTS = 24, BODY_BYTES = 512 * 1024 };
 
 START_TEST(while_persistd_hangs_publishes_are_refused_once_the_ring_is_full)
 {

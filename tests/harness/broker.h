@@ -16,8 +16,8 @@
 
 enum {
 	BROKER_OPTIONS_MAX = 24,
-	BROKER_START_MS = 30000,        /* a cold start of much takes its time */
-	BROKER_STOP_MS = 20000
+	BROKER_START_MS = 60000,        /* a cold start of much takes its time, and some disks stall for 20 s */
+	BROKER_STOP_MS = 60000
 };
 
 struct broker {

@@ -12,7 +12,7 @@
 
 #include "tests/harness/response.h"
 
-enum { CLIENT_TIMEOUT_MS = 20000 };
+enum { CLIENT_TIMEOUT_MS = 40000 };
 
 struct client {
 	int fd;

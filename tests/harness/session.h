@@ -17,7 +17,7 @@ struct session {
 };
 extern struct session session;
 
-enum { SESSION_TEST_SECONDS = 60 };
+enum { SESSION_TEST_SECONDS = 120 };
 
 /*
  * A suite with one test case; the tests are added to *tcase.  options: as broker_init().

@@ -11,7 +11,7 @@
 #include "tests/harness/deadline.h"
 #include "tests/harness/unit.h"
 
-enum { OUTPUT_BYTES = 128 * 1024, TEST_SECONDS = 60, IDLE_WINDOW_MS = 3000 };
+enum { OUTPUT_BYTES = 128 * 1024, TEST_SECONDS = 120, IDLE_WINDOW_MS = 3000 };
 
 /* Run `chasqui VERB -i INSTANCE [EXTRA]`. */
 static int

@@ -5,20 +5,23 @@
  *   step_stepper [-s STRIDE] [-1] [SCRIPT...]     -s: try every STRIDE-th changed state   -1: stop at the first failure
  *
  * Without -s each script has its own stride, 1 for all but the longest; a soak run (SOAK or CHASQUI_SOAK_SECONDS in the
- * environment) tries every state of every script.
+ * environment) tries every state of every script, and then plays `mixture` with one seed after the other until its time is
+ * over.
  */
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/step/core/oracle.h"
 #include "tests/step/scripts/scripts.h"
 
-#define SCRIPTS_MAX 128
 #define RESUME_STRIDE 8
 #define PROCESSES_MAX 16
 
@@ -28,16 +31,18 @@ static const struct script *const all_scripts[] = {
 #undef X
 };
 #define SCRIPT_COUNT (sizeof(all_scripts) / sizeof(all_scripts[0]))
-_Static_assert(SCRIPT_COUNT <= SCRIPTS_MAX, "verdicts for all");
 
 struct running {
 	pid_t pid;
 	unsigned script;
 	int stderr_fd;
+	uint64_t seed; /* of a mixture */
 };
 
 static struct {
-	struct verdict *verdicts; /* shared with the children */
+	struct verdict *verdicts; /* of what runs in each place; shared with the children */
+	uint64_t seed;            /* of the mixture played last */
+	time_t soak_ends;
 	uint32_t stride;          /* 0: the script's own */
 	bool ends_at_failure;
 	bool is_chosen[SCRIPT_COUNT];
@@ -90,17 +95,20 @@ script_begin(unsigned place, unsigned number)
 
 	fflush(stdout);
 	/* Hostile frames are reported to the operator, in each of thousands of lives; only a failed assertion is of interest. */
+	memset(&it.verdicts[place], 0, sizeof(it.verdicts[place]));
 	it.running[place].stderr_fd = memfd_create("stderr", MFD_CLOEXEC);
 	it.running[place].script = number;
+	it.running[place].seed = it.seed;
 	it.running[place].pid = fork();
 	if (it.running[place].pid < 0) {
 		perror("fork");
 		exit(EXIT_FAILURE);
 	}
 	if (it.running[place].pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		stay_on_processor(place);
 		dup2(it.running[place].stderr_fd, STDERR_FILENO);
-		oracle_judge(all_scripts[number], &plan, &it.verdicts[number]);
+		oracle_judge(all_scripts[number], &plan, &it.verdicts[place]);
 		_exit(EXIT_SUCCESS);
 	}
 }
@@ -123,15 +131,16 @@ print_last_line(int fd)
 }
 
 static void
-script_report(const struct running *running, int status)
+script_report(const struct running *running, const struct verdict *verdict, int status)
 {
 	unsigned number = running->script;
-	const struct verdict *verdict = &it.verdicts[number];
 	bool is_well = WIFEXITED(status) && WEXITSTATUS(status) == 0 && verdict->wrong[0] == '\0';
 
 	printf("%s  %-22s %7lu steps  %6lu states  %6lu open  %4lu txn  %7lu nested  %5lu resumed  %5lu words  %5.1f s\n",
 	    is_well ? "ok  " : "FAIL", all_scripts[number]->name, verdict->steps, verdict->states, verdict->open_states,
 	    verdict->transactions, verdict->nested, verdict->resumed, verdict->undo_words_max, verdict->seconds);
+	if (all_scripts[number] == &mixture_script)
+		printf("      STEP_SEED=%lu\n", running->seed);
 	if (verdict->wrong[0] != '\0')
 		printf("      %s\n", verdict->wrong);
 	if (WIFSIGNALED(status))
@@ -157,7 +166,7 @@ script_wait(void)
 	for (unsigned place = 0; pid > 0 && place < it.process_count; place++) {
 		if (it.running[place].pid == pid) {
 			it.running[place].pid = 0;
-			script_report(&it.running[place], status);
+			script_report(&it.running[place], &it.verdicts[place], status);
 		}
 	}
 	return pid > 0;
@@ -187,18 +196,36 @@ run_all(void)
 			break;
 		script_begin(place, number);
 	}
-	while (script_wait())
-		;
+}
+
+/* More mixtures, until the soak run's time is over or something was found. */
+static void
+run_mixtures(void)
+{
+	unsigned number = 0;
+	char seed[24];
+
+	while (all_scripts[number] != &mixture_script)
+		number++;
+	while (it.is_chosen[number] && it.failed == 0 && time(NULL) < it.soak_ends) {
+		snprintf(seed, sizeof(seed), "%lu", ++it.seed);
+		unsigned place = place_wait();
+		setenv("STEP_SEED", seed, 1);
+		script_begin(place, number);
+	}
 }
 
 static int
 choose(int argc, char **argv)
 {
-	const char *soak = getenv("SOAK"), *seconds = getenv("CHASQUI_SOAK_SECONDS");
+	const char *soak = getenv("SOAK"), *seconds = getenv("CHASQUI_SOAK_SECONDS"), *seed = getenv("STEP_SEED");
 	int option;
 
 	if ((soak != NULL && *soak != '\0') || (seconds != NULL && *seconds != '\0'))
 		it.stride = 1;
+	if (seconds != NULL)
+		it.soak_ends = time(NULL) + (time_t)strtoul(seconds, NULL, 10);
+	it.seed = seed != NULL ? strtoul(seed, NULL, 10) : 1;
 	while ((option = getopt(argc, argv, "1s:")) != -1) {
 		if (option == '1')
 			it.ends_at_failure = true;
@@ -232,12 +259,15 @@ main(int argc, char **argv)
 	if (choose(argc, argv) != 0)
 		return EXIT_FAILURE;
 	it.process_count = processors < 1 ? 1 : processors > PROCESSES_MAX ? PROCESSES_MAX : (unsigned)processors;
-	it.verdicts = mmap(NULL, SCRIPT_COUNT * sizeof(*it.verdicts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	it.verdicts = mmap(NULL, PROCESSES_MAX * sizeof(*it.verdicts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (it.verdicts == MAP_FAILED) {
 		perror("mmap");
 		return EXIT_FAILURE;
 	}
 	run_all();
+	run_mixtures();
+	while (script_wait())
+		;
 	printf("%lu instructions, %lu crash states recovered, %lu crashes inside recovery, %lu resumed to the end\n",
 	    it.total.steps, it.total.states, it.total.nested, it.total.resumed);
 	printf("%u passed, %u failed\n", it.passed, it.failed);

@@ -8,11 +8,12 @@
 
 enum { TEST_SECONDS = 800, BODY_BYTES = 1024, FEW = 20000, MANY = 1000000, PUBLISH_MS = 300000, DRAIN_MS = 400000 };
 
-static const char *const options[] = { "worker.messages=1100000", "data.segment_bytes=64MiB", NULL };
+static const char *const few_options[] = { NULL };
+static const char *const many_options[] = { "worker.messages=1100000", "data.segment_bytes=64MiB", NULL };
 
 START_TEST(a_large_backlog_is_all_there_after_a_cold_start)
 {
-	struct trial_options trial_options = { .broker = options,
+	struct trial_options trial_options = { .broker = soak_seconds() != 0 ? many_options : few_options,
 		.drain_ms = DRAIN_MS,
 		.oracle = { .messages_max = soak_seconds() != 0 ? MANY : FEW, .body_bytes_min = BODY_BYTES,
 		    .body_bytes_max = BODY_BYTES, .is_fifo = true },

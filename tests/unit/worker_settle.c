@@ -50,6 +50,16 @@ START_TEST(an_acknowledged_message_is_gone_and_a_second_ack_says_so_again)
 }
 END_TEST
 
+START_TEST(a_repeated_ack_waits_for_the_first_although_the_queue_is_gone)
+{
+	lease(1);
+	ck_assert_int_eq(engine_settle(engine, OP_ACK, "q", &got[0], 0, 0), OUTCOME_OK);
+	ck_assert_int_eq(engine_delete(engine, "q"), OUTCOME_OK);
+	ck_assert_int_eq(engine_settle(engine, OP_ACK, "q", &got[0], 0, 0), OUTCOME_OK);
+	ck_assert_uint_ne(((struct reply *)engine->reply)->lsn, 0);
+}
+END_TEST
+
 START_TEST(a_receipt_is_worthless_after_its_lease)
 {
 	lease(1);
@@ -227,6 +237,7 @@ suite(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, an_acknowledged_message_is_gone_and_a_second_ack_says_so_again);
+	tcase_add_test(tcase, a_repeated_ack_waits_for_the_first_although_the_queue_is_gone);
 	tcase_add_test(tcase, a_receipt_is_worthless_after_its_lease);
 	tcase_add_test(tcase, a_lease_is_over_at_its_time_even_before_the_timer_runs);
 	tcase_add_test(tcase, a_receipt_of_another_queue_is_refused);

@@ -88,6 +88,30 @@ shard_of(const struct world *world)
 
 /* --- the end of a performance --- */
 
+/* Names the first answer that is another. */
+static void
+wrong_answers(const char *what, const struct world_log *log)
+{
+	const struct world_log *reference = it.reference.log;
+	uint64_t at = 0;
+
+	while (at < log->used_bytes && at < reference->used_bytes) {
+		const struct reply *ours = (const struct reply *)(log->replies + at);
+		const struct reply *other = (const struct reply *)(reference->replies + at);
+
+		if (ours->header.bytes != other->header.bytes || memcmp(ours, other, ours->header.bytes) != 0) {
+			wrong("%s: request %" PRIu64 " was answered %s in %u bytes where the reference has request %" PRIu64
+			      " answered %s in %u bytes",
+			    what, ours->header.id, outcome_text(ours->header.op)->slug, ours->header.bytes, other->header.id,
+			    outcome_text(other->header.op)->slug, other->header.bytes);
+			return;
+		}
+		at += ours->header.bytes;
+	}
+	wrong("%s: %" PRIu64 " bytes of answers where the reference has %" PRIu64, what, log->used_bytes,
+	    reference->used_bytes);
+}
+
 static void
 compare_ends(const char *what, const struct world *world)
 {
@@ -97,7 +121,7 @@ compare_ends(const char *what, const struct world *world)
 	if (digest_of(world) != it.reference_digest)
 		wrong("%s: the shard does not end as in the reference", what);
 	else if (log->used_bytes != reference->used_bytes || memcmp(log->replies, reference->replies, log->used_bytes) != 0)
-		wrong("%s: the answers are not those of the reference", what);
+		wrong_answers(what, log);
 	else if (tail != shard_of(&it.reference)->root.stream_tail || tail > WORLD_STREAM_BYTES ||
 	    memcmp(world->stream_bytes + LSN_FIRST, it.reference.stream_bytes + LSN_FIRST, tail - LSN_FIRST) != 0)
 		wrong("%s: the records are not those of the reference", what);

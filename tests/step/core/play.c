@@ -119,12 +119,14 @@ engine_to_rest(struct play *play)
 		if (front_state(world, i, &epoch) != SLOT_DEAD && !(i == 0 && play->is_slow))
 			take_answers(play, i);
 	}
+	world->log->ends[play->runs] = world->log->used_bytes;
 }
 
 void
 play_run(struct play *play)
 {
 	play->runs++;
+	assert(play->runs < WORLD_RUNS_MAX);
 	if (is_past(play))
 		return;
 	play->world->log->runs_begun = play->runs;
@@ -422,8 +424,10 @@ const struct reply *
 play_reply(struct play *play, uint64_t id)
 {
 	const struct world_log *log = play->world->log;
+	/* In the past nothing is known of what came later, or a script would not do again what it did. */
+	uint64_t end = play->runs < play->resumed_run ? log->ends[play->runs] : log->used_bytes;
 
-	for (uint64_t at = 0; at < log->used_bytes;) {
+	for (uint64_t at = 0; at < end;) {
 		const struct reply *reply = (const struct reply *)(log->replies + at);
 
 		if (reply->header.id == id)

@@ -23,11 +23,13 @@
 #define WORLD_REQUEST_BYTES (1u << 18)
 #define WORLD_REPLY_BYTES REPLY_BYTES_MAX
 #define WORLD_LOG_BYTES (1u << 18)
+#define WORLD_RUNS_MAX 256
 
 /* What the other processes know: survives the worker, is copied with the world. */
 struct world_log {
 	uint64_t runs_begun;  /* requests of this many runs have been posted */
 	uint64_t used_bytes;  /* of replies, all that came after each run that is over */
+	uint64_t ends[WORLD_RUNS_MAX]; /* used_bytes after each run, [0]: 0 */
 	uint64_t is_stepped;  /* 1: the engine is running, step it */
 	uint64_t generation;  /* of cold starts, as persistd counts them */
 	uint64_t is_clean;    /* the last stop was a clean one */
