@@ -22,7 +22,7 @@ $(BUILD)/mutants/$(1)/$(2): tests/step/mutants/$(1).sed $(2)
 	@sed -f $$^ > $$@
 	@! cmp -s $(2) $$@ || { echo "mutant $(1) does not find what it changes in $(2)"; rm $$@; exit 1; }
 
-$(BUILD)/mutants/$(1)/%.o: %.c $(BUILD)/mutants/$(1)/$(2)
+$(BUILD)/mutants/$(1)/%.o: %.c $(BUILD)/mutants/$(1)/$(2) | $(DEPS_STAMP)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) -I$(BUILD)/mutants/$(1) $$(FLAGS) -g0 $(3) -c -o $$@ $$(if $$(filter $(2),$$<),$(BUILD)/mutants/$(1)/$(2),$$<)
 
