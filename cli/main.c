@@ -22,5 +22,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "chasqui: there is no verb %s; chasqui help lists them\n", argv[1]);
 		return CLI_USAGE;
 	}
+	for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0)
+			return verb_help(2, (char *[]){ "help", argv[1], NULL });
 	return verb->run(argc - 1, argv + 1);
 }

@@ -385,6 +385,28 @@ watch_heartbeat(const struct supervisor *supervisor, struct supervised *process)
 	}
 }
 
+/*
+ * Once a second.  A peer that closes the living incarnation of a frontd has given it up (workerd/fronts.h).  It sees that
+ * itself and ends; one that does not, because it is stopped or was taken over, is ended.
+ */
+static void
+watch_given_up(const struct supervisor *supervisor, const struct supervised *process)
+{
+	if (process->kind != ROLE_FRONT || process->state != PROCESS_LIVE || process->child.pid == 0)
+		return;
+	for (unsigned i = 0; i < supervisor->process_count; i++) {
+		const struct supervised *peer = &supervisor->processes[i];
+
+		if (peer->kind == ROLE_FRONT ||
+		    load_relaxed(&peer->stats.shared->closed_epoch[process->index]) < process->epoch)
+			continue;
+		diag(DIAG_WARNING, "%s, pid %d, was given up by %s: killing it", process->name, (int)process->child.pid,
+		    peer->name);
+		(void)kill(process->child.pid, SIGKILL); /* not waited for, so the number is still its own */
+		return;
+	}
+}
+
 /* --- stopping --- */
 
 static bool
@@ -584,6 +606,9 @@ begin(struct supervisor *supervisor)
 	uint64_t epoch;
 
 	store_relaxed(&shared->is_draining, 0);
+	/* Whatever ended those of our predecessor now, it was none of the signals that he wrote down before. */
+	for (uint32_t slot = 0; slot < SLOT_MAX; slot++)
+		store_relaxed(&shared->slot[slot].last_signal, 0);
 	registry_slot(&supervisor->registry, SLOT_SUPERVISOR, &state, &epoch);
 	store_relaxed(&shared->slot[SLOT_SUPERVISOR].pid, getpid());
 	store_relaxed(&shared->slot[SLOT_SUPERVISOR].started_ms, broker_ms(supervisor));
@@ -620,8 +645,10 @@ look(struct supervisor *supervisor)
 		supervisor->watched_ns = now_ns();
 	for (unsigned i = 0; i < supervisor->process_count; i++) {
 		look_at(supervisor, &supervisor->processes[i]);
-		if (is_watch)
+		if (is_watch) {
 			watch_heartbeat(supervisor, &supervisor->processes[i]);
+			watch_given_up(supervisor, &supervisor->processes[i]);
+		}
 	}
 	if (supervisor->reload_is_wanted && supervisor->drain == DRAIN_NONE && !one_is_starting(supervisor))
 		reload(supervisor);

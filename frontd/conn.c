@@ -10,7 +10,11 @@
 #include "frontd/send.h"
 #include "frontd/serve.h"
 
-#define DRAIN_BYTES_MAX (64u << 10)
+/*
+ * What is read and thrown away behind a refusal, for the linger time at most: the largest body that can be configured.  A
+ * client that writes all before it reads would lose its 413 to the reset that a close with unread bytes sends.
+ */
+#define DRAIN_BYTES_MAX (16u << 20)
 #define OPERATIONS_MAX 4 /* RECEIVE, SEND, two SHUTDOWN; CLOSE only when there is no other */
 
 struct conn *
@@ -156,8 +160,12 @@ conn_end_seen(struct frontd *frontd, struct conn *conn)
 	if (conn->state == CONN_CLOSING)
 		return;
 	if (conn->poll != NULL) {
-		/* A client that ended its side while parked is taken as gone: nothing else tells us that it went. */
-		conn_break(frontd, conn);
+		/*
+		 * A client that ended its side while parked is taken as gone: nothing else tells us that it went.  Should it
+		 * still listen, it gets the answers before the poll, and nothing for the poll.
+		 */
+		serve_end_poll(frontd, conn);
+		conn_finish(frontd, conn);
 	} else if (conn->state == CONN_LINGER) {
 		conn_set_state(frontd, conn, CONN_CLOSING);
 	} else {

@@ -41,7 +41,7 @@ struct exchange {
 	char *bytes;                 /* the answer: a block of ANSWER_ROOM_BYTES or, with heap_bytes, from malloc */
 	struct receipt *receipts;    /* RELEASING: owned */
 	uint64_t lsn;                /* HELD */
-	uint64_t since_ns;           /* the request was whole; CANCELLED: since when */
+	uint64_t since_ns;           /* the request was whole */
 	uint64_t ring_position;      /* CANCELLED: end of the cancel's frame */
 	uint32_t start, end;         /* what is to be sent of bytes */
 	uint32_t heap_bytes;         /* counted in frontd->memory_used; 0: bytes is a block */

@@ -95,6 +95,9 @@ drain_begin(struct frontd *frontd)
 			if (conn->poll != NULL) {
 				serve_end_poll(frontd, conn);
 				conn_finish(frontd, conn);
+			} else if (conn->state == CONN_HEAD || conn->state == CONN_BODY) {
+				/* Whole it would be refused all the same: a client that stalls must not hold up the stop. */
+				serve_refuse_outcome(frontd, conn, OUTCOME_SHUTTING_DOWN, "the request came only in part");
 			}
 			conn_receive(frontd, conn);
 		}

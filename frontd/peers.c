@@ -94,10 +94,16 @@ peers_unready(const struct frontd *frontd, enum outcome *outcome)
 		break;
 	}
 	for (uint32_t w = 0; w < frontd->shard_count; w++) {
-		if (!peers_is_down(frontd, w))
-			continue;
-		*outcome = OUTCOME_RECOVERING;
-		return "a shard is coming back";
+		const struct stats_shared *worker = frontd->role->peer[SLOT_WORKER(w)].shared;
+
+		if (peers_is_down(frontd, w)) {
+			*outcome = OUTCOME_RECOVERING;
+			return "a shard is coming back";
+		}
+		if (worker != NULL && load_relaxed(&worker->messages_used) >= frontd->role->geometry.shard.messages) {
+			*outcome = OUTCOME_SHARD_FULL;
+			return "a shard's table of messages is full";
+		}
 	}
 	return NULL;
 }

@@ -135,7 +135,6 @@ again_fill(struct frontd *frontd, struct exchange *exchange)
 		((struct receive_cancel_request *)frame)->reserved = 0;
 		submit_push(frontd, shard, frame, sizeof(struct receive_cancel_request), OP_RECEIVE_CANCEL, exchange_id(exchange));
 		exchange->ring_position = frontd->submits.links[shard].request.tail;
-		exchange->since_ns = frontd->now_ns;
 		exchange->state = EXCHANGE_CANCELLED;
 		return true;
 	default:
@@ -214,25 +213,25 @@ submit_release(struct frontd *frontd, struct exchange *exchange, const struct re
 }
 
 /*
- * The worker has consumed the cancel, and a second later every reply it had posted before has been taken: so no reply of
- * that exchange can come any more.
+ * Once the worker has consumed a cancel no reply of that exchange is written any more.  One written before may still have to
+ * be taken: its worker may be stopped or killed between showing the one and the other.  So each is kept for a second more.
  */
 static void
 submit_forget_cancelled(struct frontd *frontd, struct shard_link *link)
 {
-	while (link->cancelled != NULL) {
+	if (frontd->now_ns < link->consumed_ns + CANCELLED_KEEP_NS)
+		return;
+	while (link->cancelled != NULL && link->cancelled->ring_position <= link->consumed_position) {
 		struct exchange *exchange = link->cancelled;
 
-		if (frontd->now_ns < exchange->since_ns + CANCELLED_KEEP_NS)
-			return;
-		(void)ring_room(&link->request, link->request.size_bytes); /* reads the consumer's head */
-		if (link->request.head < exchange->ring_position)
-			return;
 		link->cancelled = exchange->shard_next;
 		if (link->cancelled == NULL)
 			link->cancelled_end = &link->cancelled;
 		exchange_free(frontd, exchange);
 	}
+	(void)ring_room(&link->request, link->request.size_bytes); /* reads the consumer's head */
+	link->consumed_position = link->request.head;
+	link->consumed_ns = frontd->now_ns;
 }
 
 void

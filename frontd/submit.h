@@ -32,6 +32,8 @@ struct shard_link {
 	struct exchange *again, **again_end;
 	struct exchange *held, *held_last; /* by lsn (await.c) */
 	struct exchange *cancelled, **cancelled_end;
+	uint64_t consumed_position;      /* how far the worker had read the requests */
+	uint64_t consumed_ns;            /* when we saw that */
 };
 
 struct submits {

@@ -99,6 +99,27 @@ fetches_attend(struct fetches *fetches)
 
 /* --- slots --- */
 
+/* It has its share of the slots already. */
+static bool
+front_is_busy(const struct fetches *fetches, const struct fetch_front *mine)
+{
+	uint32_t fronts = fetches->role->geometry.fronts, share = fronts < FETCH_SLOTS ? FETCH_SLOTS / fronts : 1;
+
+	return mine->in_work >= share;
+}
+
+static void
+slot_release(struct fetches *fetches, struct fetch_slot *slot)
+{
+	struct fetch_front *mine = &fetches->fronts[slot->front];
+
+	if (mine->epoch == slot->epoch) {
+		assert(mine->in_work > 0);
+		mine->in_work--;
+	}
+	slot->state = FETCH_FREE;
+}
+
 static struct fetch_slot *
 slot_free(struct fetches *fetches)
 {
@@ -168,7 +189,7 @@ slot_deliver(struct fetches *fetches, struct fetch_slot *slot)
 	uint32_t frame_bytes = (uint32_t)sizeof(struct fetch_reply) + bytes;
 
 	if (mine->epoch != slot->epoch || mine->is_broken) {
-		slot->state = FETCH_FREE;
+		slot_release(fetches, slot);
 		return true;
 	}
 	struct fetch_reply *reply = ring_reserve(&mine->body, frame_bytes);
@@ -184,7 +205,7 @@ slot_deliver(struct fetches *fetches, struct fetch_slot *slot)
 	park_fence();
 	if (park_wake(&fetches->role->waker[SLOT_FRONT(slot->front)]))
 		stat_add(&fetches->role->stats.shared->persist_wakes, 1);
-	slot->state = FETCH_FREE;
+	slot_release(fetches, slot);
 	return true;
 }
 
@@ -227,7 +248,7 @@ front_serve(struct fetches *fetches, uint32_t index, struct fetch_slot *slot)
 	struct frame_header header;
 	const void *frame;
 
-	if (mine->epoch == 0 || mine->is_broken)
+	if (mine->epoch == 0 || mine->is_broken || front_is_busy(fetches, mine))
 		return false;
 	switch (ring_peek(&mine->fetch, sizeof(struct fetch_request), &header, &frame)) {
 	case RING_EMPTY:
@@ -246,6 +267,7 @@ front_serve(struct fetches *fetches, uint32_t index, struct fetch_slot *slot)
 	slot->front = index;
 	slot->epoch = mine->epoch;
 	slot->state = FETCH_LOCATING;
+	mine->in_work++;
 	ring_skip(&mine->fetch, header.bytes);
 	ring_drop(&mine->fetch);
 	enum outcome outcome = request_check(fetches, &slot->request);
@@ -301,7 +323,7 @@ fetches_have_news(const struct fetches *fetches)
 
 		if (load_relaxed(&role->registry.shared->slot[SLOT_FRONT(i)].state_epoch) != mine->slot_word)
 			return true;
-		if (has_slot && mine->epoch != 0 && !mine->is_broken &&
+		if (has_slot && mine->epoch != 0 && !mine->is_broken && !front_is_busy(fetches, mine) &&
 		    load_acquire(&mine->front.shared->fetch.tail) != mine->fetch.head)
 			return true;
 	}

@@ -19,14 +19,18 @@
 #include "shm/ring.h"
 #include "shm/role.h"
 
-/* Reads at once.  Each may need FETCH_BYTES_MAX of memory, which is touched only as far as it is used. */
-#define FETCH_SLOTS 8
+/*
+ * Reads at once.  Each may need FETCH_BYTES_MAX of memory, which is touched only as far as it is used.  Every frontd has its
+ * share of them, so that one that is stopped, or takes none of its bodies, holds up no other.
+ */
+#define FETCH_SLOTS 16
 
 /* One frontd's rings; follows its slot in the registry. */
 struct fetch_front {
 	uint64_t slot_word;        /* as last looked at */
 	uint64_t epoch;            /* mapped; 0: none */
 	bool is_broken;            /* it wrote nonsense: not listened to any more */
+	uint32_t in_work;          /* slots that hold a request of this epoch */
 	struct front front;
 	struct ring fetch;
 	struct ring body;

@@ -3,7 +3,7 @@
  *
  * Happy path: loader_step() takes a batch from the reader and holds it in `pending` until a later batch says that it was
  * durable; then it goes into the index.  At the end pending holds what has to be rewritten.
- * Failure modes: a batch is missing (judge_end); a segment is missing (check_segments); ranges do not fit (ranges_fit).
+ * Failure modes: a batch is missing (judge_end); a segment or its header is missing (check_segments); ranges do not fit (ranges_fit).
  */
 #include "persistd/loader.h"
 
@@ -55,7 +55,28 @@ corrupt(struct loader *loader, uint64_t segment, uint64_t offset, uint64_t index
 	return LOADER_CORRUPT;
 }
 
-/* F6.  A store without segments and without `current` is new. */
+/*
+ * F5: the first segment of an epoch has its header before `current` says that it exists.  If that header is damaged, batches
+ * that its epoch made void would be taken for the end of the journal.  Its number, or 0.
+ */
+static uint64_t
+damaged_start(const struct loader *loader)
+{
+	const struct current_file *current = &loader->store->current;
+	uint64_t number = 0;
+
+	for (uint32_t i = 0; i < loader->catalog->count; i++) {
+		const struct segment_entry *entry = &loader->catalog->entries[i];
+
+		if (entry->is_begun && entry->header.epoch == current->epoch)
+			return 0;
+		if (!entry->is_begun && entry->number <= current->highest && number == 0)
+			number = entry->number;
+	}
+	return number;
+}
+
+/* F5 and F6.  A store without segments and without `current` is new. */
 static enum loader_step
 check_segments(struct loader *loader)
 {
@@ -69,6 +90,9 @@ check_segments(struct loader *loader)
 	}
 	if (!catalog_is_complete(loader->catalog, &loader->store->current, &number))
 		return corrupt(loader, number, 0, 0, "this segment has to exist and does not");
+	number = damaged_start(loader);
+	if (number != 0)
+		return corrupt(loader, number, 0, 0, "the header of a segment that was written to is damaged");
 	return LOADER_MORE;
 }
 

@@ -312,7 +312,8 @@ has_news(struct persist *persist)
 static void
 park(struct persist *persist)
 {
-	bool is_open = can_gather(persist);
+	/* Nothing under way: a batch waits for a segment that there is no space for, and fetches go on meanwhile. */
+	bool is_open = can_gather(persist) || disk_pending(persist->disk) == 0;
 
 	if (is_open)
 		park_begin(&persist->stats->parked, false);

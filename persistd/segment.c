@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "shm/diag.h"
@@ -239,7 +240,9 @@ change_over(struct segments *segments, struct batch *batch)
 	segments->retired_fd = segments->active.fd;
 	segments->active = next;
 	segments->opened++;
-	return catalog_append(segments->catalog, &header) == 0;
+	if (catalog_append(segments->catalog, &header) != 0)
+		abort(); /* no memory: half changed over nothing can go on; the successor begins an epoch */
+	return true;
 }
 
 bool

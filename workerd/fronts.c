@@ -155,9 +155,11 @@ front_poll(struct worker *worker, uint32_t front)
 	bool is_alive = state == SLOT_STARTING || state == SLOT_LIVE;
 
 	if (root->state == FRONT_OPEN) {
+		bool was_leaving = mine->is_leaving;
+
 		mine->is_leaving = !is_alive || epoch != root->epoch;
 		if (mine->is_leaving)
-			return true; /* the word is looked at again when this front is closed */
+			return !was_leaving; /* the word is looked at again when this front is closed */
 	} else if (epoch > root->epoch) {
 		front_welcome(worker, front, epoch, is_alive);
 	} else {
@@ -186,6 +188,21 @@ fronts_have_news(const struct worker *worker)
 			return true;
 	}
 	return false;
+}
+
+void
+fronts_disown(struct worker *worker)
+{
+	for (uint32_t front = 0; front < worker->shard.geometry.fronts; front++) {
+		enum slot_state state;
+		uint64_t epoch;
+
+		assert(!worker->fronts[front].is_attached);
+		registry_slot(&worker->role->registry, SLOT_FRONT(front), &state, &epoch);
+		/* Pairs with the supervisor's load_acquire; that we never looked at that region needs no ordering. */
+		if (state == SLOT_DEAD && load_relaxed(&worker->stats->closed_epoch[front]) < epoch)
+			store_release(&worker->stats->closed_epoch[front], epoch);
+	}
 }
 
 void

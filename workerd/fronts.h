@@ -33,6 +33,12 @@ void front_open(struct worker *worker, uint32_t front, uint64_t epoch);
 /* Everything posted is executed, or nothing more can be: begin to close.  A transaction. */
 void front_close(struct worker *worker, uint32_t front);
 
+/*
+ * While the shard is being loaded and no front is mapped: a frontd that died has nothing of ours, and its successor need not
+ * wait for us.
+ */
+void fronts_disown(struct worker *worker);
+
 /* At a warm start: map what the root says is open. */
 void fronts_resume(struct worker *worker);
 

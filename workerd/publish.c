@@ -100,6 +100,10 @@ publish_decide(struct worker *worker, const struct queue *queue, const struct pu
 	assert(needs->record_bytes <= TXN_RECORD_BYTES_MAX);
 	if (needs->body_bytes_max > config->max_message_bytes || stream_bytes > worker->stream.size_bytes)
 		return OUTCOME_TOO_LARGE;
+	/* Not `full`: it would not fit into the empty queue either, so trying again is no help. */
+	if ((config->max_bytes != 0 && needs->payload_bytes > config->max_bytes) ||
+	    (config->max_messages != 0 && needs->count > config->max_messages))
+		return OUTCOME_TOO_LARGE;
 	enum outcome outcome = journal_decide(worker);
 	if (outcome != OUTCOME_OK)
 		return outcome;

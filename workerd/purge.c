@@ -236,15 +236,19 @@ delete_slice(struct worker *worker, struct job *job)
 	struct shard *shard = &worker->shard;
 	uint32_t queue_idx = (uint32_t)job->subject;
 	const struct queue *queue = queue_at(shard, queue_idx);
+	bool has_waiters = queue->waiters.count > 0;
 
 	assert(job->kind == JOB_DELETE);
 	assert(queue->state == QUEUE_DELETING);
-	if (queue->waiters.count > 0) {
-		if (!receive_dismiss(worker, queue->waiters.head, OUTCOME_NO_QUEUE))
-			return false;
-	} else if (!append_fits(worker, removed_record_bytes(REMOVE_MAX))) {
+	if (has_waiters && receive_dismiss(worker, queue->waiters.head, OUTCOME_NO_QUEUE)) {
+		worker_commit(worker);
+		return true;
+	}
+	/* A frontd that takes no replies keeps the slot of the queue for a while, but not the room of its messages. */
+	bool has_messages = queue_message_count(queue) > 0;
+	if ((has_waiters && !has_messages) || !append_fits(worker, removed_record_bytes(REMOVE_MAX)))
 		return false;
-	} else if (queue_message_count(queue) > 0) {
+	if (has_messages) {
 		struct settled_record *record = removed_begin(worker, queue_idx);
 
 		delete_gather(shard, queue, record);

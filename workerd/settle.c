@@ -35,15 +35,17 @@ lease_of(const struct worker *worker, const struct settle *settle, const struct 
 	return msg->timer.due_ms > worker_now(worker) ? msg : NULL;
 }
 
+/* Of a queue that has gone since nothing is known but that the receipt was good. */
 static bool
-is_tombstone_of(const struct worker *worker, const struct receipt *receipt)
+is_tombstone_of(const struct worker *worker, const struct settle *settle, const struct receipt *receipt)
 {
 	const struct shard *shard = &worker->shard;
 
 	if (receipt->msg_idx >= shard->root->messages_high || receipt->token == 0)
 		return false;
 	const struct msg *msg = msg_at(shard, receipt->msg_idx);
-	return msg->state == MSG_FREE && (msg->flags & MSG_ACKED) && msg->token == receipt->token;
+	return msg->state == MSG_FREE && (msg->flags & MSG_ACKED) && msg->token == receipt->token &&
+	    (settle->queue_idx == NIL || msg->queue_idx == settle->queue_idx);
 }
 
 /* --- ACK --- */
@@ -210,7 +212,7 @@ settle_one(struct worker *worker, enum op op, struct settle *settle, const struc
 
 	assert(record->count < SETTLE_BATCH_MAX);
 	assert(applies[op] != NULL);
-	if (op == OP_ACK && is_tombstone_of(worker, receipt))
+	if (op == OP_ACK && is_tombstone_of(worker, settle, receipt))
 		return (struct settled){ .outcome = OUTCOME_OK };
 	enum outcome outcome = settle_decide(worker, op, settle, receipt, item);
 	if (outcome != OUTCOME_OK)

@@ -171,10 +171,11 @@ mirror_front(struct worker *worker, uint32_t front)
 		return false;
 	assert(mine->request.head == root->request_head);
 	assert(mine->reply.tail == root->reply_tail);
-	if (mine->has_requests)
-		ring_mirror_head(&mine->request, root->request_head);
+	/* The replies first: who sees that a request was consumed sees also what was answered before it. */
 	if (has_replies)
 		ring_mirror_tail(&mine->reply, root->reply_tail);
+	if (mine->has_requests)
+		ring_mirror_head(&mine->request, root->request_head);
 	mine->has_requests = false;
 	mine->has_replies = false;
 	return has_replies;
@@ -220,10 +221,28 @@ worker_mirror(struct worker *worker)
 
 /* --- the process --- */
 
+/* Broker time at a now_ns(), as this shard goes by it. */
 static uint64_t
-broker_ms(const struct worker *worker)
+broker_ms(const struct worker *worker, uint64_t at_ns)
 {
-	return clock_ms(now_ns(), worker->role->registry.shared->clock_offset_ns);
+	return clock_ms(at_ns, worker->role->registry.shared->clock_offset_ns) + worker->ahead_ms;
+}
+
+/*
+ * Time may not go back, but neither may it stand still: a machine that came up with its clock behind the last record (no
+ * battery, a wrong date before) would else end no lease, no delay and no wait until the clock has caught up.
+ */
+static void
+worker_set_clock(struct worker *worker)
+{
+	uint64_t now_ms = broker_ms(worker, now_ns()), last_ms = worker_now(worker);
+
+	assert(worker->ahead_ms == 0);
+	if (last_ms <= now_ms)
+		return;
+	worker->ahead_ms = last_ms - now_ms;
+	diag(DIAG_WARNING, "shard %u: the clock is %llu s behind the last record; its time goes on from there",
+	    worker->index, (unsigned long long)(worker->ahead_ms / 1000));
 }
 
 /* One syscall a sleep: the eventfd is watched edge-triggered and never read. */
@@ -241,7 +260,7 @@ sleep_ns(struct worker *worker, int epoll_fd, uint64_t ns)
 static uint64_t
 sleep_allowed_ns(const struct worker *worker)
 {
-	uint64_t due_ms = worker_next_ms(worker), now_ms = broker_ms(worker);
+	uint64_t due_ms = worker_next_ms(worker), now_ms = broker_ms(worker, now_ns());
 	uint64_t ms = due_ms <= now_ms ? 0 : due_ms - now_ms;
 
 	/* What is due and cannot be done for want of room is no reason to spin. */
@@ -281,11 +300,14 @@ worker_start_cold(struct worker *worker, int epoll_fd)
 	enum replay_step step;
 
 	while (load_relaxed(&worker->shard.shared->state) == SHARD_CORRUPT && !recover_may_reload(worker) &&
-	    !load_relaxed(&worker->stop))
+	    !load_relaxed(&worker->stop)) {
+		fronts_disown(worker);
 		worker_pause(worker, epoll_fd, REPLAY_WAIT_NS);
+	}
 	store_relaxed(&worker->stats->phase, PHASE_REPLAY);
 	replay_begin(worker);
 	while ((step = replay_step(worker, REPLAY_FRAMES_MAX)) != REPLAY_DONE && !load_relaxed(&worker->stop)) {
+		fronts_disown(worker);
 		if (step == REPLAY_WAITS)
 			worker_pause(worker, epoll_fd, REPLAY_WAIT_NS);
 	}
@@ -322,6 +344,7 @@ worker_start(struct worker *worker, int epoll_fd)
 	}
 	if (load_relaxed(&worker->shard.shared->state) != SHARD_READY)
 		return; /* stopped before the journal was read */
+	worker_set_clock(worker);
 	worker->durable_lsn = load_acquire(&worker->durable.shared->shard[worker->index].lsn);
 	/* A predecessor may have died before it showed or signalled what it had committed. */
 	worker_mirror(worker);
@@ -346,7 +369,7 @@ worker_loop(struct worker *worker, int epoll_fd)
 		uint64_t turn_ns = now_ns();
 
 		store_relaxed(&worker->stats->heartbeat_ns, turn_ns);
-		if (worker_turn(worker, clock_ms(turn_ns, worker->role->registry.shared->clock_offset_ns)))
+		if (worker_turn(worker, broker_ms(worker, turn_ns)))
 			continue;
 		if (role_is_draining(worker->role)) {
 			store_relaxed(&worker->stats->phase, worker_is_drained(worker) ? PHASE_DRAINED : PHASE_SERVING);

@@ -62,6 +62,7 @@ struct worker {
 	uint32_t index;
 	struct worker_front fronts[FRONT_MAX];
 	struct replay replay;
+	uint64_t ahead_ms;       /* of the registry's clock, which is behind the shard's last record; mostly 0 */
 	uint64_t durable_lsn;    /* as last read */
 	uint64_t random;         /* state of the jitter's generator, not 0 */
 	uint64_t mirrored_tail;  /* of the stream, as last shown */

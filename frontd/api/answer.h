@@ -24,6 +24,7 @@
 #define ANSWER_HEAD_BYTES 768u  /* of it for the head, unless answer_head_room() asks for more */
 
 #define ANSWER_JSON "application/json"
+#define ANSWER_RAW "application/octet-stream" /* of a message that says no type, and what asks for a raw one */
 #define ANSWER_PROBLEM "application/problem+json"
 
 struct answer {

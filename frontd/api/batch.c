@@ -158,6 +158,16 @@ take_json(struct api_call *call)
 	return true;
 }
 
+/* Nothing but blanks, or the CR of an empty CRLF line. */
+static bool
+is_blank(struct http_slice line)
+{
+	for (size_t i = 0; i < line.len; i++)
+		if (line.ptr[i] != ' ' && line.ptr[i] != '\t' && line.ptr[i] != '\r')
+			return false;
+	return true;
+}
+
 /* All lines are kept in one array, so that the strings live as long as the call. */
 static bool
 take_ndjson(struct api_call *call)
@@ -165,15 +175,15 @@ take_ndjson(struct api_call *call)
 	struct http_slice rest = call->body;
 
 	call->json = json_array();
-	while (rest.len > 0) {
+	for (unsigned number = 1; rest.len > 0; number++) {
 		const char *end = memchr(rest.ptr, '\n', rest.len);
 		struct http_slice line = { rest.ptr, end == NULL ? rest.len : (size_t)(end - rest.ptr) };
 
 		rest.ptr += line.len + (end != NULL);
 		rest.len -= line.len + (end != NULL);
-		if (line.len == 0 || (line.len == 1 && line.ptr[0] == '\r'))
+		if (is_blank(line))
 			continue;
-		json_t *json = json_parse_object(call, line);
+		json_t *json = json_parse_object(call, line, number);
 		if (json == NULL)
 			return false;
 		json_array_append_new(call->json, json);

@@ -149,10 +149,14 @@ take_time(struct api_call *call, const struct http_field *field)
 	struct publish_plan *plan = &call->publish;
 
 	if (http_slice_is_word(field->name, "mq-delay")) {
+		if (plan->delay_ms != DELAY_DEFAULT)
+			return api_refuse(call, OUTCOME_BAD_HEADER, "Mq-Delay is given twice");
 		if (!duration_parse(field->value, &plan->delay_ms) || plan->delay_ms > DELAY_MS_MAX)
 			return api_refuse(call, OUTCOME_BAD_HEADER, "Mq-Delay is a duration such as 250ms, 30s or 7d, "
 			    "at most ten years");
 	} else if (http_slice_is_word(field->name, "mq-not-before")) {
+		if (plan->not_before_ms != 0)
+			return api_refuse(call, OUTCOME_BAD_HEADER, "Mq-Not-Before is given twice");
 		if (!rfc3339_parse(field->value, &plan->not_before_ms) ||
 		    plan->not_before_ms > call->world->now_ms + DELAY_MS_MAX)
 			return api_refuse(call, OUTCOME_BAD_HEADER, "Mq-Not-Before is a time such as 2026-01-31T08:15:00Z, "

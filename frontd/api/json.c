@@ -32,22 +32,23 @@ depth_is_fine(struct http_slice text)
 }
 
 json_t *
-json_parse_object(struct api_call *call, struct http_slice text)
+json_parse_object(struct api_call *call, struct http_slice text, unsigned line)
 {
 	json_error_t error;
 
 	if (!depth_is_fine(text)) {
-		api_refuse(call, OUTCOME_BAD_JSON, "nested deeper than %d", JSON_DEPTH_MAX);
+		api_refuse(call, OUTCOME_BAD_JSON, "line %u: nested deeper than %d", line, JSON_DEPTH_MAX);
 		return NULL;
 	}
 	json_t *json = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
 	if (json == NULL) {
-		api_refuse(call, OUTCOME_BAD_JSON, "line %d, column %d: %s", error.line, error.column, error.text);
+		api_refuse(call, OUTCOME_BAD_JSON, "line %u, column %d: %s", (unsigned)error.line + line - 1, error.column,
+		    error.text);
 		return NULL;
 	}
 	if (!json_is_object(json)) {
 		json_decref(json);
-		api_refuse(call, OUTCOME_BAD_JSON, "an object is wanted");
+		api_refuse(call, OUTCOME_BAD_JSON, "line %u: an object is wanted", line);
 		return NULL;
 	}
 	return json;
@@ -56,7 +57,7 @@ json_parse_object(struct api_call *call, struct http_slice text)
 bool
 json_take_body(struct api_call *call)
 {
-	call->json = call->body.len == 0 ? json_object() : json_parse_object(call, call->body);
+	call->json = call->body.len == 0 ? json_object() : json_parse_object(call, call->body, 1);
 	return call->json != NULL;
 }
 

@@ -36,8 +36,8 @@ struct json_rule {
 	enum json_seen seen;   /* out */
 };
 
-/* Parse text as one JSON object.  NULL: call->problem.  The caller owns it. */
-json_t *json_parse_object(struct api_call *call, struct http_slice text);
+/* Parse text, which begins with this line of the body, as one JSON object.  NULL: call->problem.  The caller owns it. */
+json_t *json_parse_object(struct api_call *call, struct http_slice text, unsigned line);
 
 /* The body of the call into call->json; an absent body is {}. */
 bool json_take_body(struct api_call *call);

@@ -110,7 +110,7 @@ media_quality(const struct http_request *request, const char *type)
 {
 	unsigned quality;
 
-	if (request->known[HTTP_ACCEPT].ptr == NULL)
+	if (request->known[HTTP_ACCEPT].len == 0) /* some send it empty and mean none */
 		return 1000;
 	best_cover(request, type, &quality);
 	return quality;

@@ -12,7 +12,7 @@
 /* Is a Content-Type this media type ("application/json"), whatever its parameters? */
 bool media_is(struct http_slice content_type, const char *type);
 
-/* How welcome a media type is by all Accept fields together: 0 (not at all) to 1000; 1000 without Accept. */
+/* How welcome a media type is by all Accept fields together: 0 (not at all) to 1000; 1000 without Accept, or when it is empty. */
 unsigned media_quality(const struct http_request *request, const char *type);
 
 /* Is it named in Accept in full, not by a wildcard, and not refused? */

@@ -34,7 +34,10 @@ take_backoff(struct api_call *call, json_t *object)
 			plan->fields |= fields[i];
 	plan->config.backoff_type = (uint8_t)type;
 	plan->config.backoff_jitter_ppm = (uint32_t)jitter;
-	if (call->memo.route->op == OP_QUEUE_PUT && plan->config.backoff_min_ms > plan->config.backoff_max_ms)
+	/* A patch of one of them is checked by the worker, against the other. */
+	bool are_both_known = call->memo.route->op == OP_QUEUE_PUT ||
+	    (rules[1].seen != JSON_ABSENT && rules[2].seen != JSON_ABSENT);
+	if (are_both_known && plan->config.backoff_min_ms > plan->config.backoff_max_ms)
 		return api_refuse(call, OUTCOME_BAD_FIELD, "backoff.min is larger than backoff.max");
 	return true;
 }
@@ -132,6 +135,8 @@ take_conditions(struct api_call *call)
 	if (match.ptr != NULL) {
 		if (http_slice_is(match, "*"))
 			return api_refuse(call, OUTCOME_NOT_SUPPORTED, "If-Match: * on PUT; give the ETag");
+		if (memchr(match.ptr, ',', match.len) != NULL)
+			return api_refuse(call, OUTCOME_NOT_SUPPORTED, "If-Match: a list; give one ETag");
 		/* A tag that we never gave out matches nothing; 0 is none of ours. */
 		if (!etag_parse(match, &plan->etag))
 			plan->etag = 0;
@@ -160,6 +165,10 @@ queue_get_plan(struct api_call *call)
 	struct http_slice none = call->request->known[HTTP_IF_NONE_MATCH];
 
 	call->frame_bytes = sizeof(struct queue_request);
+	if (none.len > 2 && memcmp(none.ptr, "W/", 2) == 0) { /* a proxy that compressed made it weak, which is enough here */
+		none.ptr += 2;
+		none.len -= 2;
+	}
 	if (none.ptr != NULL && !etag_parse(none, &call->memo.etag))
 		call->memo.etag = 0;
 	return api_take_queue(call, 2);

@@ -203,7 +203,7 @@ answer_raw(const struct api_memo *memo, const struct receive_reply *reply, const
 	delivery_receipt(delivery, receipt);
 	answer_head_room(answer, ANSWER_HEAD_BYTES + delivery->attributes_bytes * 2);
 	answer_put_bytes(answer, bytes + delivery->attributes_bytes, delivery->body_bytes);
-	answer_head_typed(answer, 200, content_type.ptr != NULL ? content_type : HTTP_LITERAL("application/octet-stream"));
+	answer_head_typed(answer, 200, content_type.ptr != NULL ? content_type : HTTP_LITERAL(ANSWER_RAW));
 	http_write_field(&answer->head, "Mq-Message-Id", (struct http_slice){ id, sizeof(id) });
 	http_write_field(&answer->head, "Mq-Receipt", (struct http_slice){ receipt, sizeof(receipt) });
 	http_write_field_number(&answer->head, "Mq-Delivery-Count", delivery->delivery_count);

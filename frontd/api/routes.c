@@ -140,11 +140,21 @@ params_check(struct api_call *call)
 	return true;
 }
 
+/* The raw form is for those who name it and like it no less than JSON; where both are named alike, JSON it is. */
+static bool
+wants_raw(const struct http_request *request)
+{
+	unsigned raw = media_quality(request, ANSWER_RAW), json = media_quality(request, ANSWER_JSON);
+
+	if (!media_is_named(request, ANSWER_RAW))
+		return false;
+	return raw > json || (raw == json && !media_is_named(request, ANSWER_JSON));
+}
+
 static bool
 accept_check(struct api_call *call)
 {
-	if (call->memo.route->op == OP_RECEIVE && media_is_named(call->request, "application/octet-stream") &&
-	    !media_is_named(call->request, ANSWER_JSON)) {
+	if (call->memo.route->op == OP_RECEIVE && wants_raw(call->request)) {
 		call->memo.wants_raw = true;
 		return true;
 	}

@@ -7,6 +7,9 @@
 #include "frontd/api/ids.h"
 #include "frontd/api/json.h"
 
+/* Longest `reason` of a nack.  Checked and let go: it will be kept as the dead_reason of dead letters, once there are any. */
+#define REASON_BYTES_MAX 1024u
+
 /* Reads the fields that go with the operation; `receipts` is NULL where there are none in the body. */
 static bool
 take_fields(struct api_call *call, json_t **receipts)
@@ -14,6 +17,7 @@ take_fields(struct api_call *call, json_t **receipts)
 	enum op op = call->memo.route->op;
 	struct settle_plan *plan = &call->settle;
 	uint64_t mode = NACK_RELEASE;
+	struct http_slice reason = { .ptr = NULL };
 	struct json_rule rules[4], *lease = NULL;
 	size_t count = 0;
 
@@ -29,12 +33,14 @@ take_fields(struct api_call *call, json_t **receipts)
 			.number = &mode };
 		rules[count++] = (struct json_rule){ "delay", .kind = JSON_RULE_DURATION, .max = DELAY_MS_MAX,
 			.number = &plan->lease_ms };
-		rules[count++] = (struct json_rule){ "reason", .kind = JSON_RULE_LATER };
+		rules[count++] = (struct json_rule){ "reason", .kind = JSON_RULE_TEXT, .text = &reason };
 	}
 	if (!json_take_body(call) || !json_take(call, call->json, rules, count, ""))
 		return false;
 	if (lease != NULL && lease->seen != JSON_GIVEN)
 		return api_refuse(call, OUTCOME_BAD_FIELD, "lease: must be given, such as \"30s\"");
+	if (reason.len > REASON_BYTES_MAX)
+		return api_refuse(call, OUTCOME_BAD_FIELD, "reason: is longer than 1024 bytes");
 	if (mode > NACK_FAIL)
 		return api_refuse(call, OUTCOME_NOT_SUPPORTED, "mode \"dead\"");
 	plan->mode = (enum nack_mode)mode;

@@ -74,6 +74,7 @@ shard_digest(const struct shard *shard)
 	for (uint32_t at = root->messages_free.head; at != NIL; at = shard->msgs[at].link.next) {
 		digest = mix(digest, (uint64_t)at << 8 | shard->msgs[at].flags);
 		digest = mix(digest, shard->msgs[at].token);
+		digest = mix(digest, shard->msgs[at].queue_idx);
 	}
 	return digest;
 }

@@ -59,12 +59,12 @@ msg_take(struct shard *shard, uint32_t idx, const struct msg_birth *birth)
 	msg->enqueued_ms = birth->time_ms;
 	msg->since_ms = birth->time_ms;
 	msg->first_delivered_ms = 0;
-	msg->queue_idx = birth->queue_idx;
 	msg->attributes_bytes = birth->attributes_bytes;
 	msg->body_bytes = birth->body_bytes;
 	msg->fail_count = 0;
 	msg->acquire_count = 0;
 	/* Logged: these a tombstone needs, should the transaction be undone. */
+	txn_set(&shard->txn, &msg->queue_idx, birth->queue_idx);
 	txn_set(&shard->txn, &msg->token, 0);
 	txn_set(&shard->txn, &msg->flags, 0);
 	txn_set(&shard->txn, &msg->state, state);

@@ -6,8 +6,8 @@
  *           ^                                                      |
  *           +------------------------------------------------------+  msg_free()
  *
- * A slot that was freed by an acknowledgement is a tombstone: it keeps its token, so that a repeated acknowledgement is
- * recognised, until the slot is taken again.  Free slots are taken in the order they were freed, and only when
+ * A slot that was freed by an acknowledgement is a tombstone: it keeps its token and queue, so that a repeated acknowledgement
+ * is recognised, until the slot is taken again.  Free slots are taken in the order they were freed, and only when
  * TOMBSTONES_MIN of them have gathered or no fresh slot is left, so a tombstone lives for a while even under load.
  *
  * Invariants (shard_check):

@@ -6,8 +6,8 @@
  *
  * What may be written plainly, outside the undo log:
  *  - words of struct shard_shared that say so below;
- *  - the fields of a FREE slot but its link, state, token and flags: they are reachable (free list, tombstones); the rest of a
- *    free slot means nothing, so what a killed transaction left there means nothing either.
+ *  - the fields of a FREE slot but its link, state, token, flags and queue: they are reachable (free list, tombstones); the rest
+ *    of a free slot means nothing, so what a killed transaction left there means nothing either.
  * A slot at or above its table's high-water mark means nothing and is not touched: memory is paid for as it is used.
  *
  * Links are indices into typed tables; nothing here is a pointer.

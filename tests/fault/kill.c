@@ -144,7 +144,7 @@ START_TEST(a_lease_outlives_the_worker_and_the_journal_writer)
 
 	broker_up(&broker, NULL);
 	client_open(&client, broker.port);
-	client_queue(&client, "q", "{}");
+	client_queue(&client, "q", "{\"lease\":\"1h\"}");
 	client_publish(&client, "q", "x");
 	expect_status(client_ask(&client, "POST /v1/queues/q/messages", "Mq-Delay: 1h\r\n", "late"), 201);
 	answer = client_receive(&client, "q", "{}");

@@ -11,6 +11,8 @@
 
 #include "tests/harness/client.h"
 #include "tests/harness/deadline.h"
+#include "tests/harness/load.h"
+#include "tests/harness/oracle.h"
 #include "tests/harness/unit.h"
 #include "tests/harness/volume.h"
 
@@ -61,6 +63,53 @@ START_TEST(on_a_frozen_disk_nothing_that_must_last_is_answered)
 	for (unsigned i = 0; i < 4; i++)
 		client_close(&held[i]);
 	client_close(&client);
+	broker_stop(&broker);
+	volume_end(&broker);
+	broker_free(&broker);
+}
+END_TEST
+
+/*
+ * Leases end, a worker dies and consumers come again while nothing can be written; whatever was answered has to hold when
+ * the disk goes on.
+ */
+START_TEST(a_disk_that_stalls_for_longer_than_the_leases_breaks_no_promise)
+{
+	static const char *const options[] = { "server.processes=2", "worker.shards=2", NULL };
+	struct oracle_options oracle_options = { .seed = 7, .messages_max = 100000, .body_bytes_min = 64,
+		.body_bytes_max = 2000 };
+	struct load_options load_options = { .queue = "q", .publishers = 16, .consumers = 4, .batch = 1, .receive_max = 20,
+		.lease = "500ms", .wait = "1s" };
+	struct oracle *oracle;
+	struct broker broker;
+	struct client client;
+	struct load *load;
+
+	broker_init(&broker, options);
+	if (!volume_ext4(&broker, 300 * MIB)) {
+		broker_free(&broker);
+		return;
+	}
+	broker_start(&broker);
+	client_open(&client, broker.port);
+	client_queue(&client, "q", "{\"backoff\":{\"max\":\"0s\"},\"max_deliveries\":1000}");
+	client_close(&client);
+	load_options.port = broker.port;
+	oracle = oracle_new(&oracle_options);
+	load = load_open(&load_options, oracle);
+	for (unsigned round = 0; round < 2; round++) {
+		load_run(load, 300);
+		volume_freeze(&broker);
+		load_run(load, 700);
+		broker_wait_live(&broker, SLOT_WORKER(round), broker_kill(&broker, SLOT_WORKER(round)));
+		load_run(load, 700);
+		volume_thaw(&broker);
+	}
+	ck_assert_msg(load_drain(load, TEST_SECONDS * 500), "%s", oracle_verdict(oracle));
+	ck_assert_str_eq(oracle_verdict(oracle), "");
+	ck_assert_uint_gt(oracle_counts(oracle).acknowledged, 100);
+	load_close(load);
+	oracle_free(oracle);
 	broker_stop(&broker);
 	volume_end(&broker);
 	broker_free(&broker);
@@ -191,6 +240,7 @@ suite(void)
 
 	tcase_set_timeout(tcase, TEST_SECONDS);
 	tcase_add_test(tcase, on_a_frozen_disk_nothing_that_must_last_is_answered);
+	tcase_add_test(tcase, a_disk_that_stalls_for_longer_than_the_leases_breaks_no_promise);
 	tcase_add_test(tcase, strace_shows_no_answer_before_the_write_has_returned);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -3,6 +3,8 @@
  */
 #include <signal.h>
 
+#include "shm/atomic.h"
+#include "shm/stats.h"
 #include "tests/harness/client.h"
 #include "tests/harness/deadline.h"
 #include "tests/harness/trial.h"
@@ -135,6 +137,70 @@ START_TEST(a_cold_start_ends_leases_and_keeps_counts_and_configuration)
 }
 END_TEST
 
+START_TEST(time_goes_on_when_the_clock_is_behind_the_journal)
+{
+	struct response *answer;
+	struct registry registry;
+	struct broker broker;
+	struct client client;
+
+	broker_up(&broker, NULL);
+	/* This boot has a wrong date; the next one's is right, or the other way round. */
+	ck_assert_int_eq(registry_attach(&registry, broker.instance, NULL, REGION_READ_WRITE), 0);
+	registry.shared->clock_offset_ns += 86400ll * 1000000000;
+	registry_detach(&registry);
+	client_open(&client, broker.port);
+	client_queue(&client, "q", "{\"lease\":\"300ms\"}");
+	client_publish(&client, "q", "of tomorrow");
+	client_close(&client);
+	broker_kill_all(&broker);
+	broker_wipe(&broker);
+	broker_start(&broker);
+	client_open(&client, broker.port);
+	expect_status(client_ask(&client, "POST /v1/queues/q/messages", "Mq-Delay: 100ms\r\n", "late"), 201);
+	answer = client_receive(&client, "q", "{}");
+	ck_assert_str_eq(response_text(answer, "messages.0.body"), "of tomorrow");
+	answer = client_receive(&client, "q", "{\"wait\":\"10s\",\"lease\":\"1h\"}");
+	expect_status(answer, 200);
+	ck_assert_str_eq(response_text(answer, "messages.0.body"), "late");
+	answer = client_receive(&client, "q", "{\"wait\":\"10s\"}");
+	ck_assert_str_eq(response_text(answer, "messages.0.body"), "of tomorrow");
+	ck_assert_int_eq(response_number(answer, "messages.0.delivery_count"), 2);
+	/* A worker that comes back keeps the time it had. */
+	uint64_t epoch = broker_kill(&broker, SLOT_WORKER(0));
+	broker_wait_live(&broker, SLOT_WORKER(0), epoch);
+	expect_status(client_receive(&client, "q", "{\"wait\":\"100ms\"}"), 204);
+	client_close(&client);
+	broker_free(&broker);
+}
+END_TEST
+
+START_TEST(a_frontd_that_was_given_up_and_does_not_see_it_is_ended)
+{
+	struct region_identity store;
+	struct registry registry;
+	struct broker broker;
+	struct client client;
+	struct stats stats;
+
+	broker_up(&broker, NULL);
+	struct broker_role role = broker_role(&broker, SLOT_FRONT(0));
+	ck_assert_int_eq(registry_attach(&registry, broker.instance, NULL, REGION_READ_ONLY), 0);
+	store = registry_identity(&registry);
+	ck_assert_int_eq(stats_attach(&stats, broker.instance, SLOT_WORKER(0), &store, REGION_READ_WRITE), 0);
+	broker_signal(&broker, SLOT_FRONT(0), SIGSTOP);
+	store_release(&stats.shared->closed_epoch[0], role.epoch); /* as its worker does when it posts nonsense */
+	broker_wait_live(&broker, SLOT_FRONT(0), role.epoch);
+	broker_wait_log(&broker, "was given up by workerd.0");
+	client_open(&client, broker.port);
+	client_queue(&client, "q", "{}");
+	client_close(&client);
+	stats_detach(&stats);
+	registry_detach(&registry);
+	broker_free(&broker);
+}
+END_TEST
+
 START_TEST(the_death_of_the_supervisor_ends_all_and_a_new_one_starts_warm)
 {
 	struct trial_options options = { .broker = two_of_each, .load = { .publishers = 8, .consumers = 2 } };
@@ -190,6 +256,8 @@ suite(void)
 	tcase_add_test(tcase, a_backlog_is_all_there_and_in_order_after_a_cold_start);
 	tcase_add_test(tcase, warm_leases_and_delays_stand_and_memory_queues_too);
 	tcase_add_test(tcase, a_cold_start_ends_leases_and_keeps_counts_and_configuration);
+	tcase_add_test(tcase, time_goes_on_when_the_clock_is_behind_the_journal);
+	tcase_add_test(tcase, a_frontd_that_was_given_up_and_does_not_see_it_is_ended);
 	tcase_add_test(tcase, the_death_of_the_supervisor_ends_all_and_a_new_one_starts_warm);
 	tcase_add_test(tcase, a_kill_during_the_cold_start_is_only_a_cold_start_more);
 	suite_add_tcase(suite, tcase);

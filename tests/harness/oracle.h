@@ -8,7 +8,8 @@
  *  O1  a message whose publish was answered 201 or 202 is delivered and acknowledged in the end
  *  O2  no message is delivered by a receive that was sent after its acknowledgement had succeeded
  *  O3  each body arrives as it was sent
- *  O4  delivery_count never goes down
+ *  O4  delivery_count never goes down (of receives of which one was sent after the other's answer: answers on two
+ *      connections may overtake each other)
  *  O5  of two receipts of one message only one is ever acknowledged
  *  O6  what was refused with a 4xx is never delivered
  *  O7  FIFO, where the test promises one consumer and no lost lease: the messages of one publishing connection come in order

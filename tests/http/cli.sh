@@ -45,6 +45,7 @@ expect 78 "auth.mode" up -o instance.name="$name"
 expect 78 "only loopback" up -c conf/chasqui.ini -o server.listen=0.0.0.0:0
 expect 2 "usage" up --nonsense
 expect 0 "server.listen" help options
+expect 0 "usage: chasqui queue ls" queue ls --help
 
 start
 expect 0 "workerd .* live " status -i "$name"

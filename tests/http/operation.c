@@ -50,6 +50,37 @@ START_TEST(a_broker_says_that_it_lives_and_is_ready)
 }
 END_TEST
 
+START_TEST(a_broker_is_not_ready_while_a_shard_is_full)
+{
+	static const char lines_type[] = "Content-Type: application/x-ndjson\r\n";
+	char batch[16 * 512 + 1] = "";
+	struct client client;
+	struct broker broker;
+
+	for (unsigned i = 0; i < 512; i++)
+		strcat(batch + i * 14, "{\"body\":\"xy\"}\n");
+	broker_up(&broker, (const char *const[]){ "worker.messages=1024", NULL });
+	client_open(&client, broker.port);
+	client_queue(&client, "q", "{}");
+	expect_status(client_ask(&client, "POST /v1/queues/q/messages", lines_type, batch), 200);
+	expect_status(client_do(&client, "GET /readyz"), 200);
+	expect_status(client_ask(&client, "POST /v1/queues/q/messages", lines_type, batch), 200);
+	expect_problem(client_ask(&client, "POST /v1/queues/q/messages", NULL, "x"), 503, "shard-full");
+
+	/* What the front knows of it is a mirror, a moment behind. */
+	uint64_t deadline_ms = deadline_in(CLIENT_TIMEOUT_MS);
+	while (client_do(&client, "GET /readyz")->status == 200)
+		ck_assert(deadline_pause(deadline_ms));
+	expect_problem(client_do(&client, "GET /readyz"), 503, "shard-full");
+	expect_status(client_json(&client, "{}", "POST /v1/queues/q:purge"), 200);
+	while (client_do(&client, "GET /readyz")->status != 200)
+		ck_assert(deadline_pause(deadline_ms));
+	client_publish(&client, "q", "x");
+	client_close(&client);
+	broker_free(&broker);
+}
+END_TEST
+
 START_TEST(status_shows_every_process)
 {
 	static const char *const options[] = { "server.processes=2", "worker.shards=3", NULL };
@@ -287,6 +318,42 @@ START_TEST(a_stop_ends_long_polls_and_connections)
 	client_expect_close(&client);
 	client_close(&client);
 	client_close(&poll);
+	broker_free(&broker);
+}
+END_TEST
+
+START_TEST(a_stop_does_not_wait_for_requests_that_are_half_there)
+{
+	static const char *const halves[] = {
+		"POST /v1/queues/q/mess",
+		"POST /v1/queues/q/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nabc",
+		"POST /v1/queues/q/messages HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+	};
+	struct client clients[3], other;
+	struct broker broker;
+
+	broker_up(&broker, (const char *const[]){ "server.body_timeout=1h", "server.head_timeout=1h", NULL });
+	client_open(&other, broker.port);
+	client_queue(&other, "q", "{}");
+	int64_t received = response_number(client_do(&other, "GET /v1/stats"), "frontd.bytes_received");
+	for (unsigned i = 0; i < 3; i++) {
+		client_open(&clients[i], broker.port);
+		client_text(&clients[i], "%s", halves[i]);
+		received += (int64_t)strlen(halves[i]);
+	}
+	uint64_t deadline_ms = deadline_in(CLIENT_TIMEOUT_MS);
+	while (response_number(client_do(&other, "GET /v1/stats"), "frontd.bytes_received") < received)
+		ck_assert(deadline_pause(deadline_ms));
+	broker_stop(&broker);
+	for (unsigned i = 0; i < 3; i++) {
+		expect_problem(client_answer(&clients[i]), 503, "shutting-down");
+		client_close(&clients[i]);
+	}
+	client_close(&other);
+
+	char *log = broker_log(&broker);
+	ck_assert_ptr_null(strstr(log, "connections still open"));
+	free(log);
 	broker_free(&broker);
 }
 END_TEST
@@ -558,6 +625,7 @@ suite(void)
 
 	tcase_set_timeout(tcase, TEST_SECONDS);
 	tcase_add_test(tcase, a_broker_says_that_it_lives_and_is_ready);
+	tcase_add_test(tcase, a_broker_is_not_ready_while_a_shard_is_full);
 	tcase_add_test(tcase, status_shows_every_process);
 	tcase_add_test(tcase, status_shows_a_process_that_was_replaced);
 	tcase_add_test(tcase, stats_count_what_was_done);
@@ -565,6 +633,7 @@ suite(void)
 	tcase_add_test(tcase, down_stops_the_broker_and_leaves_no_shared_memory);
 	tcase_add_test(tcase, what_was_there_is_there_after_a_clean_stop_leases_too);
 	tcase_add_test(tcase, a_stop_ends_long_polls_and_connections);
+	tcase_add_test(tcase, a_stop_does_not_wait_for_requests_that_are_half_there);
 	tcase_add_test(tcase, two_instances_live_side_by_side);
 	tcase_add_test(tcase, other_addresses_than_loopback_are_refused_without_users);
 	tcase_add_test(tcase, options_that_make_no_sense_are_refused_by_name);

@@ -110,6 +110,19 @@ START_TEST(a_client_that_ends_its_side_still_gets_its_answer)
 }
 END_TEST
 
+START_TEST(a_client_that_ends_its_side_behind_a_long_poll_gets_the_answers_before_it)
+{
+	client_queue(client, "behind", "{}");
+	client_queue(client, "silent", "{}");
+	client_text(client, "POST /v1/queues/behind/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\none"
+	    "POST /v1/queues/silent/messages:receive HTTP/1.1\r\nHost: x\r\nPrefer: wait=60\r\n\r\n");
+	client_end(client);
+	expect_status(client_answer(client), 201);
+	expect_status(client_answer(client), 204);
+	client_expect_close(client);
+}
+END_TEST
+
 START_TEST(what_is_no_http_is_refused_with_a_problem_and_a_close)
 {
 	static const struct { const char *bytes; unsigned status; } cases[] = {
@@ -256,6 +269,7 @@ suite(void)
 	tcase_add_test(tcase, a_connection_is_kept_until_somebody_wants_it_closed);
 	tcase_add_test(tcase, http_1_0_closes_unless_it_asks_to_stay);
 	tcase_add_test(tcase, a_client_that_ends_its_side_still_gets_its_answer);
+	tcase_add_test(tcase, a_client_that_ends_its_side_behind_a_long_poll_gets_the_answers_before_it);
 	tcase_add_test(tcase, what_is_no_http_is_refused_with_a_problem_and_a_close);
 	tcase_add_test(tcase, an_error_of_the_api_does_not_close_the_connection);
 	tcase_add_test(tcase, a_head_that_is_too_large_is_431);

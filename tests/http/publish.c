@@ -253,7 +253,8 @@ START_TEST(delays_that_make_no_sense_are_refused)
 {
 	static const char *const fields[] = { "Mq-Delay: soon\r\n", "Mq-Delay: -1s\r\n", "Mq-Delay: 4000d\r\n", "Mq-Delay: \r\n",
 		"Mq-Not-Before: tomorrow\r\n", "Mq-Not-Before: 2030-13-02T03:04:05Z\r\n",
-		"Mq-Not-Before: 2030-01-02 03:04:05\r\n" };
+		"Mq-Not-Before: 2030-01-02 03:04:05\r\n", "Mq-Delay: 1s\r\nMq-Delay: 2s\r\n",
+		"Mq-Not-Before: 2020-01-02T03:04:05Z\r\nMq-Not-Before: 2020-01-02T03:04:05Z\r\n" };
 
 	client_queue(client, "senseless", "{}");
 	for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
@@ -296,6 +297,24 @@ START_TEST(a_batch_of_lines_is_stored_in_order)
 	ck_assert_uint_eq(response_count(answer, "messages"), 3);
 	ck_assert_str_eq(response_text(answer, "messages.0.body"), "one");
 	ck_assert_str_eq(response_text(answer, "messages.2.body"), "three");
+}
+END_TEST
+
+START_TEST(empty_lines_of_a_batch_are_passed_over_and_a_bad_line_is_named)
+{
+	struct response *answer;
+
+	client_queue(client, "blank", "{}");
+	answer = client_ask(client, "POST /v1/queues/blank/messages", lines_type,
+	    "\n{\"body\":\"one\"}\n\r\n \t\r\n{\"body\":\"two\"}\n\n");
+	expect_status(answer, 200);
+	ck_assert_uint_eq(response_count(answer, "messages"), 2);
+
+	answer = client_ask(client, "POST /v1/queues/blank/messages", lines_type, "{\"body\":\"a\"}\n\n{\"body\":}\n");
+	expect_problem(answer, 400, "bad-json");
+	ck_assert_ptr_nonnull(strstr(response_text(answer, "detail"), "line 3"));
+	expect_problem(client_ask(client, "POST /v1/queues/blank/messages", lines_type, "\n \r\n"), 400, "bad-field");
+	ck_assert_int_eq(stat("blank", "stats.published"), 2);
 }
 END_TEST
 
@@ -422,6 +441,18 @@ START_TEST(a_body_of_one_mebibyte_is_taken_and_one_byte_more_is_413)
 	client_text(client, "POST /v1/queues/large/messages HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", MIB + 1);
 	answer = client_answer(client);
 	ck_assert_uint_eq(answer->status, 413);
+	free(body);
+}
+END_TEST
+
+START_TEST(a_client_that_writes_all_of_a_body_too_large_before_it_reads_gets_its_413)
+{
+	char *body = binary_body(12 * MIB);
+	struct response *answer;
+
+	client_queue(client, "heavy", "{}");
+	answer = client_ask_bytes(client, "POST /v1/queues/heavy/messages", NULL, body, 12 * MIB);
+	expect_problem(answer, 413, "too-large");
 	free(body);
 }
 END_TEST
@@ -560,12 +591,14 @@ suite(void)
 	tcase_add_test(tcase, delays_that_make_no_sense_are_refused);
 	tcase_add_test(tcase, a_json_batch_is_stored_in_order);
 	tcase_add_test(tcase, a_batch_of_lines_is_stored_in_order);
+	tcase_add_test(tcase, empty_lines_of_a_batch_are_passed_over_and_a_bad_line_is_named);
 	tcase_add_test(tcase, one_bad_message_refuses_the_whole_batch);
 	tcase_add_test(tcase, a_batch_holds_a_thousand_messages_and_not_one_more);
 	tcase_add_test(tcase, a_full_queue_is_429_until_something_is_acked);
 	tcase_add_test(tcase, a_queue_full_of_bytes_is_429);
 	tcase_add_test(tcase, a_body_larger_than_the_queue_takes_is_413);
 	tcase_add_test(tcase, a_body_of_one_mebibyte_is_taken_and_one_byte_more_is_413);
+	tcase_add_test(tcase, a_client_that_writes_all_of_a_body_too_large_before_it_reads_gets_its_413);
 	tcase_add_test(tcase, a_body_too_large_is_413_before_any_100_continue);
 	tcase_add_test(tcase, a_publish_to_no_queue_is_404);
 	tcase_add_test(tcase, a_100_continue_comes_before_the_body_is_asked_for);

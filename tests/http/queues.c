@@ -115,6 +115,13 @@ START_TEST(a_patch_changes_what_it_names_and_null_restores_the_default)
 	expect_status(answer, 200);
 	ck_assert_str_eq(response_text(answer, "backoff.max"), "1h");
 	ck_assert_str_eq(response_text(answer, "backoff.type"), "exponential");
+
+	/* Against what stands there already, and by itself. */
+	expect_problem(client_ask(client, "PATCH /v1/queues/patched", patch_type, "{\"backoff\":{\"min\":\"2h\"}}"), 400,
+	    "bad-field");
+	answer = client_ask(client, "PATCH /v1/queues/patched", patch_type, "{\"backoff\":{\"min\":\"2h\",\"max\":\"1h\"}}");
+	expect_problem(answer, 400, "bad-field");
+	ck_assert_ptr_nonnull(strstr(response_text(answer, "detail"), "backoff.min"));
 }
 END_TEST
 
@@ -144,6 +151,23 @@ START_TEST(if_match_lets_only_the_one_who_saw_the_last_version_write)
 	expect_problem(client_ask(client, "PUT /v1/queues/tagged", fields, "{}"), 412, "precondition-failed");
 	answer = client_do(client, "GET /v1/queues/tagged");
 	ck_assert_str_eq(response_text(answer, "lease"), "1m");
+
+	/* A 412 would say that somebody else has written. */
+	snprintf(fields, sizeof(fields), "%sIf-Match: \"x\", %s\r\n", patch_type, response_field(answer, "ETag"));
+	expect_problem(client_ask(client, "PATCH /v1/queues/tagged", fields, "{}"), 400, "not-supported");
+}
+END_TEST
+
+START_TEST(a_get_of_what_the_client_has_already_is_304)
+{
+	char etag[128], fields[256];
+
+	snprintf(etag, sizeof(etag), "%s", response_field(client_do(client, "PUT /v1/queues/cached"), "ETag"));
+	snprintf(fields, sizeof(fields), "If-None-Match: %s\r\n", etag);
+	expect_status(client_ask(client, "GET /v1/queues/cached", fields, NULL), 304);
+	snprintf(fields, sizeof(fields), "If-None-Match: W/%s\r\n", etag);
+	expect_status(client_ask(client, "GET /v1/queues/cached", fields, NULL), 304);
+	expect_status(client_ask(client, "GET /v1/queues/cached", "If-None-Match: \"0000000000000000\"\r\n", NULL), 200);
 }
 END_TEST
 
@@ -429,14 +453,14 @@ START_TEST(paths_that_lead_nowhere_are_404)
 }
 END_TEST
 
-START_TEST(more_queues_than_the_table_holds_are_429)
+START_TEST(more_queues_than_the_table_holds_are_503)
 {
 	unsigned made = 0;
 	struct response *answer;
 
 	while ((answer = client_do(client, "PUT /v1/queues/many.%u", made))->status == 201)
 		ck_assert_uint_lt(made++, 1000);
-	expect_problem(answer, 429, "too-many-queues");
+	expect_problem(answer, 503, "too-many-queues");
 	while (made-- > 0)
 		expect_status(client_do(client, "DELETE /v1/queues/many.%u", made), 204);
 	expect_status(client_do(client, "PUT /v1/queues/many.again"), 201);
@@ -457,6 +481,7 @@ suite(void)
 	tcase_add_test(tcase, a_patch_changes_what_it_names_and_null_restores_the_default);
 	tcase_add_test(tcase, a_patch_of_a_missing_queue_is_404);
 	tcase_add_test(tcase, if_match_lets_only_the_one_who_saw_the_last_version_write);
+	tcase_add_test(tcase, a_get_of_what_the_client_has_already_is_304);
 	tcase_add_test(tcase, if_none_match_creates_and_never_replaces);
 	tcase_add_test(tcase, a_queue_made_again_after_delete_has_another_etag);
 	tcase_add_test(tcase, delete_removes_the_queue_and_its_messages);
@@ -474,7 +499,7 @@ suite(void)
 	tcase_add_test(tcase, options_names_the_methods);
 	tcase_add_test(tcase, head_is_a_get_without_its_body);
 	tcase_add_test(tcase, paths_that_lead_nowhere_are_404);
-	tcase_add_test(tcase, more_queues_than_the_table_holds_are_429);
+	tcase_add_test(tcase, more_queues_than_the_table_holds_are_503);
 	return suite;
 }
 

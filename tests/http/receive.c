@@ -177,6 +177,33 @@ START_TEST(the_raw_form_gives_one_message_only)
 }
 END_TEST
 
+START_TEST(the_better_liked_form_is_given)
+{
+	static const struct { const char *accept; const char *type; } cases[] = { /* raw, it has the type that it was published with */
+		{ "", "application/json" },
+		{ "application/octet-stream, */*", "text/plain" },
+		{ "application/octet-stream, application/json", "application/json" },
+		{ "application/octet-stream;q=0.9, application/json;q=0.1", "text/plain" },
+		{ "application/octet-stream;q=0.5, application/json;q=0.9", "application/json" },
+		{ "*/*, application/octet-stream;q=0.1", "application/json" },
+		{ "application/octet-stream;q=0, */*", "application/json" },
+	};
+
+	client_queue(client, "liked", "{}");
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct response *answer;
+		char fields[128];
+
+		client_publish(client, "liked", "x");
+		snprintf(fields, sizeof(fields), "Accept: %s\r\n", cases[i].accept);
+		answer = client_ask(client, "POST /v1/queues/liked/messages:receive", fields, NULL);
+		expect_status(answer, 200);
+		ck_assert_msg(strcmp(response_field(answer, "Content-Type"), cases[i].type) == 0, "%s: %s", cases[i].accept,
+		    response_field(answer, "Content-Type"));
+	}
+}
+END_TEST
+
 START_TEST(a_body_that_is_no_text_comes_as_base64)
 {
 	struct response *answer;
@@ -416,6 +443,7 @@ suite(void)
 	tcase_add_test(tcase, too_many_failed_deliveries_make_a_message_dead);
 	tcase_add_test(tcase, the_raw_form_carries_the_rest_in_headers);
 	tcase_add_test(tcase, the_raw_form_gives_one_message_only);
+	tcase_add_test(tcase, the_better_liked_form_is_given);
 	tcase_add_test(tcase, a_body_that_is_no_text_comes_as_base64);
 	tcase_add_test(tcase, a_long_poll_is_served_by_the_next_publish);
 	tcase_add_test(tcase, long_polls_are_served_in_the_order_they_came);

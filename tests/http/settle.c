@@ -76,6 +76,19 @@ START_TEST(an_ack_removes_the_message_and_can_be_repeated)
 }
 END_TEST
 
+START_TEST(the_receipt_of_an_acknowledged_message_is_stale_in_another_queue)
+{
+	char receipt[RECEIPT_TEXT];
+
+	client_queue(client, "mine", "{}");
+	client_queue(client, "yours", "{}");
+	client_publish(client, "mine", "x");
+	lease("mine", "{}", receipt);
+	expect_status(ack("mine", receipt), 204);
+	expect_problem(ack("yours", receipt), 410, "lease-expired");
+}
+END_TEST
+
 START_TEST(an_ack_repeated_after_its_slot_was_used_again_harms_nobody)
 {
 	char receipt[RECEIPT_TEXT], other[RECEIPT_TEXT];
@@ -303,12 +316,24 @@ START_TEST(the_last_failure_makes_a_message_dead)
 }
 END_TEST
 
+START_TEST(a_nack_may_give_a_reason)
+{
+	char receipt[RECEIPT_TEXT];
+
+	client_queue(client, "reasoned", "{}");
+	client_publish(client, "reasoned", "x");
+	lease("reasoned", "{}", receipt);
+	expect_status(nack("reasoned", receipt, "{\"mode\":\"fail\",\"delay\":\"0s\",\"reason\":\"no such llama\"}"), 204);
+	ck_assert_int_eq(lease("reasoned", "{}", receipt), 2);
+}
+END_TEST
+
 START_TEST(a_nack_that_makes_no_sense_is_refused)
 {
 	static const struct { const char *json, *code; } cases[] = {
 		{ "{\"mode\":\"explode\"}", "bad-field" }, { "{\"mode\":5}", "bad-field" },
 		{ "{\"mode\":\"dead\"}", "not-supported" },
-		{ "{\"mode\":\"fail\",\"reason\":\"broken\"}", "not-supported" }, { "{\"mode\":\"release\",\"delay\":\"x\"}", "bad-field" },
+		{ "{\"mode\":\"fail\",\"reason\":5}", "bad-field" }, { "{\"mode\":\"release\",\"delay\":\"x\"}", "bad-field" },
 		{ "{\"mode\":\"release\",\"when\":\"1s\"}", "bad-field" }, { "{", "bad-json" },
 	};
 	char receipt[RECEIPT_TEXT];
@@ -430,6 +455,7 @@ suite(void)
 	Suite *suite = session_suite("http/settle", options, &tcase);
 
 	tcase_add_test(tcase, an_ack_removes_the_message_and_can_be_repeated);
+	tcase_add_test(tcase, the_receipt_of_an_acknowledged_message_is_stale_in_another_queue);
 	tcase_add_test(tcase, an_ack_repeated_after_its_slot_was_used_again_harms_nobody);
 	tcase_add_test(tcase, a_receipt_whose_lease_has_ended_is_410);
 	tcase_add_test(tcase, a_new_lease_fences_the_receipt_of_the_one_before);
@@ -444,6 +470,7 @@ suite(void)
 	tcase_add_test(tcase, a_failure_counts_and_backs_off_longer_each_time);
 	tcase_add_test(tcase, a_failure_may_name_its_own_delay);
 	tcase_add_test(tcase, the_last_failure_makes_a_message_dead);
+	tcase_add_test(tcase, a_nack_may_give_a_reason);
 	tcase_add_test(tcase, a_nack_that_makes_no_sense_is_refused);
 	tcase_add_test(tcase, a_batch_tells_how_it_went_with_each_receipt);
 	tcase_add_test(tcase, the_same_receipt_twice_in_a_batch_counts_once);

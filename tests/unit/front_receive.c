@@ -209,6 +209,28 @@ START_TEST(messages_leased_for_a_client_that_has_gone_are_given_back)
 }
 END_TEST
 
+START_TEST(a_worker_that_was_stopped_for_seconds_may_still_have_answered_before_the_cancel)
+{
+	struct delivery delivery = world_record(3, "", 0, "x", 1);
+	uint64_t until_ns = now_ns() + 1500000000;
+	struct frame_header header;
+	const void *frame;
+
+	client_request(&client, "POST /v1/queues/q/messages:receive", "Prefer: wait=30\r\n", NULL, 0);
+	world_take(OP_RECEIVE);
+	uint64_t id = world_id();
+	client_reset(&client);
+	while (ring_peek(&world.request, FRAME_BYTES_MAX, &header, &frame) != RING_FRAME || now_ns() < until_ns)
+		usleep(1000); /* the cancel lies there */
+	world_take(OP_RECEIVE_CANCEL);
+	usleep(300000); /* it is seen as consumed, and the answer is not seen yet */
+	world_deliver(id, delivery);
+	const struct settle_request *request = world_take(OP_NACK);
+	ck_assert_uint_eq(((const struct receipt *)(request + 1))->token, delivery.token);
+	client_open(&client, world.port);
+}
+END_TEST
+
 START_TEST(requests_behind_a_parked_one_wait_for_its_answer)
 {
 	client_request(&client, "POST /v1/queues/q/messages:receive", "Prefer: wait=30\r\n", NULL, 0);
@@ -264,6 +286,7 @@ suite(void)
 	tcase_add_test(tcase, a_corrupt_copy_in_memory_is_read_from_disk_and_a_corrupt_one_on_disk_is_never_delivered);
 	tcase_add_test(tcase, a_parked_client_that_goes_away_is_cancelled);
 	tcase_add_test(tcase, messages_leased_for_a_client_that_has_gone_are_given_back);
+	tcase_add_test(tcase, a_worker_that_was_stopped_for_seconds_may_still_have_answered_before_the_cancel);
 	tcase_add_test(tcase, requests_behind_a_parked_one_wait_for_its_answer);
 	tcase_add_test(tcase, a_stop_answers_parked_clients_204_and_refuses_new_requests);
 	suite_add_tcase(suite, tcase);

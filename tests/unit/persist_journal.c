@@ -351,6 +351,36 @@ START_TEST(a_damaged_current_is_noticed)
 }
 END_TEST
 
+/*
+ * persistd was killed with a batch in flight that landed all the same, and its successor wrote another in its place: the
+ * void one must not stand up again when the head of the successor's segment is damaged.
+ */
+START_TEST(a_damaged_head_of_an_epochs_first_segment_is_noticed)
+{
+	char said[8192];
+
+	world_write(&world, 0, 100);
+	struct journal_position warm = world.journal.durable;
+	world_write(&world, 0, 200);
+	world_crash(&world);
+	ck_assert_int_eq(world_open_with(&world, &warm, 2), 0);
+	world_write(&world, 0, 300);
+	ck_assert_ptr_nonnull(journal_free(&world.journal));
+	journal_append(&world.journal, 1700000000000, BATCH_WITNESS, now_ns());
+	ck_assert_int_eq(world_settle(&world), 0);
+	world_crash(&world);
+	ck_assert_int_eq(check_quietly(false), 0);
+	world_flip_bit(&world, "0000000000000002.seg", 40);
+	ck_assert_int_eq(world_open(&world), EXIT_CORRUPT);
+	world_crash(&world);
+	ck_assert_int_eq(check(false, said, sizeof(said)), EXIT_CORRUPT);
+	ck_assert_msg(strstr(said, "0000000000000002.seg at offset 0") != NULL, "%s", said);
+	ck_assert_int_eq(check_quietly(true), 0);
+	ck_assert_int_eq(world_open(&world), 0);
+	world_crash(&world);
+}
+END_TEST
+
 START_TEST(recycled_segments_are_full_of_old_batches_and_none_of_them_counts)
 {
 	uint64_t index;
@@ -480,6 +510,7 @@ journal_suite(void)
 	tcase_add_test(cut, a_missing_segment_in_the_middle_is_noticed_and_repair_cuts_there);
 	tcase_add_test(cut, a_missing_current_is_noticed_and_repair_makes_it_anew);
 	tcase_add_test(cut, a_damaged_current_is_noticed);
+	tcase_add_test(cut, a_damaged_head_of_an_epochs_first_segment_is_noticed);
 	tcase_add_test(cut, recycled_segments_are_full_of_old_batches_and_none_of_them_counts);
 	suite_add_tcase(suite, cut);
 

@@ -21,7 +21,7 @@ static struct world world; /* its directory */
 static char instance[32];
 static struct region_identity store;
 static const struct geometry geometry = {
-	.fronts = 1,
+	.fronts = 2, /* the second one lives in one test only */
 	.workers = WORLD_SHARDS,
 	.stream = { .stream_bytes = 8u << 20, .replay_bytes = 128u << 10 },
 	.front = { .workers = WORLD_SHARDS, .request_bytes = 4096, .reply_bytes = 4096, .fetch_bytes = 4096,
@@ -64,6 +64,7 @@ regions_make(void)
 		ck_assert_int_eq(stats_attach(&worker_stats[w], instance, SLOT_WORKER(w), &store, REGION_READ_WRITE), 0);
 	}
 	ck_assert_int_eq(stats_create(instance, SLOT_FRONT(0), &store), 0);
+	ck_assert_int_eq(stats_create(instance, SLOT_FRONT(1), &store), 0);
 	ck_assert_int_eq(stats_create(instance, SLOT_PERSIST, &store), 0);
 	ck_assert_int_eq(front_create(instance, 0, 1, &geometry.front, &store), 0);
 	ck_assert_int_eq(front_attach(&front, instance, 0, 1, &geometry.front, &store, FRONT_MAP_FETCH), 0);
@@ -373,6 +374,38 @@ START_TEST(a_dead_frontd_is_let_go_of_and_its_successor_is_served)
 }
 END_TEST
 
+START_TEST(a_frontd_that_takes_no_bodies_holds_up_no_other)
+{
+	const uint32_t body_bytes = 1000000, bytes = RECORD_PUBLISHED_BYTES + body_bytes;
+	struct front other;
+	struct ring ring;
+
+	slot_set(SLOT_FRONT(0), 1, SLOT_LIVE);
+	persistd_start();
+	worker_begin();
+	uint64_t lsn = worker_publish(0, body_bytes);
+	worker_wait_durable();
+	ck_assert_int_eq(front_create(instance, 1, 1, &geometry.front, &store), 0);
+	ck_assert_int_eq(front_attach(&other, instance, 1, 1, &geometry.front, &store, FRONT_MAP_FETCH), 0);
+	ring_init(&ring, &other.shared->fetch, other.fetch_bytes, geometry.front.fetch_bytes);
+	for (unsigned i = 0; i < geometry.front.fetch_bytes / sizeof(struct fetch_request); i++) {
+		struct fetch_request *request = ring_reserve(&ring, sizeof(*request));
+
+		*request = (struct fetch_request){ .header = { .bytes = sizeof(*request), .id = i + 1 }, .lsn = lsn,
+			.record_bytes = bytes };
+		ring_push(&ring, sizeof(*request));
+	}
+	ring_post(&ring);
+	slot_set(SLOT_FRONT(1), 1, SLOT_LIVE);
+	UNTIL(load_acquire(&other.shared->body.tail) != 0);
+	for (unsigned i = 0; i < 40; i++)
+		ck_assert_uint_eq(front_fetch(0, lsn, bytes, NULL), OUTCOME_OK);
+	slot_set(SLOT_FRONT(1), 1, SLOT_DEAD);
+	front_detach(&other);
+	stop_cleanly();
+}
+END_TEST
+
 START_TEST(persistd_killed_again_and_again_goes_on_where_it_was)
 {
 	uint64_t records;
@@ -417,6 +450,7 @@ main_suite(void)
 	tcase_add_test(tests, what_is_posted_becomes_durable_is_fetched_and_replayed_after_a_clean_stop);
 	tcase_add_test(tests, a_clean_stop_is_clean_on_a_slow_disk_too);
 	tcase_add_test(tests, a_dead_frontd_is_let_go_of_and_its_successor_is_served);
+	tcase_add_test(tests, a_frontd_that_takes_no_bodies_holds_up_no_other);
 	tcase_add_test(tests, persistd_killed_again_and_again_goes_on_where_it_was);
 	suite_add_tcase(suite, tests);
 	return suite;

@@ -92,6 +92,7 @@ START_TEST(conditions_are_kept)
 	ck_assert_int_eq(configure(OP_QUEUE_PUT, "q", &config, 0, CONDITION_IF_ABSENT, 0), OUTCOME_CREATED);
 	etag = replied()->etag;
 	ck_assert_int_eq(configure(OP_QUEUE_PUT, "q", &config, 0, CONDITION_IF_ABSENT, 0), OUTCOME_PRECONDITION_FAILED);
+	ck_assert_uint_ne(((struct reply *)engine->reply)->lsn, 0); /* it may be a repeated one */
 	ck_assert_int_eq(configure(OP_QUEUE_PUT, "q", &config, 0, CONDITION_IF_MATCH, etag + 8), OUTCOME_PRECONDITION_FAILED);
 	config.lease_ms = 1;
 	ck_assert_int_eq(configure(OP_QUEUE_PUT, "q", &config, FIELD_LEASE, CONDITION_IF_MATCH, etag), OUTCOME_OK);
@@ -176,6 +177,8 @@ START_TEST(a_deleted_queue_is_gone_at_once_with_messages_leases_and_waiters)
 	engine_run(engine);
 	ck_assert_int_eq(engine_delete(engine, "q"), OUTCOME_OK);
 	ck_assert_uint_ne(((struct reply *)engine->reply)->lsn, 0);
+	ck_assert_int_eq(engine_delete(engine, "q"), OUTCOME_NO_QUEUE);
+	ck_assert_uint_ne(((struct reply *)engine->reply)->lsn, 0); /* it is a repeated one */
 	ck_assert_int_eq(engine_get(engine, "q", &entry), OUTCOME_NO_QUEUE);
 	ck_assert_int_eq(engine_settle(engine, OP_ACK, "q", &delivery, 0, 0), OUTCOME_LEASE_EXPIRED);
 	ck_assert_int_eq(engine_put(engine, "q", NULL, 0), OUTCOME_CREATED);
@@ -186,6 +189,39 @@ START_TEST(a_deleted_queue_is_gone_at_once_with_messages_leases_and_waiters)
 	struct reply *reply = engine_reply(engine, 0);
 	ck_assert_uint_eq(reply->header.id, waiting);
 	ck_assert_int_eq(reply->header.op, OUTCOME_NO_QUEUE);
+}
+END_TEST
+
+/* Ask for queues until the ring of replies holds no more, and take none. */
+static void
+fill_replies(struct engine *small, uint32_t front)
+{
+	for (unsigned i = 0; i < 65536 / sizeof(struct queue_reply) + 1; i++) {
+		struct queue_request *get = engine_frame(small, front, OP_QUEUE_GET, 50 + i, sizeof(*get));
+
+		get->name = engine_name("q");
+	}
+	engine_post(small, front);
+	engine_run(small);
+}
+
+START_TEST(a_frontd_that_takes_no_replies_does_not_keep_the_messages_of_a_deleted_queue)
+{
+	struct engine *small = engine_open(&(struct engine_options){ .reply_ring_bytes = 65536, .fronts = 2 });
+
+	ck_assert_int_eq(engine_put(small, "q", NULL, 0), OUTCOME_CREATED);
+	ck_assert_int_eq(engine_publish(small, "q", "x", 60000, 500), OUTCOME_OK);
+	(void)engine_post_receive(small, 1, "q", 1, LEASE_DEFAULT, 20000, 0);
+	engine_run(small);
+	fill_replies(small, 1);
+	ck_assert_int_eq(engine_delete(small, "q"), OUTCOME_OK);
+	ck_assert_uint_eq(msg_room(&small->worker.shard), 4096);
+	ck_assert_ptr_null(engine_check(small));
+	while (engine_reply(small, 1) != NULL)
+		;
+	engine_run(small);
+	ck_assert_uint_eq(small->worker.shard.root->job_count, 0);
+	engine_close(small);
 }
 END_TEST
 
@@ -253,6 +289,7 @@ suite(void)
 	tcase_add_test(tcase, a_full_table_of_queues_is_refused_and_a_deleted_ones_slot_comes_back);
 	tcase_add_test(tcase, a_list_comes_in_pages_and_by_prefix);
 	tcase_add_test(tcase, a_deleted_queue_is_gone_at_once_with_messages_leases_and_waiters);
+	tcase_add_test(tcase, a_frontd_that_takes_no_replies_does_not_keep_the_messages_of_a_deleted_queue);
 	tcase_add_test(tcase, a_purge_takes_the_states_it_names_and_counts_them);
 	tcase_add_test(tcase, what_is_purged_is_invisible_before_the_job_is_done);
 	suite_add_tcase(suite, tcase);

@@ -1,3 +1,5 @@
+#include <signal.h>
+
 #include "tests/harness/engine.h"
 #include "tests/harness/unit.h"
 
@@ -57,6 +59,25 @@ START_TEST(a_repeated_ack_waits_for_the_first_although_the_queue_is_gone)
 	ck_assert_int_eq(engine_delete(engine, "q"), OUTCOME_OK);
 	ck_assert_int_eq(engine_settle(engine, OP_ACK, "q", &got[0], 0, 0), OUTCOME_OK);
 	ck_assert_uint_ne(((struct reply *)engine->reply)->lsn, 0);
+}
+END_TEST
+
+START_TEST(a_repeated_ack_is_recognised_although_a_killed_publish_had_begun_to_take_the_slot)
+{
+	struct engine *small = engine_open(&(struct engine_options){ .messages = 1 });
+	struct shard *shard = &small->worker.shard;
+	struct delivery delivery;
+
+	ck_assert_int_eq(engine_put(small, "q", NULL, 0), OUTCOME_CREATED);
+	ck_assert_int_eq(engine_put(small, "other", NULL, 0), OUTCOME_CREATED);
+	ck_assert_int_eq(engine_publish(small, "q", "x", DELAY_DEFAULT, 1), OUTCOME_OK);
+	ck_assert_int_eq(engine_receive(small, "q", 1, 10000, &delivery, NULL), OUTCOME_OK);
+	ck_assert_int_eq(engine_settle(small, OP_ACK, "q", &delivery, 0, 0), OUTCOME_OK);
+	msg_take(shard, msg_next_free(shard), &(struct msg_birth){ .seq = shard->root->next_seq,
+		.lsn = shard->root->stream_tail, .time_ms = small->now_ms, .queue_idx = 1, .body_bytes = 1 });
+	engine_restart(small, SIGKILL);
+	ck_assert_int_eq(engine_settle(small, OP_ACK, "q", &delivery, 0, 0), OUTCOME_OK);
+	engine_close(small);
 }
 END_TEST
 
@@ -238,6 +259,7 @@ suite(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, an_acknowledged_message_is_gone_and_a_second_ack_says_so_again);
 	tcase_add_test(tcase, a_repeated_ack_waits_for_the_first_although_the_queue_is_gone);
+	tcase_add_test(tcase, a_repeated_ack_is_recognised_although_a_killed_publish_had_begun_to_take_the_slot);
 	tcase_add_test(tcase, a_receipt_is_worthless_after_its_lease);
 	tcase_add_test(tcase, a_lease_is_over_at_its_time_even_before_the_timer_runs);
 	tcase_add_test(tcase, a_receipt_of_another_queue_is_refused);
