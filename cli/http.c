@@ -197,3 +197,23 @@ http_json(const struct http_answer *answer)
 		fprintf(stderr, "chasqui: the answer is not JSON; is this a Chasqui?\n");
 	return json;
 }
+
+int
+http_verb_run(const char *verb, const struct http_verb *verbs, size_t verb_count, const struct arguments *arguments)
+{
+	struct http_client client;
+	size_t i = 0;
+
+	while (arguments->word_count > 0 && i < verb_count && strcmp(verbs[i].name, arguments->words[0]) != 0)
+		i++;
+	if (arguments->word_count == 0 || i == verb_count)
+		return verb_usage(verb);
+	if (arguments->word_count < verbs[i].min_words || arguments->word_count > verbs[i].max_words)
+		return verb_usage(verb);
+	int code = http_open(&client, arguments);
+	if (code != 0)
+		return code;
+	code = verbs[i].run(&client, arguments);
+	http_close(&client);
+	return code;
+}

@@ -53,4 +53,15 @@ bool http_is_done(const struct http_answer *answer);
 /* The body as JSON, or NULL after a line on stderr.  Owned. */
 json_t *http_json(const struct http_answer *answer);
 
+/* A verb of a verb, such as `queue ls`. */
+struct http_verb {
+	const char *name;
+	int (*run)(struct http_client *client, const struct arguments *arguments);
+	int min_words;             /* its name included */
+	int max_words;
+};
+
+/* Run the one that arguments->words[0] names, with a client of its own.  Its exit code, or verb_usage(verb). */
+int http_verb_run(const char *verb, const struct http_verb *verbs, size_t verb_count, const struct arguments *arguments);
+
 #endif

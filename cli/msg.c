@@ -314,12 +314,7 @@ msg_nack(struct http_client *client, const struct arguments *arguments)
 	return code;
 }
 
-static const struct {
-	const char *name;
-	int (*run)(struct http_client *client, const struct arguments *arguments);
-	int min_words;
-	int max_words;
-} msg_verbs[] = {
+static const struct http_verb msg_verbs[] = {
 	{ "put", msg_put, 2, 3 },
 	{ "get", msg_get, 2, 2 },
 	{ "ack", msg_ack, 3, 1000 },
@@ -330,22 +325,8 @@ int
 verb_msg(int argc, char **argv)
 {
 	struct arguments arguments;
-	struct http_client client;
-	int code;
 
-	if (!arguments_parse(&arguments, "ijuftadlwnmk", argc, argv) || arguments.word_count == 0)
+	if (!arguments_parse(&arguments, "ijuftadlwnmk", argc, argv))
 		return verb_usage("msg");
-	for (size_t i = 0; i < sizeof(msg_verbs) / sizeof(msg_verbs[0]); i++) {
-		if (strcmp(msg_verbs[i].name, arguments.words[0]) != 0)
-			continue;
-		if (arguments.word_count < msg_verbs[i].min_words || arguments.word_count > msg_verbs[i].max_words)
-			return verb_usage("msg");
-		code = http_open(&client, &arguments);
-		if (code != 0)
-			return code;
-		code = msg_verbs[i].run(&client, &arguments);
-		http_close(&client);
-		return code;
-	}
-	return verb_usage("msg");
+	return http_verb_run("msg", msg_verbs, sizeof(msg_verbs) / sizeof(msg_verbs[0]), &arguments);
 }

@@ -205,12 +205,7 @@ queue_purge(struct http_client *client, const struct arguments *arguments)
 	return code;
 }
 
-static const struct {
-	const char *name;
-	int (*run)(struct http_client *client, const struct arguments *arguments);
-	int min_words;
-	int max_words;
-} queue_verbs[] = {
+static const struct http_verb queue_verbs[] = {
 	{ "ls", queue_ls, 1, 2 },
 	{ "show", queue_show, 2, 2 },
 	{ "create", queue_create, 2, 100 },
@@ -222,22 +217,8 @@ int
 verb_queue(int argc, char **argv)
 {
 	struct arguments arguments;
-	struct http_client client;
-	int code;
 
-	if (!arguments_parse(&arguments, "ijursO", argc, argv) || arguments.word_count == 0)
+	if (!arguments_parse(&arguments, "ijursO", argc, argv))
 		return verb_usage("queue");
-	for (size_t i = 0; i < sizeof(queue_verbs) / sizeof(queue_verbs[0]); i++) {
-		if (strcmp(queue_verbs[i].name, arguments.words[0]) != 0)
-			continue;
-		if (arguments.word_count < queue_verbs[i].min_words || arguments.word_count > queue_verbs[i].max_words)
-			return verb_usage("queue");
-		code = http_open(&client, &arguments);
-		if (code != 0)
-			return code;
-		code = queue_verbs[i].run(&client, &arguments);
-		http_close(&client);
-		return code;
-	}
-	return verb_usage("queue");
+	return http_verb_run("queue", queue_verbs, sizeof(queue_verbs) / sizeof(queue_verbs[0]), &arguments);
 }
