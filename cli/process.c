@@ -61,20 +61,6 @@ process_next(enum process_state state, enum process_event event)
 	return table[state][event];
 }
 
-const char *
-process_state_name(enum process_state state)
-{
-	static const char *const names[PROCESS_STATE_COUNT] = {
-		[PROCESS_DOWN] = "down",
-		[PROCESS_CLOSING] = "closing",
-		[PROCESS_BACKOFF] = "waiting",
-		[PROCESS_STARTING] = "starting",
-		[PROCESS_LIVE] = "live",
-	};
-
-	return names[state];
-}
-
 struct death
 death_of(int wait_status, bool was_live, uint64_t lived_ns)
 {

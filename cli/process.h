@@ -34,8 +34,6 @@ enum process_event {
 /* The state after; asserts that the event can happen there. */
 enum process_state process_next(enum process_state state, enum process_event event);
 
-const char *process_state_name(enum process_state state);
-
 /* How a process ended. */
 struct death {
 	int signal;        /* 0: it exited */

@@ -41,10 +41,8 @@ END_TEST
 
 START_TEST(from_every_state_it_can_be_retired)
 {
-	for (int state = 0; state < PROCESS_STATE_COUNT; state++) {
+	for (int state = 0; state < PROCESS_STATE_COUNT; state++)
 		ck_assert_int_eq(process_next((enum process_state)state, PROCESS_RETIRE), PROCESS_DOWN);
-		ck_assert_ptr_nonnull(process_state_name((enum process_state)state));
-	}
 }
 END_TEST
 
