@@ -23,8 +23,9 @@ static void
 count_latency(struct frontd *frontd, const struct exchange *exchange)
 {
 	uint64_t took_ns = frontd->now_ns - exchange->since_ns;
+	const struct reply *kept = (const struct reply *)exchange->reply;
 
-	if (exchange->status >= 300)
+	if (exchange->has_reply ? kept->header.op >= OUTCOME_BAD_REQUEST : exchange->status >= 300)
 		return;
 	if (exchange->memo.route->op == OP_PUBLISH)
 		histogram_add(&frontd->stats->publish_to_durable, took_ns);
@@ -102,14 +103,12 @@ close_if_draining(struct frontd *frontd, struct exchange *exchange)
 	conn_finish(frontd, conn);
 }
 
-void
-await_answer(struct frontd *frontd, struct exchange *exchange, const struct api_reply *reply)
+/* The answer of a reply; false: it takes another frame to answer. */
+static bool
+make_answer(struct frontd *frontd, struct exchange *exchange, const struct api_reply *reply)
 {
-	uint32_t shard = exchange->memo.shard; /* a list's answer moves it on */
-	uint64_t lsn = reply->frame->lsn;
 	struct answer answer;
 
-	close_if_draining(frontd, exchange);
 	exchange_answer_begin(frontd, exchange, &answer);
 	if (reply->frame->header.op >= OUTCOME_BAD_REQUEST) {
 		answer_outcome(&answer, reply->frame->header.op, exchange->memo.name_bytes == 0 ? NULL : "queue %.*s",
@@ -118,12 +117,39 @@ await_answer(struct frontd *frontd, struct exchange *exchange, const struct api_
 		exchange->bytes = answer.room; /* lent again next time */
 		exchange->start = exchange->end = 0;
 		exchange_drop_answer(frontd, exchange);
+		return false;
+	}
+	exchange_answer_end(frontd, exchange, &answer);
+	return true;
+}
+
+void
+await_make(struct frontd *frontd, struct exchange *exchange)
+{
+	if (!exchange->has_reply)
+		return;
+	bool is_made = make_answer(frontd, exchange, &(struct api_reply){ .frame = (const struct reply *)exchange->reply });
+	assert(is_made); /* what waits for the disk is one frame's answer */
+	exchange->has_reply = false;
+}
+
+void
+await_answer(struct frontd *frontd, struct exchange *exchange, const struct api_reply *reply)
+{
+	uint32_t shard = exchange->memo.shard; /* a list's answer moves it on */
+	uint64_t lsn = reply->frame->lsn;
+	bool is_held = lsn != 0 && lsn > durable_lsn(frontd, shard);
+
+	close_if_draining(frontd, exchange);
+	if (lsn != 0 && reply->frame->header.bytes <= sizeof(exchange->reply)) {
+		memcpy(exchange->reply, reply->frame, reply->frame->header.bytes);
+		exchange->has_reply = true;
+	} else if (!make_answer(frontd, exchange, reply)) {
 		exchange->state = EXCHANGE_AGAIN;
 		submit_again(frontd, exchange);
 		return;
 	}
-	exchange_answer_end(frontd, exchange, &answer);
-	if (lsn != 0 && lsn > durable_lsn(frontd, shard)) {
+	if (is_held) {
 		await_hold(frontd, exchange, lsn);
 		return;
 	}
@@ -165,6 +191,8 @@ await_reply(struct frontd *frontd, const struct reply *reply)
 		diag(DIAG_DEBUG, "a reply to nobody: id %llx", (unsigned long long)reply->header.id);
 		return;
 	}
+	frontd->submits.changes_asked -= exchange->is_change;
+	exchange->is_change = false;
 	bool is_leased = exchange->memo.route->op == OP_RECEIVE && reply->header.op == OUTCOME_OK;
 
 	if (exchange->conn != NULL && exchange->conn->poll == exchange)

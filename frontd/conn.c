@@ -131,7 +131,7 @@ conn_receive(struct frontd *frontd, struct conn *conn)
 {
 	uint64_t tag = uring_tag(URING_RECEIVE, conn->generation, conn->index);
 
-	if (conn->state == CONN_FINISHING && conn->first == NULL) {
+	if (conn->state == CONN_FINISHING && conn->first == NULL && conn->sending == NULL) {
 		conn_linger(frontd, conn);
 		return;
 	}
@@ -212,7 +212,7 @@ conn_finish(struct frontd *frontd, struct conn *conn)
 	if (!(conn->is_receiving && conn->is_direct))
 		conn_store_free(frontd, conn);
 	conn_set_state(frontd, conn, CONN_FINISHING);
-	if (conn->first == NULL)
+	if (conn->first == NULL && conn->sending == NULL)
 		conn_linger(frontd, conn);
 	else
 		conn_receive(frontd, conn); /* a client that goes meanwhile is noticed */
@@ -222,6 +222,7 @@ void
 conn_linger(struct frontd *frontd, struct conn *conn)
 {
 	assert(conn->first == NULL);
+	assert(conn->sending == NULL);
 
 	if (conn->saw_end) {
 		conn_set_state(frontd, conn, CONN_CLOSING);
@@ -331,7 +332,7 @@ state_deadline_ns(const struct frontd *frontd, const struct conn *conn)
 
 	switch (conn->state) {
 	case CONN_IDLE:
-		return conn->exchange_count == 0 ? conn->since_ns + limits->idle_timeout_ns : 0;
+		return conn->exchange_count == 0 && conn->sending == NULL ? conn->since_ns + limits->idle_timeout_ns : 0;
 	case CONN_HEAD:
 		return conn->since_ns + limits->head_timeout_ns;
 	case CONN_BODY:

@@ -1,6 +1,7 @@
 #include "frontd/exchange.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,7 +38,7 @@ exchange_new(struct frontd *frontd)
 	exchanges->free = exchange->next;
 	exchanges->used++;
 	uint32_t index = exchange->index, generation = exchange->generation + 1;
-	memset(exchange, 0, sizeof(*exchange));
+	memset(exchange, 0, offsetof(struct exchange, memo));
 	exchange->index = index;
 	exchange->generation = generation != 0 ? generation : 1;
 	exchange->state = EXCHANGE_NEW;

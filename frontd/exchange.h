@@ -3,7 +3,8 @@
  * that answers leave in the order of the requests, and may outlive the connection: then its reply still has to be taken
  * (messages leased for a client that has gone are given back).
  *
- *   NEW --submit_frame()--> ASKED --await_replies()--> HELD --await_durable()--> READY --send_flush()--> SENDING --> free
+ *   NEW --submit_frame()--> ASKED --await_replies()--> HELD --await_durable()--> READY --send_flush()--> free
+ *   READY --its answer is large: sent from where it is--> SENDING --> free
  *   NEW --no worker needed, or refused--> READY
  *   ASKED --more frames to ask, no room--> AGAIN --submit_again()--> ASKED
  *   ASKED --leased, bodies on disk--> FETCHING --fetch_replies()--> READY
@@ -34,6 +35,9 @@ enum exchange_state {
 	EXCHANGE_RELEASING,  /* the receipts to give back wait for room in the ring */
 };
 
+/* A reply of one message, published or settled, is kept while it waits for the disk; larger ones are made into answers. */
+#define EXCHANGE_REPLY_BYTES 64u
+
 struct exchange {
 	struct exchange *next;       /* in the connection's FIFO, or of the free ones */
 	struct exchange *shard_next; /* in one of the shard's lists: held, again, cancelled */
@@ -52,7 +56,10 @@ struct exchange {
 	uint16_t receipt_count;
 	uint8_t state;               /* enum exchange_state */
 	bool closes;                 /* the connection ends with this answer */
-	struct api_memo memo;
+	bool is_change;              /* ASKED: its reply may have to wait for the disk (submits.changes_asked) */
+	bool has_reply;              /* READY or HELD: the answer is made of `reply` when it is sent, bytes is NULL */
+	struct api_memo memo;        /* set by who takes a new one; what stands before it is zeroed for him */
+	_Alignas(8) char reply[EXCHANGE_REPLY_BYTES]; /* has_reply: a copy of the frame */
 };
 
 #define EXCHANGE_CHUNK 256u
@@ -65,7 +72,7 @@ struct exchanges {
 	char *free_blocks;           /* each begins with a pointer to the next */
 };
 
-/* A new one, not in any list.  Never NULL. */
+/* A new one, not in any list; its memo is yet to be set.  Never NULL. */
 struct exchange *exchange_new(struct frontd *frontd);
 
 /* Gives back answer, memo and the exchange itself.  It must be in no list. */

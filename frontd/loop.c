@@ -153,7 +153,8 @@ loop_enter(struct frontd *frontd, bool was_busy)
 		    &frontd->event_count);
 		frontd->event_is_armed = true;
 	}
-	park_begin(parked, frontd->submits.held_count != 0);
+	/* A worker does not wake us for a reply that only persistd can release. */
+	park_begin(parked, frontd->submits.held_count + frontd->submits.changes_asked != 0);
 	if (await_has_work(frontd) || uring_has_completions(frontd->uring)) {
 		park_end(parked);
 		uring_turn(frontd->uring, 0);

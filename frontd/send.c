@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontd/await.h"
 #include "frontd/frontd.h"
 #include "frontd/intake.h"
 
@@ -43,6 +44,8 @@ sending_take(struct frontd *frontd)
 		assert(sending != NULL);
 	}
 	sending->total_bytes = 0;
+	sending->run_start = sending->run_end = 0;
+	sending->closes = false;
 	sending->since_ns = sending->progress_ns = frontd->now_ns;
 	return sending;
 }
@@ -55,9 +58,38 @@ sending_give(struct frontd *frontd, struct conn *conn)
 	conn->sending = NULL;
 }
 
-/* Send what stands at the head of the FIFO, from where the last SENDMSG stopped. */
+/*
+ * Copies the small answers at the head of the FIFO together; those whose reply was only kept are made now.  Nothing is
+ * copied when the first of them is large.
+ */
 static void
-send_start(struct frontd *frontd, struct conn *conn)
+send_fill(struct frontd *frontd, struct conn *conn)
+{
+	struct sending *sending = conn->sending;
+	struct exchange *exchange;
+
+	sending->run_start = sending->run_end = 0;
+	while ((exchange = conn->first) != NULL && exchange->state == EXCHANGE_READY) {
+		await_make(frontd, exchange);
+		uint32_t bytes = exchange->end - exchange->start;
+
+		if (exchange->heap_bytes != 0 || bytes > SEND_RUN_BYTES - sending->run_end)
+			break;
+		memcpy(sending->run + sending->run_end, exchange->bytes + exchange->start, bytes);
+		sending->run_end += bytes;
+		sending->total_bytes += bytes;
+		sending->closes = sending->closes || exchange->closes;
+		conn->first = exchange->next;
+		if (conn->first == NULL)
+			conn->last = NULL;
+		conn->exchange_count--;
+		exchange_free(frontd, exchange);
+	}
+}
+
+/* The answers at the head of the FIFO where they are, from where the last SENDMSG stopped.  Returns how many pieces. */
+static unsigned
+send_gather(struct frontd *frontd, struct conn *conn)
 {
 	struct sending *sending = conn->sending;
 	unsigned count = 0;
@@ -65,17 +97,37 @@ send_start(struct frontd *frontd, struct conn *conn)
 	for (struct exchange *exchange = conn->first; exchange != NULL && count < SEND_IOV_MAX; exchange = exchange->next) {
 		if (exchange->state != EXCHANGE_READY && exchange->state != EXCHANGE_SENDING)
 			break;
-		if (exchange->state == EXCHANGE_READY)
+		if (exchange->state == EXCHANGE_READY) {
+			await_make(frontd, exchange);
 			sending->total_bytes += exchange->end - exchange->start;
+		}
 		exchange->state = EXCHANGE_SENDING;
 		sending->iov[count++] = (struct iovec){
 			.iov_base = exchange->bytes + exchange->start,
 			.iov_len = exchange->end - exchange->start,
 		};
 	}
-	assert(count != 0);
-	sending->message = (struct msghdr){ .msg_iov = sending->iov, .msg_iovlen = count };
-	uring_send(frontd->uring, conn->fd, uring_tag(URING_SEND, conn->generation, conn->index), &sending->message);
+	return count;
+}
+
+/* Send what is left of the run, else what stands at the head of the FIFO. */
+static void
+send_start(struct frontd *frontd, struct conn *conn)
+{
+	struct sending *sending = conn->sending;
+	uint64_t tag = uring_tag(URING_SEND, conn->generation, conn->index);
+
+	if (sending->run_start == sending->run_end)
+		send_fill(frontd, conn);
+	if (sending->run_start != sending->run_end) {
+		uring_send(frontd->uring, conn->fd, tag, sending->run + sending->run_start, sending->run_end - sending->run_start);
+	} else {
+		unsigned count = send_gather(frontd, conn);
+
+		assert(count != 0);
+		sending->message = (struct msghdr){ .msg_iov = sending->iov, .msg_iovlen = count };
+		uring_send_message(frontd->uring, conn->fd, tag, &sending->message);
+	}
 	conn->operations++;
 	deadline_update(frontd, conn);
 }
@@ -132,13 +184,21 @@ send_completed(struct frontd *frontd, struct conn *conn, int result)
 		conn_break(frontd, conn);
 		return;
 	}
+	struct sending *sending = conn->sending;
 	stat_add(&frontd->stats->bytes_sent, result);
-	conn->sending->progress_ns = frontd->now_ns;
-	bool closes = send_advance(frontd, conn, (size_t)result);
-	if (conn->first != NULL && (conn->first->state == EXCHANGE_SENDING || conn->first->state == EXCHANGE_READY)) {
+	sending->progress_ns = frontd->now_ns;
+	if (sending->run_start != sending->run_end) {
+		assert((uint32_t)result <= sending->run_end - sending->run_start);
+		sending->run_start += (uint32_t)result;
+	} else if (send_advance(frontd, conn, (size_t)result)) {
+		sending->closes = true;
+	}
+	if (sending->run_start != sending->run_end ||
+	    (conn->first != NULL && (conn->first->state == EXCHANGE_SENDING || conn->first->state == EXCHANGE_READY))) {
 		send_start(frontd, conn);
 		return;
 	}
+	bool closes = sending->closes;
 	sending_give(frontd, conn);
 	if (closes && conn->state != CONN_FINISHING)
 		conn_finish(frontd, conn);

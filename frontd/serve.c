@@ -120,8 +120,7 @@ serve_continue(struct frontd *frontd, struct conn *conn)
 	struct exchange *exchange = exchange_new(frontd);
 	struct answer answer;
 
-	exchange->memo.keep_alive = true;
-	exchange->memo.minor_version = 1;
+	exchange->memo = (struct api_memo){ .keep_alive = true, .minor_version = 1 };
 	send_queue(frontd, conn, exchange);
 	exchange_answer_begin(frontd, exchange, &answer);
 	answer.start = answer.end = 0;
@@ -191,6 +190,8 @@ serve_asked(struct frontd *frontd, struct conn *conn, void *frame, uint32_t byte
 	exchange->waiter_slot = conn->index;
 	exchange->closes = !call->memo.keep_alive;
 	exchange->state = EXCHANGE_ASKED;
+	exchange->is_change = call->memo.route->op != OP_RECEIVE;
+	frontd->submits.changes_asked += exchange->is_change;
 	send_queue(frontd, conn, exchange);
 	submit_push(frontd, call->memo.shard, frame, bytes, call->memo.route->op, exchange_id(exchange));
 	if (call->memo.route->op == OP_RECEIVE && call->memo.wait_ms != 0)

@@ -40,6 +40,7 @@ struct submits {
 	struct shard_link links[WORKER_MAX];
 	uint32_t waiting_count;          /* over all shards */
 	uint32_t held_count;
+	uint32_t changes_asked;          /* exchanges whose reply may have to be held */
 	uint32_t again_count;
 	uint32_t full_shard;             /* whose ring had no room for the last request */
 	bool is_retrying;                /* the request at hand has waited: it goes before new ones */

@@ -146,6 +146,7 @@ uring_has_operations(struct uring *uring)
 		const char *name;
 	} wanted[] = {
 		{ IORING_OP_ACCEPT, "ACCEPT" }, { IORING_OP_RECV, "RECV" }, { IORING_OP_SENDMSG, "SENDMSG" },
+		{ IORING_OP_SEND, "SEND" },
 		{ IORING_OP_READ, "READ" }, { IORING_OP_SHUTDOWN, "SHUTDOWN" }, { IORING_OP_CLOSE, "CLOSE" },
 		{ IORING_OP_ASYNC_CANCEL, "ASYNC_CANCEL" },
 	};
@@ -313,12 +314,21 @@ uring_receive_into(struct uring *uring, int fd, uint64_t tag, void *room, size_t
 	entry->user_data = tag;
 }
 
+/* Neither waits for all (MSG_WAITALL): a reader that takes nothing for 30 s must be told from a slow one. */
 void
-uring_send(struct uring *uring, int fd, uint64_t tag, const struct msghdr *message)
+uring_send(struct uring *uring, int fd, uint64_t tag, const void *bytes, size_t count)
 {
 	struct io_uring_sqe *entry = uring_entry(uring);
 
-	/* Not MSG_WAITALL either: a reader that takes nothing for 30 s must be told from a slow one. */
+	io_uring_prep_send(entry, fd, bytes, count, MSG_NOSIGNAL);
+	entry->user_data = tag;
+}
+
+void
+uring_send_message(struct uring *uring, int fd, uint64_t tag, const struct msghdr *message)
+{
+	struct io_uring_sqe *entry = uring_entry(uring);
+
 	io_uring_prep_sendmsg(entry, fd, message, MSG_NOSIGNAL);
 	entry->user_data = tag;
 }

@@ -41,7 +41,7 @@ uring_tag_index(uint64_t tag)
 	return (uint32_t)tag;
 }
 
-#define URING_BUFFER_BYTES 4096u
+#define URING_BUFFER_BYTES 32768u
 #define URING_REAP_MAX 512u
 
 struct uring_options {
@@ -71,7 +71,8 @@ void uring_free(struct uring *uring);
 void uring_accept(struct uring *uring, int listen_fd, uint64_t tag);
 void uring_receive(struct uring *uring, int fd, uint64_t tag);
 void uring_receive_into(struct uring *uring, int fd, uint64_t tag, void *room, size_t room_bytes);
-void uring_send(struct uring *uring, int fd, uint64_t tag, const struct msghdr *message);
+void uring_send(struct uring *uring, int fd, uint64_t tag, const void *bytes, size_t count);
+void uring_send_message(struct uring *uring, int fd, uint64_t tag, const struct msghdr *message);
 void uring_read_event(struct uring *uring, int event_fd, uint64_t tag, uint64_t *count);
 void uring_shutdown(struct uring *uring, int fd, uint64_t tag, int how);
 void uring_close(struct uring *uring, int fd, uint64_t tag);

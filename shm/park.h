@@ -3,7 +3,8 @@
  * `parked` word in its own statistics region, which only the sleeper writes:
  *
  *   bit 0      1 = parked
- *   bit 1      parked with replies that wait for the disk (frontd): persistd wakes it when something became durable
+ *   bit 1      parked with replies held, or to come, that wait for the disk (frontd): persistd wakes it when something
+ *              became durable, and a worker does not for such a reply (worker.c, wake_front)
  *   bits 2..   a sequence number that grows with each sleep, so one sleep costs a producer one signal
  *
  * Sleeper: park_begin() (store, full fence); recheck every source; sleep, at most PARK_MS_MAX; park_end().

@@ -43,7 +43,10 @@ answer_end(struct worker *worker, struct addressee to, const struct answer *answ
 		.id = to.id };
 	answer->reply->lsn = answer->lsn;
 	txn_set(&shard->txn, &front->reply_tail, front->reply_tail + answer->bytes);
-	worker->fronts[to.front].has_replies = true;
+	struct worker_front *mine = &worker->fronts[to.front];
+	if (!mine->has_replies || answer->lsn < mine->reply_lsn_min)
+		mine->reply_lsn_min = answer->lsn;
+	mine->has_replies = true;
 	worker->answered = to.front;
 }
 

@@ -190,6 +190,22 @@ wake(struct worker *worker, uint32_t slot)
 		stat_add(&worker->stats->worker_wakes, 1);
 }
 
+/*
+ * A reply that may leave only when its records are durable is of no use to a frontd before: persistd, which makes them so,
+ * wakes it then (PARK_AWAITS_DURABLE, which a frontd sets while anything it asked for may change the shard).  So one wake
+ * a batch is saved, and a frontd that sleeps is woken once.  Had the records become durable between the mirror of the tail
+ * and park_fence(), nobody would: then, and for replies that wait for nothing, we do.
+ */
+static void
+wake_front(struct worker *worker, uint32_t front)
+{
+	/* After park_fence(): what persistd announces later than this it tells a frontd that sees our replies. */
+	uint64_t durable_lsn = load_acquire(&worker->durable.shared->shard[worker->index].lsn);
+
+	if (worker->fronts[front].reply_lsn_min <= durable_lsn)
+		wake(worker, SLOT_FRONT(front));
+}
+
 void
 worker_mirror(struct worker *worker)
 {
@@ -216,7 +232,7 @@ worker_mirror(struct worker *worker)
 	if (is_longer)
 		wake(worker, SLOT_PERSIST);
 	for (; answered != 0; answered &= answered - 1)
-		wake(worker, SLOT_FRONT(__builtin_ctz(answered)));
+		wake_front(worker, (uint32_t)__builtin_ctz(answered));
 }
 
 /* --- the process --- */

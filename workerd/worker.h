@@ -34,6 +34,7 @@ struct worker_front {
 	bool is_broken;          /* it posted what no frontd posts: nothing more is read, the front is closed */
 	bool has_requests;       /* executed since the last mirrors */
 	bool has_replies;        /* written since the last mirrors */
+	uint64_t reply_lsn_min;  /* lowest LSN these replies wait for; 0: one of them waits for none */
 };
 
 /* One item of a publish request, copied out of the frame before it was checked. */
