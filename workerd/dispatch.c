@@ -35,24 +35,31 @@ request_read(const struct request *request, uint64_t *offset, void *to, uint32_t
 	return true;
 }
 
+/* The bytes behind the name belong to it where names are compared and stored. */
+static bool
+name_trim(struct queue_name *name)
+{
+	if (name->bytes > NAME_MAX_BYTES)
+		return false;
+	memset(name->text + name->bytes, 0, sizeof(name->text) - name->bytes);
+	return true;
+}
+
 enum outcome
 request_name(struct queue_name *name)
 {
-	if (name->bytes > NAME_MAX_BYTES)
-		return OUTCOME_BAD_NAME;
-	memset(name->text + name->bytes, 0, sizeof(name->text) - name->bytes);
-	return name_is_valid(name) ? OUTCOME_OK : OUTCOME_BAD_NAME;
+	return name_trim(name) && name_is_valid(name) ? OUTCOME_OK : OUTCOME_BAD_NAME;
 }
 
 enum outcome
 request_queue(const struct worker *worker, struct queue_name *name, uint32_t *queue_idx)
 {
-	enum outcome outcome = request_name(name);
-
-	if (outcome != OUTCOME_OK)
-		return outcome;
+	if (!name_trim(name))
+		return OUTCOME_BAD_NAME;
 	*queue_idx = names_find(&worker->shard, name);
-	return *queue_idx == NIL ? OUTCOME_NO_QUEUE : OUTCOME_OK;
+	if (*queue_idx != NIL)
+		return OUTCOME_OK; /* what is found is valid: it was checked when the queue was made */
+	return name_is_valid(name) ? OUTCOME_NO_QUEUE : OUTCOME_BAD_NAME;
 }
 
 static enum served

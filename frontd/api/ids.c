@@ -6,11 +6,16 @@ static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 static void
 base32_format(uint64_t high, uint64_t low, char *out, unsigned count)
 {
-	for (unsigned i = count; i-- > 0;) {
-		out[i] = alphabet[low & 31];
-		low = low >> 5 | high << 59;
-		high >>= 5;
-	}
+	unsigned i = count;
+
+	/* Twelve digits out of the low word without carrying; the thirteenth takes its four bits and one of the high word. */
+	for (; i > 0 && count - i < 12; low >>= 5)
+		out[--i] = alphabet[low & 31];
+	if (i == 0)
+		return;
+	out[--i] = alphabet[(low | high << 4) & 31];
+	for (high >>= 1; i > 0; high >>= 5)
+		out[--i] = alphabet[high & 31];
 }
 
 /* False for a character that is none, or when the number has more than 64 + high_bits bits. */

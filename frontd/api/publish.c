@@ -8,6 +8,7 @@
 #include "frontd/api/headers.h"
 #include "frontd/api/ids.h"
 #include "frontd/api/media.h"
+#include "frontd/http/units.h"
 
 bool
 publish_is_batch(const struct http_request *request)
@@ -62,50 +63,43 @@ publish_fill(struct api_call *call, void *frame)
 	return call->frame_bytes;
 }
 
-static void
-put_id(struct answer *answer, const struct api_memo *memo, const struct published *published)
-{
-	struct message_id id = {
-		.enqueued_ms = published->enqueued_ms,
-		.seq = published->seq,
-		.shard = memo->shard,
-		.msg_idx = published->msg_idx,
-	};
-
-	message_id_format(&id, answer_reserve(answer, MESSAGE_ID_BYTES));
-	answer_advance(answer, MESSAGE_ID_BYTES);
-}
-
-static void
+/* Returns where the id stands; good until something more is put. */
+static const char *
 put_published(struct answer *answer, const struct api_memo *memo, const struct published *published)
 {
-	answer_put(answer, "{\"id\":\"");
-	put_id(answer, memo, published);
-	answer_put(answer, "\",\"enqueued_at\":");
-	answer_put_time(answer, published->enqueued_ms);
-	answer_put(answer, ",\"visible_at\":");
-	answer_put_time(answer, published->visible_ms);
-	answer_put(answer, "}");
-}
-
-static void
-head_location(struct answer *answer, const struct api_memo *memo, const struct published *published)
-{
-	char location[sizeof("/v1/queues//messages/") + NAME_MAX_BYTES + MESSAGE_ID_BYTES];
+	static const char before[] = "{\"id\":\"", between[] = "\",\"enqueued_at\":\"", visible[] = "\",\"visible_at\":\"",
+	    after[] = "\"}";
 	struct message_id id = {
 		.enqueued_ms = published->enqueued_ms,
 		.seq = published->seq,
 		.shard = memo->shard,
 		.msg_idx = published->msg_idx,
 	};
+	char *begin = answer_reserve(answer, sizeof(before) + MESSAGE_ID_BYTES + sizeof(between) + sizeof(visible) +
+	    2 * RFC3339_BYTES + sizeof(after));
+	char *at = mempcpy(begin, before, sizeof(before) - 1), *id_at = at;
+
+	message_id_format(&id, at);
+	at = mempcpy(at + MESSAGE_ID_BYTES, between, sizeof(between) - 1);
+	at += rfc3339_format(published->enqueued_ms < TIME_MS_MAX ? published->enqueued_ms : TIME_MS_MAX, at);
+	at = mempcpy(at, visible, sizeof(visible) - 1);
+	at += rfc3339_format(published->visible_ms < TIME_MS_MAX ? published->visible_ms : TIME_MS_MAX, at);
+	at = mempcpy(at, after, sizeof(after) - 1);
+	answer_advance(answer, (size_t)(at - begin));
+	return id_at;
+}
+
+static void
+head_location(struct answer *answer, const struct api_memo *memo, const char id[MESSAGE_ID_BYTES])
+{
+	char location[sizeof("/v1/queues//messages/") + NAME_MAX_BYTES + MESSAGE_ID_BYTES];
 	char *at = location;
 
 	at = mempcpy(at, "/v1/queues/", 11);
 	at = mempcpy(at, memo->name, memo->name_bytes);
 	at = mempcpy(at, "/messages/", 10);
-	message_id_format(&id, at);
-	at += MESSAGE_ID_BYTES;
-	http_write_field(&answer->head, "Location", (struct http_slice){ location, (size_t)(at - location) });
+	at = mempcpy(at, id, MESSAGE_ID_BYTES);
+	HTTP_WRITE_OURS(&answer->head, "Location: ", ((struct http_slice){ location, (size_t)(at - location) }));
 }
 
 enum api_answered
@@ -116,10 +110,12 @@ publish_answer(struct api_memo *memo, const struct api_reply *reply, struct answ
 
 	assert(published->count >= 1 && published->count <= PUBLISH_BATCH_MAX);
 	if (!memo->is_batch) {
-		put_published(answer, memo, &published->published[0]);
+		char id[MESSAGE_ID_BYTES];
+
+		memcpy(id, put_published(answer, memo, &published->published[0]), sizeof(id));
 		answer_put(answer, "\n");
 		answer_head(answer, published->is_memory ? 202 : 201, ANSWER_JSON);
-		head_location(answer, memo, &published->published[0]);
+		head_location(answer, memo, id);
 	} else {
 		answer_put(answer, "{\"messages\":[");
 		for (uint32_t i = 0; i < published->count; i++) {
@@ -130,7 +126,7 @@ publish_answer(struct api_memo *memo, const struct api_reply *reply, struct answ
 		answer_put(answer, "]}\n");
 		answer_head(answer, 200, ANSWER_JSON);
 	}
-	http_write_field(&answer->head, "Mq-Durability", durability);
+	HTTP_WRITE_OURS(&answer->head, "Mq-Durability: ", durability);
 	answer_end(answer);
 	return API_ANSWERED;
 }

@@ -284,15 +284,24 @@ rfc3339_format(uint64_t time_ms, char out[RFC3339_BYTES])
 {
 	assert(time_ms <= TIME_MS_MAX);
 
-	struct date date = date_of(time_ms / 86400000);
-	put_digits(out, 4, date.year);
-	out[4] = '-';
-	put_digits(out + 5, 2, date.month);
-	out[7] = '-';
-	put_digits(out + 8, 2, date.day);
-	out[10] = 'T';
-	put_clock(out + 11, time_ms);
-	out[19] = '.';
+	/* Nearly all times that are written are of this second. */
+	static _Thread_local struct { uint64_t second; bool is_set; char text[20]; } last;
+
+	if (!last.is_set || time_ms / 1000 != last.second) {
+		struct date date = date_of(time_ms / 86400000);
+
+		last.is_set = true;
+		last.second = time_ms / 1000;
+		put_digits(last.text, 4, date.year);
+		last.text[4] = '-';
+		put_digits(last.text + 5, 2, date.month);
+		last.text[7] = '-';
+		put_digits(last.text + 8, 2, date.day);
+		last.text[10] = 'T';
+		put_clock(last.text + 11, time_ms);
+		last.text[19] = '.';
+	}
+	memcpy(out, last.text, sizeof(last.text));
 	put_digits(out + 20, 3, time_ms % 1000);
 	out[23] = 'Z';
 	return RFC3339_BYTES;

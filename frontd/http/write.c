@@ -6,7 +6,7 @@
 #include "frontd/http/result.h"
 #include "frontd/http/units.h"
 
-static void
+static inline void
 put(struct http_writer *writer, const char *bytes, size_t count)
 {
 	if (writer->fault != HTTP_WRITE_OK)
@@ -36,6 +36,23 @@ put_status_line(struct http_writer *writer, unsigned status)
 	PUT_LITERAL(writer, "\r\n");
 }
 
+static void
+put_content_length(struct http_writer *writer, uint64_t content_length)
+{
+	char digits[NUMBER_BYTES_MAX];
+
+	HTTP_WRITE_OURS(writer, "Content-Length: ",
+	    ((struct http_slice){ .ptr = digits, .len = number_format(content_length, digits) }));
+}
+
+void
+http_write_ours(struct http_writer *writer, const char *name, size_t name_bytes, struct http_slice value)
+{
+	put(writer, name, name_bytes);
+	put(writer, value.ptr, value.len);
+	PUT_LITERAL(writer, "\r\n");
+}
+
 void
 http_write_begin(struct http_writer *writer, struct http_span room,
     const struct http_response *response)
@@ -47,7 +64,7 @@ http_write_begin(struct http_writer *writer, struct http_span room,
 	*writer = (struct http_writer){ .ptr = room.ptr, .size = room.len };
 	put_status_line(writer, status);
 	if (response->date.ptr != NULL)
-		http_write_field(writer, "Date", response->date);
+		HTTP_WRITE_OURS(writer, "Date: ", response->date);
 	if (!response->keep_alive)
 		PUT_LITERAL(writer, "Connection: close\r\n");
 	else if (response->minor_version == 0)
@@ -57,7 +74,7 @@ http_write_begin(struct http_writer *writer, struct http_span room,
 	if (status < 200 || status == 204 || status == 304)
 		return;
 	if (!response->is_chunked)
-		http_write_field_number(writer, "Content-Length", response->content_length);
+		put_content_length(writer, response->content_length);
 	else if (response->minor_version == 1)
 		PUT_LITERAL(writer, "Transfer-Encoding: chunked\r\n");
 }

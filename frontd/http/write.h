@@ -53,6 +53,10 @@ void http_write_begin(struct http_writer *writer, struct http_span room,
 void http_write_field(struct http_writer *writer, const char *name, struct http_slice value);
 void http_write_field_number(struct http_writer *writer, const char *name, uint64_t number);
 
+/* One whose name and value are our own text: not checked again.  `name` is a literal, as in "Location: ". */
+#define HTTP_WRITE_OURS(writer, name, value) http_write_ours((writer), (name), sizeof(name) - 1, (value))
+void http_write_ours(struct http_writer *writer, const char *name, size_t name_bytes, struct http_slice value);
+
 /* The same for a name that is not ours (Mq-Attr-*, ce-*). */
 void http_write_field_named(struct http_writer *writer, struct http_slice name,
     struct http_slice value);
