@@ -152,11 +152,12 @@ fetch_cold(struct frontd *frontd, struct exchange *exchange, const struct receiv
 	assert(fetch->bytes != NULL);
 	assert(fetch->reply != NULL);
 	frontd->memory_used += total_bytes;
-	memcpy(fetch->bytes, frontd->fetches.scratch, total_bytes);
 	memcpy(fetch->reply, reply, reply_bytes);
 	for (uint32_t i = 0; i < reply->count; i++) {
 		bool is_hot = bodies[i].outcome == OUTCOME_OK;
 
+		if (is_hot)
+			memcpy(fetch->bytes + offsets[i], frontd->fetches.scratch + offsets[i], record_bytes(&reply->deliveries[i]));
 		fetch->offsets[i] = offsets[i];
 		fetch->states[i] = is_hot ? FETCH_DONE : FETCH_TO_ASK;
 		fetch->missing += !is_hot;

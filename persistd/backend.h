@@ -38,9 +38,17 @@ enum backend_append {
 };
 
 enum backend_fetch {
+	BACKEND_HERE,      /* *here are the bytes, until the next call */
 	BACKEND_FETCHING,  /* a completion {DISK_FETCH, number} follows */
+	BACKEND_COMING,    /* a read that brings them is under way: ask again when something has completed */
 	BACKEND_LATER,     /* the index is not complete yet: ask again */
 	BACKEND_NONE,      /* no batch holds these bytes */
+};
+
+struct backend_range {
+	uint64_t lsn;
+	uint32_t shard;
+	uint32_t bytes;
 };
 
 struct backend_ops {
@@ -59,9 +67,15 @@ struct backend_ops {
 	/* Read batches in order from the first one kept.  0, or -1 and a diag.  The caller closes the reader. */
 	int (*read)(struct backend *backend, struct reader *reader);
 
-	/* Queue a read of the stream bytes [lsn, lsn + bytes) of a shard into private memory. */
-	enum backend_fetch (*fetch)(struct backend *backend, uint32_t number, uint32_t shard, uint64_t lsn, uint32_t bytes,
-	    void *to);
+	/* The batch of this flight, and all before it, are durable. */
+	void (*landed)(struct backend *backend, uint32_t flight);
+
+	/* The stream bytes [lsn, lsn + bytes) of a shard: here, or a read of them into private memory is queued. */
+	enum backend_fetch (*fetch)(struct backend *backend, uint32_t number, const struct backend_range *range, void *to,
+	    const char **here);
+
+	/* A completion {DISK_WINDOW, number}. */
+	void (*window_completed)(struct backend *backend, uint32_t number, int32_t result);
 
 	/* Batches up to floor_index are not needed any more.  0, or -1 and a diag. */
 	int (*trim)(struct backend *backend, uint64_t floor_index);

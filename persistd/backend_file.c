@@ -113,6 +113,8 @@ file_open(struct backend *backend, const struct backend_open *open, struct backe
 	backend->generation = file->store->current.generation;
 	backend->segment = file->segments.active.number;
 	backend->segments_opened = file->segments.opened;
+	/* What was there before is durable by now. */
+	file->durable = (struct lsn_location){ .segment = file->segments.active.number, .offset = file->segments.active.used_bytes };
 	return code;
 }
 
@@ -129,9 +131,18 @@ file_append(struct backend *backend, struct batch *batch, uint32_t flight)
 	const struct segment_file *active = &file->segments.active;
 	if (lsn_index_add(&file->live, batch->header, active->number, active->used_bytes - batch->header->total_bytes) != 0)
 		diag(DIAG_ERROR, "bodies of batch %" PRIu64 " cannot be read back until the next start", batch->header->index);
+	file->flown[flight] = (struct lsn_location){ .segment = active->number, .offset = active->used_bytes };
 	backend->segment = active->number;
 	backend->segments_opened = file->segments.opened;
 	return BACKEND_SUBMITTED;
+}
+
+static void
+file_landed(struct backend *backend, uint32_t flight)
+{
+	struct backend_file *file = self(backend);
+
+	file->durable = file->flown[flight];
 }
 
 /* --- reading --- */
@@ -144,47 +155,79 @@ file_read(struct backend *backend, struct reader *reader)
 	return reader_open(reader, file->store, &file->catalog, false);
 }
 
-/*
- * A descriptor of that segment; -1 with errno.  A backlog is mostly read in the order it was written, so read-ahead halves the
- * cost of a body; but not where writes may still be under way.
- */
-static int
+static void
+read_fd_close(struct backend_file *file, struct read_fd *slot)
+{
+	if (slot->segment == 0)
+		return;
+	/* A queued read knows the descriptor only by number: the kernel must have it before it is closed. */
+	disk_submit(file->disk);
+	if (slot->window_fd != slot->fd)
+		disk_close_fd(slot->window_fd);
+	disk_close_fd(slot->fd);
+	*slot = (struct read_fd){ 0 };
+}
+
+/* Descriptors of that segment; NULL with errno. */
+static const struct read_fd *
 read_fd(struct backend_file *file, uint64_t segment)
 {
 	struct read_fd *slot = &file->read_fds[segment % READ_FDS];
-	enum disk_read_hint hint = segment + 1 < file->segments.active.number ? DISK_READ_AHEAD : DISK_READ_EXACT;
 	char name[SEGMENT_NAME_BYTES];
 
-	if (slot->segment == segment && slot->hint == hint)
-		return slot->fd;
+	if (slot->segment == segment)
+		return slot;
 	segment_name(name, segment);
-	int fd = disk_open_read(file->store->journal_fd, name, hint);
+	int fd = disk_open_read(file->store->journal_fd, name, DISK_READ_EXACT);
 	if (fd < 0)
-		return -1;
-	if (slot->segment != 0) {
-		/* A queued read knows the descriptor only by number: the kernel must have it before it is closed. */
-		disk_submit(file->disk);
-		disk_close_fd(slot->fd);
-	}
-	*slot = (struct read_fd){ .segment = segment, .fd = fd, .hint = hint };
-	return fd;
+		return NULL;
+	read_fd_close(file, slot);
+	int window_fd = disk_open_read_direct(file->store->journal_fd, name);
+	*slot = (struct read_fd){ .segment = segment, .fd = fd, .window_fd = window_fd >= 0 ? window_fd : fd };
+	return slot;
+}
+
+/* How far a segment holds nothing that is still being written. */
+static uint64_t
+readable_end(const struct backend_file *file, uint64_t segment)
+{
+	if (segment == file->durable.segment)
+		return file->durable.offset;
+	return segment < file->durable.segment ? UINT64_MAX : 0;
 }
 
 static enum backend_fetch
-file_fetch(struct backend *backend, uint32_t number, uint32_t shard, uint64_t lsn, uint32_t bytes, void *to)
+file_fetch(struct backend *backend, uint32_t number, const struct backend_range *range, void *to, const char **here)
 {
 	struct backend_file *file = self(backend);
 	struct lsn_location at;
 
-	if (!lsn_index_find(&file->live, shard, lsn, bytes, &at) && !lsn_index_find(&file->old, shard, lsn, bytes, &at))
-		return file->is_indexing && lsn < lsn_index_first(&file->live, shard) ? BACKEND_LATER : BACKEND_NONE;
-	int fd = read_fd(file, at.segment);
-	if (fd < 0) {
+	if (!lsn_index_find(&file->live, range->shard, range->lsn, range->bytes, &at) &&
+	    !lsn_index_find(&file->old, range->shard, range->lsn, range->bytes, &at))
+		return file->is_indexing && range->lsn < lsn_index_first(&file->live, range->shard) ? BACKEND_LATER : BACKEND_NONE;
+	const struct read_fd *fds = read_fd(file, at.segment);
+	if (fds == NULL) {
 		diag_errno("cannot open segment %" PRIu64 " of %s/journal", at.segment, file->store->directory);
 		return BACKEND_NONE;
 	}
-	disk_queue_read(file->disk, (struct disk_tag){ .user = DISK_FETCH, .number = number }, fd, to, bytes, at.offset);
+	struct window_range wanted = { .segment = at.segment, .offset = at.offset, .bytes = range->bytes,
+		.end = readable_end(file, at.segment), .fd = fds->window_fd };
+	switch (windows_find(&file->windows, file->disk, &wanted, here)) {
+	case WINDOW_HERE:
+		return BACKEND_HERE;
+	case WINDOW_COMING:
+		return BACKEND_COMING;
+	case WINDOW_EXACT:
+		break;
+	}
+	disk_queue_read(file->disk, (struct disk_tag){ .user = DISK_FETCH, .number = number }, fds->fd, to, range->bytes, at.offset);
 	return BACKEND_FETCHING;
+}
+
+static void
+file_window_completed(struct backend *backend, uint32_t number, int32_t result)
+{
+	windows_completed(&self(backend)->windows, number, result);
 }
 
 /* --- trim --- */
@@ -194,11 +237,9 @@ read_fd_forget(struct backend_file *file, uint64_t segment)
 {
 	struct read_fd *slot = &file->read_fds[segment % READ_FDS];
 
-	if (slot->segment != segment)
-		return;
-	disk_submit(file->disk);
-	disk_close_fd(slot->fd);
-	*slot = (struct read_fd){ 0 };
+	windows_forget(&file->windows, segment);
+	if (slot->segment == segment)
+		read_fd_close(file, slot);
 }
 
 /* Segments whose batches are all at or below floor_index; never the one being written. */
@@ -321,11 +362,10 @@ file_close(struct backend *backend)
 
 	if (file->is_indexing)
 		loader_close(&file->loader);
-	for (uint32_t i = 0; i < READ_FDS; i++) {
-		if (file->read_fds[i].segment != 0)
-			disk_close_fd(file->read_fds[i].fd);
-	}
+	for (uint32_t i = 0; i < READ_FDS; i++)
+		read_fd_close(file, &file->read_fds[i]);
 	segments_close(&file->segments);
+	windows_free(&file->windows); /* a read that is under way ends when this thread next enters the ring: never */
 	lsn_index_free(&file->old);
 	lsn_index_free(&file->live);
 	catalog_free(&file->catalog);
@@ -335,7 +375,9 @@ static const struct backend_ops file_ops = {
 	.open = file_open,
 	.append = file_append,
 	.read = file_read,
+	.landed = file_landed,
 	.fetch = file_fetch,
+	.window_completed = file_window_completed,
 	.trim = file_trim,
 	.step = file_step,
 	.completed = file_completed,

@@ -7,14 +7,15 @@
 #include "persistd/backend.h"
 #include "persistd/catalog.h"
 #include "persistd/segment.h"
+#include "persistd/windows.h"
 
 /* Descriptors for cold reads that are kept open. */
 #define READ_FDS 64
 
 struct read_fd {
 	uint64_t segment;          /* 0: none */
-	int fd;
-	enum disk_read_hint hint;
+	int fd;                    /* for reads of one record */
+	int window_fd;             /* for windows: direct, or the same */
 };
 
 struct backend_file {
@@ -28,6 +29,9 @@ struct backend_file {
 	struct loader loader;           /* warm start: fills `old` in the background */
 	bool is_indexing;
 	struct read_fd read_fds[READ_FDS];
+	struct windows windows;
+	struct lsn_location flown[IN_FLIGHT_MAX]; /* where the batch of each flight ends */
+	struct lsn_location durable;    /* everything before it can be read */
 };
 
 /* Borrows store (open, locked) and disk.  0, or -1 and a diag. */

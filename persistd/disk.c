@@ -57,13 +57,18 @@ disk_create(int dir_fd, const char *name, enum disk_direct wanted, bool *is_dire
 int
 disk_open_read(int dir_fd, const char *name, enum disk_read_hint hint)
 {
-	static const int advice[] = { [DISK_READ_THROUGH] = POSIX_FADV_SEQUENTIAL, [DISK_READ_AHEAD] = POSIX_FADV_NORMAL,
-		[DISK_READ_EXACT] = POSIX_FADV_RANDOM };
+	static const int advice[] = { [DISK_READ_THROUGH] = POSIX_FADV_SEQUENTIAL, [DISK_READ_EXACT] = POSIX_FADV_RANDOM };
 	int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
 
 	if (fd >= 0)
 		(void)posix_fadvise(fd, 0, 0, advice[hint]); /* only a hint */
 	return fd;
+}
+
+int
+disk_open_read_direct(int dir_fd, const char *name)
+{
+	return openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_DIRECT);
 }
 
 void

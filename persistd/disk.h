@@ -7,7 +7,7 @@
  *
  * Nothing is retried: a failed write may have dropped dirty pages, so a retry that succeeds proves nothing.
  *
- * Reads are buffered and go into private memory.  Direct reads of a killed process were seen to land after waitpid().
+ * Reads go into private memory.  Direct reads of a killed process were seen to land after waitpid().
  */
 #ifndef PERSISTD_DISK_H
 #define PERSISTD_DISK_H
@@ -33,11 +33,15 @@ int disk_create(int dir_fd, const char *name, enum disk_direct wanted, bool *is_
 /*
  * How a file is going to be read; only a hint.  Read-ahead in a segment that is still being written would keep pages of zeros
  * beyond the last batch in the cache, just before direct writes change them: DISK_READ_EXACT reads what is asked for.
+ * disk_open_read_direct() is for large aligned reads into private memory, which keep nothing in the cache; -1 with EINVAL where the file system
+ * does not have it.
  */
-enum disk_read_hint { DISK_READ_THROUGH, DISK_READ_AHEAD, DISK_READ_EXACT };
+enum disk_read_hint { DISK_READ_THROUGH, DISK_READ_EXACT };
 
 /* Open for (buffered) reading.  Descriptor, or -1 with errno. */
 int disk_open_read(int dir_fd, const char *name, enum disk_read_hint hint);
+
+int disk_open_read_direct(int dir_fd, const char *name);
 
 void disk_close_fd(int fd);
 
@@ -73,7 +77,7 @@ void disk_memory_free(void *memory, size_t bytes);
 /* --- through io_uring --- */
 
 /* Who queued an operation, and which of his: both come back. */
-enum disk_user { DISK_WAKE, DISK_COMMIT, DISK_SPARE, DISK_FETCH };
+enum disk_user { DISK_WAKE, DISK_COMMIT, DISK_SPARE, DISK_FETCH, DISK_WINDOW };
 
 struct disk_tag {
 	enum disk_user user;

@@ -12,6 +12,8 @@
 #include "shm/diag.h"
 #include "shm/record.h"
 
+#define FETCH_ROUNDS_MAX 16 /* of FETCH_SLOTS each, in a turn */
+
 _Static_assert(sizeof(struct fetch_reply) % 8 == 0, "frames are aligned");
 
 int
@@ -137,18 +139,60 @@ slot_answer(struct fetch_slot *slot, enum outcome outcome)
 	slot->state = FETCH_READY;
 }
 
-/* Begin the read, now that the index may know the place.  False if it does not yet. */
+/* What the journal gave must begin with the record that was asked for. */
+static enum outcome
+record_check(const struct fetch_request *request, const char *bytes)
+{
+	if (batch_record_bytes(bytes, request->record_bytes, request->lsn) == request->record_bytes)
+		return OUTCOME_OK;
+	diag(DIAG_ERROR, "the journal does not hold the record of LSN %" PRIu64 ", shard %" PRIu32 ", where it should be; "
+	    "run chasqui check", request->lsn, request->shard);
+	return OUTCOME_MESSAGE_CORRUPT;
+}
+
+/* Put a reply into the body ring of whoever asked, if he still lives.  False if there is no room yet. */
+static bool
+slot_deliver(struct fetches *fetches, struct fetch_slot *slot, enum outcome outcome, const char *bytes)
+{
+	struct fetch_front *mine = &fetches->fronts[slot->front];
+	uint32_t record_bytes = outcome == OUTCOME_OK ? slot->request.record_bytes : 0;
+	uint32_t frame_bytes = (uint32_t)sizeof(struct fetch_reply) + record_bytes;
+
+	if (mine->epoch != slot->epoch || mine->is_broken) {
+		slot_release(fetches, slot);
+		return true;
+	}
+	struct fetch_reply *reply = ring_reserve(&mine->body, frame_bytes);
+	if (reply == NULL)
+		return false;
+	reply->header = (struct frame_header){ .bytes = frame_bytes, .op = (uint16_t)outcome, .id = slot->request.header.id };
+	reply->record_bytes = record_bytes;
+	reply->reserved = 0;
+	memcpy(reply->bytes, bytes, record_bytes);
+	ring_push(&mine->body, frame_bytes);
+	mine->has_pushed = true;
+	slot_release(fetches, slot);
+	return true;
+}
+
+/* Deliver it, or begin the read, now that the index may know the place.  False if nothing could be done yet. */
 static bool
 slot_locate(struct fetches *fetches, struct fetch_slot *slot)
 {
 	const struct fetch_request *request = &slot->request;
-	uint32_t number = (uint32_t)(slot - fetches->slots);
+	struct backend_range range = { .lsn = request->lsn, .shard = request->shard, .bytes = request->record_bytes };
+	const char *here;
 
-	switch (fetches->backend->ops->fetch(fetches->backend, number, request->shard, request->lsn, request->record_bytes,
-	    slot->bytes)) {
+	switch (fetches->backend->ops->fetch(fetches->backend, (uint32_t)(slot - fetches->slots), &range, slot->bytes, &here)) {
+	case BACKEND_HERE:
+		if (!slot_deliver(fetches, slot, record_check(request, here), here))
+			return false;
+		stat_add(&fetches->role->stats.shared->fetches, 1);
+		return true;
 	case BACKEND_FETCHING:
 		slot->state = FETCH_READING;
 		return true;
+	case BACKEND_COMING:
 	case BACKEND_LATER:
 		return false;
 	case BACKEND_NONE:
@@ -167,46 +211,38 @@ fetches_completed(struct fetches *fetches, uint32_t number, int32_t result)
 	assert(number < FETCH_SLOTS && slot->state == FETCH_READING);
 
 	stat_add(&fetches->role->stats.shared->fetches, 1);
-	if (result != (int32_t)request->record_bytes) {
-		errno = result < 0 ? -result : EIO;
-		diag_errno("cannot read LSN %" PRIu64 " of shard %" PRIu32 " back", request->lsn, request->shard);
-		slot_answer(slot, OUTCOME_INTERNAL);
-	} else if (batch_record_bytes(slot->bytes, request->record_bytes, request->lsn) != request->record_bytes) {
-		diag(DIAG_ERROR, "the journal does not hold the record of LSN %" PRIu64 ", shard %" PRIu32 ", where it should be; "
-		    "run chasqui check", request->lsn, request->shard);
-		slot_answer(slot, OUTCOME_MESSAGE_CORRUPT);
-	} else {
-		slot_answer(slot, OUTCOME_OK);
+	if (result == (int32_t)request->record_bytes) {
+		slot_answer(slot, record_check(request, slot->bytes));
+		return;
 	}
+	errno = result < 0 ? -result : EIO;
+	diag_errno("cannot read LSN %" PRIu64 " of shard %" PRIu32 " back", request->lsn, request->shard);
+	slot_answer(slot, OUTCOME_INTERNAL);
 }
 
-/* Put a reply into the body ring of whoever asked, if he still lives.  False if there is no room yet. */
-static bool
-slot_deliver(struct fetches *fetches, struct fetch_slot *slot)
+/* Show each frontd what it got, and wake it: once, however many bodies that are. */
+static void
+fetches_post(struct fetches *fetches)
 {
-	struct fetch_front *mine = &fetches->fronts[slot->front];
-	uint32_t bytes = slot->outcome == OUTCOME_OK ? slot->request.record_bytes : 0;
-	uint32_t frame_bytes = (uint32_t)sizeof(struct fetch_reply) + bytes;
+	uint32_t count = fetches->role->geometry.fronts;
+	bool has_posted = false;
 
-	if (mine->epoch != slot->epoch || mine->is_broken) {
-		slot_release(fetches, slot);
-		return true;
+	for (uint32_t i = 0; i < count; i++) {
+		if (!fetches->fronts[i].has_pushed)
+			continue;
+		ring_post(&fetches->fronts[i].body);
+		has_posted = true;
 	}
-	struct fetch_reply *reply = ring_reserve(&mine->body, frame_bytes);
-	if (reply == NULL)
-		return false;
-	reply->header = (struct frame_header){ .bytes = frame_bytes, .op = (uint16_t)slot->outcome,
-		.id = slot->request.header.id };
-	reply->record_bytes = bytes;
-	reply->reserved = 0;
-	memcpy(reply->bytes, slot->bytes, bytes);
-	ring_push(&mine->body, frame_bytes);
-	ring_post(&mine->body);
+	if (!has_posted)
+		return;
 	park_fence();
-	if (park_wake(&fetches->role->waker[SLOT_FRONT(slot->front)]))
-		stat_add(&fetches->role->stats.shared->persist_wakes, 1);
-	slot_release(fetches, slot);
-	return true;
+	for (uint32_t i = 0; i < count; i++) {
+		if (!fetches->fronts[i].has_pushed)
+			continue;
+		fetches->fronts[i].has_pushed = false;
+		if (park_wake(&fetches->role->waker[SLOT_FRONT(i)]))
+			stat_add(&fetches->role->stats.shared->persist_wakes, 1);
+	}
 }
 
 /* --- requests --- */
@@ -276,14 +312,14 @@ front_serve(struct fetches *fetches, uint32_t index, struct fetch_slot *slot)
 	return true;
 }
 
-bool
-fetches_serve(struct fetches *fetches)
+/* One of each frontd in turn, until all slots are taken or nobody wants anything. */
+static bool
+slots_fill(struct fetches *fetches)
 {
 	uint32_t count = fetches->role->geometry.fronts, idle = 0;
 	struct fetch_slot *slot;
 	bool has_moved = false;
 
-	/* One of each frontd in turn, until all slots are taken or nobody wants anything. */
 	while (idle < count && (slot = slot_free(fetches)) != NULL) {
 		bool has_served = front_serve(fetches, fetches->first, slot);
 
@@ -291,12 +327,40 @@ fetches_serve(struct fetches *fetches)
 		idle = has_served ? 0 : idle + 1;
 		has_moved |= has_served;
 	}
+	return has_moved;
+}
+
+static bool
+slots_advance(struct fetches *fetches)
+{
+	bool has_moved = false;
+
 	for (uint32_t i = 0; i < FETCH_SLOTS; i++) {
-		if (fetches->slots[i].state == FETCH_LOCATING)
-			has_moved |= slot_locate(fetches, &fetches->slots[i]);
-		if (fetches->slots[i].state == FETCH_READY)
-			has_moved |= slot_deliver(fetches, &fetches->slots[i]);
+		struct fetch_slot *slot = &fetches->slots[i];
+
+		if (slot->state == FETCH_LOCATING)
+			has_moved |= slot_locate(fetches, slot);
+		if (slot->state == FETCH_READY)
+			has_moved |= slot_deliver(fetches, slot, (enum outcome)slot->outcome, slot->bytes);
 	}
+	return has_moved;
+}
+
+bool
+fetches_serve(struct fetches *fetches)
+{
+	bool has_moved = false;
+
+	/* Most are served out of a window and free their slot at once, so that the next can be taken; but commits wait, too. */
+	for (uint32_t round = 0; round < FETCH_ROUNDS_MAX; round++) {
+		bool one = slots_fill(fetches);
+
+		one |= slots_advance(fetches);
+		if (!one)
+			break;
+		has_moved = true;
+	}
+	fetches_post(fetches);
 	return has_moved;
 }
 

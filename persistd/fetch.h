@@ -2,6 +2,7 @@
  * fetch: bodies that have left the stream ring, read back for frontds.
  *
  *   fetch ring of front.i -> slot: LOCATING -> READING -> READY -> body ring of front.i
+ *                                  LOCATING -> out of a window that was read before (windows.h)
  *
  * Reads go into memory of our own and are copied from there: nothing of the disk lands in shared memory by itself.  What a
  * frontd says is not believed: shard, length and LSN are checked, and the bytes must begin with the record of that LSN.  The
@@ -30,6 +31,7 @@ struct fetch_front {
 	uint64_t slot_word;        /* as last looked at */
 	uint64_t epoch;            /* mapped; 0: none */
 	bool is_broken;            /* it wrote nonsense: not listened to any more */
+	bool has_pushed;           /* bodies that are not posted yet */
 	uint32_t in_work;          /* slots that hold a request of this epoch */
 	struct front front;
 	struct ring fetch;

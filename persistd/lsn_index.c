@@ -83,14 +83,23 @@ lsn_index_first(const struct lsn_index *index, uint32_t shard)
 	return index->shard[shard].count > 0 ? entry_at(&index->shard[shard], 0)->lsn : UINT64_MAX;
 }
 
-bool
-lsn_index_find(const struct lsn_index *index, uint32_t shard, uint64_t lsn, uint32_t bytes, struct lsn_location *location)
+static bool
+entry_holds(const struct lsn_index_shard *entries, uint64_t entry, uint64_t lsn)
 {
-	const struct lsn_index_shard *entries = &index->shard[shard];
+	return entry < entries->count && entry_at(entries, entry)->lsn <= lsn &&
+	    (entry + 1 == entries->count || lsn < entry_at(entries, entry + 1)->lsn);
+}
+
+/* The entry whose range holds lsn, which is not below the first. */
+static uint64_t
+entry_find(const struct lsn_index_shard *entries, uint64_t lsn)
+{
 	uint64_t low = 0, high = entries->count;
 
-	if (high == 0 || lsn < entry_at(entries, 0)->lsn || lsn >= entries->end_lsn || bytes > entries->end_lsn - lsn)
-		return false;
+	for (uint64_t near = entries->found; near < entries->found + 2; near++) {
+		if (entry_holds(entries, near, lsn))
+			return near;
+	}
 	/* entries[low].lsn <= lsn < entries[high].lsn */
 	while (high - low > 1) {
 		uint64_t middle = low + (high - low) / 2;
@@ -100,8 +109,19 @@ lsn_index_find(const struct lsn_index *index, uint32_t shard, uint64_t lsn, uint
 		else
 			high = middle;
 	}
-	const struct lsn_entry *entry = entry_at(entries, low);
-	uint64_t range_end = high < entries->count ? entry_at(entries, high)->lsn : entries->end_lsn;
+	return low;
+}
+
+bool
+lsn_index_find(struct lsn_index *index, uint32_t shard, uint64_t lsn, uint32_t bytes, struct lsn_location *location)
+{
+	struct lsn_index_shard *entries = &index->shard[shard];
+
+	if (entries->count == 0 || lsn < entry_at(entries, 0)->lsn || lsn >= entries->end_lsn || bytes > entries->end_lsn - lsn)
+		return false;
+	uint64_t found = entries->found = entry_find(entries, lsn);
+	const struct lsn_entry *entry = entry_at(entries, found);
+	uint64_t range_end = found + 1 < entries->count ? entry_at(entries, found + 1)->lsn : entries->end_lsn;
 	if (lsn + bytes > range_end)
 		return false;
 	*location = (struct lsn_location){ .segment = entry->segment,

@@ -27,6 +27,7 @@ struct lsn_index_shard {
 	uint32_t chunk_capacity;
 	uint64_t count;
 	uint64_t end_lsn;          /* behind the last range */
+	uint64_t found;            /* entry of the last search: the next is mostly there or behind it */
 };
 
 struct lsn_index {
@@ -43,6 +44,6 @@ int lsn_index_add(struct lsn_index *index, const struct batch_header *header, ui
 uint64_t lsn_index_first(const struct lsn_index *index, uint32_t shard);
 
 /* Where [lsn, lsn + bytes) lies; false if it is not known, or not whole within one batch. */
-bool lsn_index_find(const struct lsn_index *index, uint32_t shard, uint64_t lsn, uint32_t bytes, struct lsn_location *location);
+bool lsn_index_find(struct lsn_index *index, uint32_t shard, uint64_t lsn, uint32_t bytes, struct lsn_location *location);
 
 #endif

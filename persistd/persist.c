@@ -171,6 +171,9 @@ reap(struct persist *persist)
 		case DISK_FETCH:
 			fetches_completed(&persist->fetches, completion.tag.number, completion.result);
 			break;
+		case DISK_WINDOW:
+			persist->backend->ops->window_completed(persist->backend, completion.tag.number, completion.result);
+			break;
 		case DISK_WAKE:
 			break;
 		}

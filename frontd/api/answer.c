@@ -48,6 +48,13 @@ answer_head_room(struct answer *answer, size_t head_bytes)
 	answer->body_start = answer->end = head_bytes;
 }
 
+void
+answer_expect(struct answer *answer, size_t body_bytes)
+{
+	if (answer->size - answer->end < body_bytes)
+		answer_grow(answer, answer->end + body_bytes);
+}
+
 char *
 answer_reserve(struct answer *answer, size_t count)
 {

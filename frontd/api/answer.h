@@ -20,7 +20,7 @@
 #include "frontd/http/slice.h"
 #include "frontd/http/write.h"
 
-#define ANSWER_ROOM_BYTES 2048u /* what callers lend */
+#define ANSWER_ROOM_BYTES 4096u /* what callers lend */
 #define ANSWER_HEAD_BYTES 768u  /* of it for the head, unless answer_head_room() asks for more */
 
 #define ANSWER_JSON "application/json"
@@ -51,6 +51,9 @@ void answer_init(struct answer *answer);
 
 /* Before anything is put: the head may be as large as this. */
 void answer_head_room(struct answer *answer, size_t head_bytes);
+
+/* Its body will be about that large: room is made at once. */
+void answer_expect(struct answer *answer, size_t body_bytes);
 
 /* The body. */
 void answer_put(struct answer *answer, const char *text);

@@ -11,6 +11,8 @@
 #include "frontd/http/units.h"
 #include "shm/attributes.h"
 
+#define MESSAGE_TEXT_BYTES 384u /* of a message in JSON, besides body and attributes */
+
 bool
 receive_plan(struct api_call *call)
 {
@@ -218,6 +220,17 @@ answer_raw(const struct api_memo *memo, const struct receive_reply *reply, const
 	answer_end(answer);
 }
 
+/* Without escapes, which few bodies need. */
+static size_t
+expected_bytes(const struct api_memo *memo, const struct receive_reply *received)
+{
+	size_t bytes = 0;
+
+	for (uint32_t i = 0; i < received->count && !memo->wants_raw; i++)
+		bytes += MESSAGE_TEXT_BYTES + received->deliveries[i].attributes_bytes + received->deliveries[i].body_bytes;
+	return bytes;
+}
+
 enum api_answered
 receive_answer(struct api_memo *memo, const struct api_reply *reply, struct answer *answer)
 {
@@ -230,6 +243,7 @@ receive_answer(struct api_memo *memo, const struct api_reply *reply, struct answ
 		return API_ANSWERED;
 	}
 	assert(received->count >= 1 && received->count <= RECEIVE_BATCH_MAX);
+	answer_expect(answer, expected_bytes(memo, received));
 	for (uint32_t i = 0; i < received->count; i++) {
 		const struct delivery *delivery = &received->deliveries[i];
 

@@ -19,6 +19,7 @@ static const struct unit size_units[] = {
 	{ "TiB", UINT64_C(1) << 40 }
 };
 
+#define SECONDS_KEPT 64
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 bool
@@ -284,24 +285,25 @@ rfc3339_format(uint64_t time_ms, char out[RFC3339_BYTES])
 {
 	assert(time_ms <= TIME_MS_MAX);
 
-	/* Nearly all times that are written are of this second. */
-	static _Thread_local struct { uint64_t second; bool is_set; char text[20]; } last;
+	/* Nearly all times that are written are of a few seconds: now, when a message came, when its lease ends. */
+	static _Thread_local struct { uint64_t second; bool is_set; char text[20]; } recent[SECONDS_KEPT], *kept;
 
-	if (!last.is_set || time_ms / 1000 != last.second) {
+	kept = &recent[time_ms / 1000 % SECONDS_KEPT];
+	if (!kept->is_set || time_ms / 1000 != kept->second) {
 		struct date date = date_of(time_ms / 86400000);
 
-		last.is_set = true;
-		last.second = time_ms / 1000;
-		put_digits(last.text, 4, date.year);
-		last.text[4] = '-';
-		put_digits(last.text + 5, 2, date.month);
-		last.text[7] = '-';
-		put_digits(last.text + 8, 2, date.day);
-		last.text[10] = 'T';
-		put_clock(last.text + 11, time_ms);
-		last.text[19] = '.';
+		kept->is_set = true;
+		kept->second = time_ms / 1000;
+		put_digits(kept->text, 4, date.year);
+		kept->text[4] = '-';
+		put_digits(kept->text + 5, 2, date.month);
+		kept->text[7] = '-';
+		put_digits(kept->text + 8, 2, date.day);
+		kept->text[10] = 'T';
+		put_clock(kept->text + 11, time_ms);
+		kept->text[19] = '.';
 	}
-	memcpy(out, last.text, sizeof(last.text));
+	memcpy(out, kept->text, sizeof(kept->text));
 	put_digits(out + 20, 3, time_ms % 1000);
 	out[23] = 'Z';
 	return RFC3339_BYTES;
