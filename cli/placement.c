@@ -1,6 +1,6 @@
 /*
- * Happy path: placement_choose() sorts the CPUs so that a prefix of them is the nearest set of that size, counts how many
- * are worth a process each, and deals the first ones to workers and persistd, those that follow to the frontds.
+ * Happy path: placement_choose() counts what the CPUs are good for, then takes caches, the largest of the largest node first,
+ * until their CPUs are enough for that many processes.
  *
  * Failure modes: none; where nothing is known the answer is one of each, not bound.
  */
@@ -28,12 +28,10 @@ struct counts {
 static struct counts
 counts_auto(unsigned cpus)
 {
-	uint32_t engine = cpus <= 4 ? 1 : cpus <= 8 ? 2 : 3; /* CPUs for workers and persistd, who share up to 4 */
-
 	if (cpus <= 2)
 		return (struct counts){ 1, 1 };
-	return (struct counts){ .fronts = cpus - engine < AUTO_FRONTS_MAX ? cpus - engine : AUTO_FRONTS_MAX,
-		.workers = cpus <= 8 ? 1 : AUTO_WORKERS_MAX };
+	return (struct counts){ .fronts = cpus - 1 < AUTO_FRONTS_MAX ? cpus - 1 : AUTO_FRONTS_MAX,
+		.workers = cpus <= 4 ? 1 : AUTO_WORKERS_MAX };
 }
 
 static struct counts
@@ -92,71 +90,78 @@ counts_that_fit(const struct topology *topology, const struct placement_wish *wi
 
 /* --- CPUs --- */
 
-/* What decides about a CPU's place, the first word first. */
-struct rank {
-	unsigned words[6];
-	uint16_t id;
+/* A cache and how many of our CPUs it serves. */
+struct group {
+	uint16_t node;
+	uint16_t cache;
+	unsigned in_node;
+	unsigned in_cache;
 };
 
+/* The largest node's first, of one node the largest; after that any order will do that is always the same. */
 static int
-rank_compare(const void *one, const void *other)
+group_compare(const void *one, const void *other)
 {
-	const struct rank *a = one, *b = other;
+	const struct group *a = one, *b = other;
 
-	for (unsigned i = 0; i < sizeof(a->words) / sizeof(a->words[0]); i++) {
-		if (a->words[i] != b->words[i])
-			return a->words[i] < b->words[i] ? -1 : 1;
-	}
-	return (int)a->id - (int)b->id;
+	if (a->in_node != b->in_node)
+		return a->in_node > b->in_node ? -1 : 1;
+	if (a->node != b->node)
+		return (int)a->node - (int)b->node;
+	if (a->in_cache != b->in_cache)
+		return a->in_cache > b->in_cache ? -1 : 1;
+	return (int)a->cache - (int)b->cache;
 }
 
-static struct rank
-rank_of(const struct topology *topology, const struct topology_cpu *cpu)
+static unsigned
+list_groups(const struct topology *topology, struct group groups[CPU_SETSIZE])
 {
-	unsigned in_node = 0, in_cache = 0, thread = 0;
+	unsigned count = 0;
 
 	for (unsigned i = 0; i < topology->cpu_count; i++) {
-		const struct topology_cpu *other = &topology->cpus[i];
+		const struct topology_cpu *cpu = &topology->cpus[i];
+		unsigned at = 0;
 
-		in_node += other->node == cpu->node;
-		in_cache += other->cache == cpu->cache;
-		thread += other->core == cpu->core && other->id < cpu->id;
+		while (at < count && (groups[at].cache != cpu->cache || groups[at].node != cpu->node))
+			at++;
+		if (at == count)
+			groups[count++] = (struct group){ .node = cpu->node, .cache = cpu->cache };
+		groups[at].in_cache++;
 	}
-	/*
-	 * The largest node, in it a thread of each core before any second one (a sibling takes a third of a core's rate and
-	 * more, a neighbouring cache some 100 ns for each of a message's few shared lines), there the largest cache.
-	 */
-	return (struct rank){ .words = { CPU_SETSIZE - in_node, cpu->node, thread, CPU_SETSIZE - in_cache, cpu->cache, cpu->core },
-		.id = cpu->id };
+	for (unsigned at = 0; at < count; at++) {
+		for (unsigned i = 0; i < topology->cpu_count; i++)
+			groups[at].in_node += topology->cpus[i].node == groups[at].node;
+	}
+	qsort(groups, count, sizeof(groups[0]), group_compare);
+	return count;
 }
 
+/*
+ * All processes to the fewest caches that have a CPU for each.  Not closer: which process runs where among them the kernel knows
+ * better, for the work moves between the roles with the load.
+ */
 static void
-take(const struct rank *ranks, unsigned first, unsigned count, cpu_set_t *cpus)
+bind_near(const struct topology *topology, struct placement *placement)
 {
-	CPU_ZERO(cpus);
-	for (unsigned i = first; i < first + count; i++)
-		CPU_SET(ranks[i].id, cpus);
-}
+	struct group groups[CPU_SETSIZE];
+	unsigned wanted = placement->fronts + placement->workers + 1, taken = 0, count = list_groups(topology, groups);
 
-/* Workers and persistd on the first CPUs, frontds on those that follow. */
-static void
-bind_roles(const struct topology *topology, unsigned engine_cpus, struct placement *placement)
-{
-	struct rank ranks[CPU_SETSIZE];
-	cpu_set_t engine, fronts;
-
-	for (unsigned i = 0; i < topology->cpu_count; i++)
-		ranks[i] = rank_of(topology, &topology->cpus[i]);
-	qsort(ranks, topology->cpu_count, sizeof(ranks[0]), rank_compare);
-	take(ranks, 0, engine_cpus, &engine);
-	take(ranks, engine_cpus, placement->fronts, &fronts);
-	CPU_OR(&placement->all, &engine, &fronts);
+	for (unsigned at = 0; at < count && taken < wanted; at++) {
+		taken += groups[at].in_cache;
+		for (unsigned i = 0; i < topology->cpu_count; i++) {
+			if (topology->cpus[i].cache == groups[at].cache && topology->cpus[i].node == groups[at].node)
+				CPU_SET(topology->cpus[i].id, &placement->all);
+		}
+	}
+	if (taken == topology->cpu_count) {
+		CPU_ZERO(&placement->all);
+		return;
+	}
 	for (uint32_t i = 0; i < placement->fronts; i++)
-		placement->cpus[SLOT_FRONT(i)] = fronts;
+		placement->cpus[SLOT_FRONT(i)] = placement->all;
 	for (uint32_t w = 0; w < placement->workers; w++)
-		placement->cpus[SLOT_WORKER(w)] = engine;
-	placement->cpus[SLOT_PERSIST] = engine;
-	placement->is_bound = true;
+		placement->cpus[SLOT_WORKER(w)] = placement->all;
+	placement->cpus[SLOT_PERSIST] = placement->all;
 }
 
 /* The CPU number `index` of a list that begins again at its end. */
@@ -185,15 +190,15 @@ bind_lists(const struct placement_lists *lists, struct placement *placement)
 	for (uint32_t w = 0; w < placement->workers; w++)
 		nth_of(&lists->worker, w, &placement->cpus[SLOT_WORKER(w)]);
 	nth_of(&lists->persist, 0, &placement->cpus[SLOT_PERSIST]);
-	placement->is_bound = true;
 }
 
 /* --- the line --- */
 
 static const char *
-binding_text(const struct topology *topology, const struct placement_wish *wish, const struct placement *placement, char text[BINDING_BYTES])
+binding_text(const struct topology *topology, const struct placement_wish *wish, const struct placement *placement,
+    char text[BINDING_BYTES])
 {
-	char engine[32], fronts[32];
+	char cpus[64];
 
 	if (wish->lists.mode == PLACEMENT_LISTS)
 		return "bound as server.placement says";
@@ -201,14 +206,14 @@ binding_text(const struct topology *topology, const struct placement_wish *wish,
 		return "not bound (server.placement = off)";
 	if (usable_cpus(topology) < topology->cpu_count)
 		return "not bound, as a quota is of time";
-	if (!placement->is_bound)
-		return topology->cpu_count < BIND_CPUS_MIN ? "not bound, as all need every CPU" : "not bound, as they are more than CPUs";
-	cpus_format(&placement->cpus[SLOT_PERSIST], engine, sizeof(engine));
-	cpus_format(&placement->cpus[SLOT_FRONT(0)], fronts, sizeof(fronts));
-	snprintf(text, BINDING_BYTES, "frontds on CPUs %s, workerds and persistd on %s", fronts, engine);
+	if (CPU_COUNT(&placement->all) == 0)
+		return "not bound, as no cache is too many";
+	cpus_format(&placement->all, cpus, sizeof(cpus));
+	snprintf(text, BINDING_BYTES, "all on CPUs %s, near each other", cpus);
 	return text;
 }
 
+/* fitting: how many CPUs the memory was enough for. */
 static void
 describe(const struct topology *topology, const struct placement_wish *wish, unsigned fitting, struct placement *placement)
 {
@@ -218,9 +223,9 @@ describe(const struct topology *topology, const struct placement_wish *wish, uns
 
 	if (cpus < topology->cpu_count)
 		snprintf(quota, sizeof(quota), " by quota, of %u", topology->cpu_count);
-	snprintf(placement->text, sizeof(placement->text), "%u CPU%s%s: %u frontd%s, %u workerd%s%s; %s", cpus, cpus == 1 ? "" : "s", quota,
-	    placement->fronts, wish->fronts == 0 ? " (auto)" : "", placement->workers, wish->workers == 0 ? " (auto)" : "",
-	    fitting < cpus ? ", as memory has room for no more" : is_full ? ", which keep one persistd busy" : "",
+	snprintf(placement->text, sizeof(placement->text), "%u CPU%s%s: %u frontd%s, %u workerd%s%s; %s", cpus, cpus == 1 ? "" : "s",
+	    quota, placement->fronts, wish->fronts == 0 ? " (auto)" : "", placement->workers, wish->workers == 0 ? " (auto)" : "",
+	    fitting < cpus ? ", as memory has room for no more" : is_full ? ", as many as one journal keeps up with" : "",
 	    binding_text(topology, wish, placement, binding));
 }
 
@@ -229,7 +234,6 @@ placement_choose(const struct topology *topology, const struct placement_wish *w
 {
 	unsigned cpus = usable_cpus(topology), fitting = cpus;
 	struct counts counts = counts_that_fit(topology, wish, &fitting);
-	unsigned engine_cpus = counts.workers + (cpus > 4);
 
 	assert(counts.fronts >= 1 && counts.fronts <= FRONT_MAX);
 	assert(counts.workers >= 1 && counts.workers <= WORKER_MAX);
@@ -238,8 +242,7 @@ placement_choose(const struct topology *topology, const struct placement_wish *w
 	placement->workers = counts.workers;
 	if (wish->lists.mode == PLACEMENT_LISTS)
 		bind_lists(&wish->lists, placement);
-	else if (wish->lists.mode == PLACEMENT_AUTO && cpus == topology->cpu_count && cpus >= BIND_CPUS_MIN &&
-	    engine_cpus + counts.fronts <= cpus)
-		bind_roles(topology, engine_cpus, placement);
+	else if (wish->lists.mode == PLACEMENT_AUTO && cpus == topology->cpu_count)
+		bind_near(topology, placement);
 	describe(topology, wish, fitting, placement);
 }

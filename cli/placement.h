@@ -3,11 +3,13 @@
  * topology.h read; up.c asks it once, before the regions are made.
  *
  * The counts come from what a message costs each role (docs/scaling.md): a frontd is the heavy one, a worker carries the
- * requests of some six of them, and persistd, of which there is one, is at its own limit with what eight bring.  So auto
- * never takes more than AUTO_FRONTS_MAX and AUTO_WORKERS_MAX; a number in the configuration may.
+ * requests of several, and one journal keeps up with what some eight bring.  So auto never takes more than AUTO_FRONTS_MAX and
+ * AUTO_WORKERS_MAX; a number in the configuration may.
  *
- *   CPUs     1-2   3-4        5-8        9-10       11 and more
- *   F, W     1, 1  n - 1, 1   n - 2, 1   n - 3, 2   8, 2
+ *   CPUs     1-2   3-4        5-8        9 and more
+ *   F, W     1, 1  n - 1, 1   n - 1, 2   8, 2
+ *
+ * Bound they are where the machine has caches to spare: all to the same few, in one node.
  *
  * A CPU quota counts like so many CPUs (rounded down), and nothing is bound then: a quota is of time, not of CPUs.
  * With too little shared memory for all that, the counts are those of fewer CPUs.
@@ -16,7 +18,6 @@
 #define CLI_PLACEMENT_H
 
 #include <sched.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "cli/topology.h"
@@ -25,8 +26,6 @@
 
 #define AUTO_FRONTS_MAX 8u
 #define AUTO_WORKERS_MAX 2u
-/* Below it every process is wanted on every CPU, together with the clients: binding only took rate away where it was measured. */
-#define BIND_CPUS_MIN 4u
 
 struct placement_wish {
 	uint32_t fronts;          /* 0: auto */
@@ -38,8 +37,7 @@ struct placement_wish {
 struct placement {
 	uint32_t fronts;
 	uint32_t workers;
-	bool is_bound;            /* else no CPU set counts */
-	cpu_set_t all;            /* of every process, and of `chasqui up`: its memory is taken near them */
+	cpu_set_t all;            /* of every process, and so of `chasqui up`: its memory is taken near them; empty: none for all */
 	cpu_set_t cpus[SLOT_MAX]; /* of each process; empty: not bound */
 	char text[PLACEMENT_TEXT_BYTES]; /* what and why, in one line */
 };

@@ -33,20 +33,20 @@ read_line(const char *path, char *text, size_t capacity)
 	return true;
 }
 
-/* The lowest CPU of a list in a file, or `otherwise`. */
+/* The lowest CPU of a list in a file; 0 without one. */
 static uint16_t
-lowest_of(const char *path, uint16_t otherwise)
+lowest_of(const char *path)
 {
 	char text[4096];
 	cpu_set_t cpus;
 
 	if (!read_line(path, text, sizeof(text)) || !cpus_parse(text, strlen(text), &cpus))
-		return otherwise;
+		return 0;
 	for (uint16_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
 		if (CPU_ISSET(cpu, &cpus))
 			return cpu;
 	}
-	return otherwise;
+	return 0;
 }
 
 /* The last level that the CPU has: the highest `level`, whatever its index. */
@@ -64,7 +64,7 @@ cache_of(const char *directory)
 			continue;
 		level_max = strtoul(text, NULL, 10);
 		snprintf(path, sizeof(path), "%s/cache/index%u/shared_cpu_list", directory, index);
-		cache = lowest_of(path, 0);
+		cache = lowest_of(path);
 	}
 	return cache;
 }
@@ -99,9 +99,8 @@ read_cpus(struct topology *topology, const char *root, const cpu_set_t *allowed)
 		if (!CPU_ISSET(id, allowed) || !CPU_ISSET(id, &online))
 			continue;
 		snprintf(path, sizeof(path), "%s/sys/devices/system/cpu/cpu%u", root, id);
-		snprintf(file, sizeof(file), "%s/topology/thread_siblings_list", path);
-		topology->cpus[topology->cpu_count++] = (struct topology_cpu){ .id = id, .core = lowest_of(file, id),
-			.cache = cache_of(path), .node = node_of(path) };
+		topology->cpus[topology->cpu_count++] = (struct topology_cpu){ .id = id, .cache = cache_of(path),
+			.node = node_of(path) };
 	}
 }
 

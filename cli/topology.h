@@ -11,7 +11,6 @@
 /* The groups are named by their lowest CPU. */
 struct topology_cpu {
 	uint16_t id;
-	uint16_t core;   /* hyperthreads of one core */
 	uint16_t cache;  /* CPUs that share the last level of cache */
 	uint16_t node;   /* of memory */
 };
