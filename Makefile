@@ -53,7 +53,7 @@ TEST_FOLDERS := unit replay http fault step storm
 TESTS := $(foreach f,$(TEST_FOLDERS),$(patsubst tests/$f/%.c,$(BUILD)/tests/$f_%,$(wildcard tests/$f/*.c)))
 FUZZ_NAMES := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 FUZZ_REPLAYS := $(addprefix $(BUILD)/tests/fuzz_,$(FUZZ_NAMES))
-BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
+BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c bench/scaling/*.c))
 
 .PHONY: all run test tests soak bench fuzz fuzz-programs tidy deps install clean help
 .SECONDARY:

@@ -1,13 +1,14 @@
 #!/bin/bash
 # measure.sh - what a message costs each role with F frontds and W workers, on this machine: a fresh broker, one publisher
-# process for each queue, CPU time from /proc/PID/schedstat (nanoseconds, all threads), system calls from perf.
+# process for each queue, CPU time from /proc/PID/task/*/schedstat (nanoseconds), system calls from perf where it is there.
 #
 #   bench/scaling/measure.sh [-c CONNECTIONS] [-w WINDOW] [-q QUEUES] [-s SECONDS] [-b BODY] [-p PIN] [-m MODE] F W
 #
-#   -p PIN   `F:W:P` CPU lists, such as 0:1:1: taskset of all frontds, all workers, persistd; default: not pinned
+#   -p PIN   `F:W:P` CPU lists, such as 0:1:1: taskset of all frontds, all workers, persistd; default: not bound
 #   -m MODE  publish (default), memory (publish to queues with durability: memory), idle (no load at all)
 #
-# Prints one line of key=value: rate a second, CPU microseconds and system calls a message for each role, batches.
+# Prints one line of key=value: the rate, and for each role CPU microseconds, system calls, turns and wakes a message (idle: in
+# all), records a journal batch, and a journal write's time.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 connections=64 window=1 queues=1 seconds=2 body=1024 pin= mode=publish
@@ -24,6 +25,7 @@ while getopts c:w:q:s:b:p:m: flag; do
 	esac
 done
 shift $((OPTIND - 1))
+[ $# = 2 ] || { sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 fronts=$1 workers=$2
 work=$(mktemp -d "${TMPDIR:-/tmp}/chasqui-scaling.XXXXXX")
 name=scaling$$
@@ -37,8 +39,7 @@ stop() {
 }
 trap stop EXIT
 build/bin/chasqui up -o auth.mode=off -o server.listen=127.0.0.1:0 -o data.directory="$work/data" -o instance.name="$name" \
-	-o server.processes="$fronts" -o worker.shards="$workers" -o worker.messages=1004000 -o worker.waiters=1024 \
-	>"$work/out" 2>"$work/err" &
+	-o server.processes="$fronts" -o worker.shards="$workers" -o worker.waiters=1024 >"$work/out" 2>"$work/err" &
 broker=$!
 for _ in $(seq 400); do
 	grep -q ready "$work/out" && break
@@ -61,45 +62,63 @@ config='{}'
 for q in $(seq "$queues"); do
 	curl -sf -o /dev/null -X PUT -H 'Content-Type: application/json' -d "$config" "http://127.0.0.1:$port/v1/queues/s$q"
 done
-cpu() { cat $(for p in "$@"; do echo /proc/"$p"/task/*/schedstat; done) | awk '{ s += $1 } END { printf "%.0f", s / 1000 }'; }
-stat_of() { build/bin/chasqui stats -i "$name" --json | awk -v k="\"$1\"," '$1 == "\"name\":" { on = $2 == k } on && $1 == "\"sum\":" { s += $2; on = 0 } END { print s + 0 }'; }
+
 list() { local IFS=,; echo "$*"; }
-csw() { cat $(for p in "$@"; do echo /proc/"$p"/status; done) | awk '/ctxt_switches/ { s += $2 } END { print s }'; }
-f0=$(cpu "${frontd[@]}") w0=$(cpu "${workerd[@]}") p0=$(cpu "${persistd[@]}") b0=$(stat_of batches)
-cf0=$(csw "${frontd[@]}") cw0=$(csw "${workerd[@]}") cp0=$(csw "${persistd[@]}")
+cpu_us() { cat $(for p in "$@"; do echo "/proc/$p/task/*/schedstat"; done) | awk '{ s += $1 } END { printf "%.0f", s / 1000 }'; }
+# NAME VALUE lines: CPU time, counters (sums over a role's processes), quantiles of a journal write
+snapshot() {
+	echo "front_us $(cpu_us "${frontd[@]}")"
+	echo "worker_us $(cpu_us "${workerd[@]}")"
+	echo "persist_us $(cpu_us "${persistd[@]}")"
+	build/bin/chasqui stats -i "$name" --json | awk -F'[ ",:]+' '
+		$2 == "name" { name = $3; quantiles = 0 }
+		$2 == "sum" && $3 ~ /^[0-9]+$/ { print name, $3 }
+		$2 == "sum" && $3 !~ /^[0-9]+$/ { quantiles = name == "write_time" }
+		quantiles && ($2 == "p50" || $2 == "p99") { print "write_" $2, $3 }
+		$2 == "processes" { quantiles = 0 }'
+}
+snapshot >"$work/before"
 perf=()
-for role in frontd workerd persistd; do
-	declare -n pids=$role
-	perf stat -x, -o "$work/perf.$role" -e raw_syscalls:sys_enter -p "$(list "${pids[@]}")" -- sleep "$seconds" &
-	perf+=($!)
-done
+if command -v perf >/dev/null; then
+	for role in frontd workerd persistd; do
+		declare -n pids=$role
+		perf stat -x, -o "$work/perf.$role" -e raw_syscalls:sys_enter -p "$(list "${pids[@]}")" -- sleep "$seconds" &
+		perf+=($!)
+	done
+fi
+: >"$work/all"
 if [ "$mode" = idle ]; then
 	sleep "$seconds"
 else
-	load=()
+	load=() TIMEFORMAT='client=%U+%S'
 	for q in $(seq "$queues"); do
-		build/bench/load publish "$port" "s$q" seconds="$seconds" connections=$((connections / queues)) window="$window" \
-			size="$body" >"$work/load.$q" &
+		{ time build/bench/load publish "$port" "s$q" seconds="$seconds" connections=$((connections / queues)) \
+			window="$window" size="$body" >"$work/load.$q"; } 2>"$work/time.$q" &
 		load+=($!)
 	done
 	wait "${load[@]}"
+	cat "$work"/load.* "$work"/time.* >"$work/all"
 fi
-f1=$(cpu "${frontd[@]}") w1=$(cpu "${workerd[@]}") p1=$(cpu "${persistd[@]}") b1=$(stat_of batches)
-cf1=$(csw "${frontd[@]}") cw1=$(csw "${workerd[@]}") cp1=$(csw "${persistd[@]}")
-wait "${perf[@]}" || true
-calls() { awk -F, '/sys_enter/ { print $1 }' "$work/perf.$1"; }
-cat "$work"/load.* 2>/dev/null >"$work/all" || true
-awk -v F="$fronts" -v W="$workers" -v c="$connections" -v win="$window" -v q="$queues" -v s="$seconds" -v pin="${pin:-none}" -v mode="$mode" \
-	-v f=$((f1 - f0)) -v w=$((w1 - w0)) -v p=$((p1 - p0)) -v b=$((b1 - b0)) \
-	-v sf="$(calls frontd)" -v sw="$(calls workerd)" -v sp="$(calls persistd)" \
-	-v cf=$((cf1 - cf0)) -v cw=$((cw1 - cw0)) -v cp=$((cp1 - cp0)) '
-	{ for (i = 1; i <= NF; i++) { split($i, kv, "="); if (kv[1] == "operations") n += kv[2]; if (kv[1] == "refused") r += kv[2]
-	  if (kv[1] == "p50_us" || kv[1] == "p50") p50 += kv[2]; if (kv[1] == "p99_us" || kv[1] == "p99") { if (kv[2] > p99) p99 = kv[2] } } }
+snapshot >"$work/after"
+[ ${#perf[@]} -gt 0 ] && wait "${perf[@]}" || true
+for role in frontd workerd persistd; do
+	awk -F, -v r="${role%d}" '/sys_enter/ { print r "_calls", $1 }' "$work/perf.$role" 2>/dev/null >>"$work/after" || true
+done
+awk -v head="F=$fronts W=$workers conns=$connections window=$window queues=$queues body=$body pin=${pin:-none} mode=$mode seconds=$seconds" \
+	-v seconds="$seconds" '
+	FILENAME ~ /before$/ { before[$1] = $2; next }
+	FILENAME ~ /after$/ { after[$1] = $2; next }
+	/^client=/ { split(substr($0, 8), t, "+"); client += t[1] + t[2]; next }
+	{ loads++; for (i = 1; i <= NF; i++) { split($i, kv, "="); if (kv[1] == "operations") n += kv[2]; if (kv[1] == "refused") refused += kv[2]
+	  if (kv[1] == "p50") p50 += kv[2]; if (kv[1] == "p99" && kv[2] + 0 > p99) p99 = kv[2] + 0 } }
+	function each(label, key) { printf " %s=%.4f", label, (after[key] - before[key]) / (n > 0 ? n : 1) }
 	END {
-		d = n > 0 ? n : 1 # idle: totals
-		printf "F=%d W=%d conns=%d window=%d queues=%d pin=%s mode=%s seconds=%s n=%d rate=%.0f p50_us=%.0f p99_us=%.0f", F, W, c, win, q, pin, mode, s, n, n / s, NR ? p50 / NR : 0, p99
-		printf " front_us=%.3f worker_us=%.3f persist_us=%.3f", f / d, w / d, p / d
-		printf " front_calls=%.3f worker_calls=%.3f persist_calls=%.3f", sf / d, sw / d, sp / d
-		printf " front_switches=%.3f worker_switches=%.3f persist_switches=%.3f", cf / d, cw / d, cp / d
-		printf " batch=%.1f refused=%d\n", (b > 0 ? n / b : 0), r
-	}' "$work/all"
+		printf "%s n=%d rate=%.0f p50_us=%.0f p99_us=%.0f refused=%d", head, n, n / seconds, loads ? p50 / loads : 0, p99, refused
+		if (n > 0) printf " client_us=%.3f", client * 1e6 / n
+		each("front_us", "front_us"); each("worker_us", "worker_us"); each("persist_us", "persist_us")
+		each("front_calls", "front_calls"); each("worker_calls", "worker_calls"); each("persist_calls", "persist_calls")
+		each("front_turns", "front_turns"); each("front_enters", "front_enters"); each("front_wakes", "front_wakes")
+		each("worker_turns", "worker_turns"); each("worker_parks", "worker_parks"); each("worker_wakes", "worker_wakes")
+		each("persist_parks", "persist_parks"); each("persist_wakes", "persist_wakes"); each("batches", "batches")
+		printf " write_p50_us=%.0f write_p99_us=%.0f\n", after["write_p50"] / 1000, after["write_p99"] / 1000
+	}' "$work/before" "$work/after" "$work/all"
