@@ -15,7 +15,8 @@
  * With clients=N they are N processes on the same CPUs (as `build/bench/load` is), with clients=0 they cost nothing here and
  * are net_us away.
  *
- * CPUs are one pool, a process runs on until it sleeps or has had slice_us while others wait; a woken one comes last.
+ * CPUs are one pool, a process runs on until it sleeps or has had slice_us while others wait; who was woken comes next, who used
+ * up his slice last.  (The other order was tried: it merges more turns than the kernel does where processes are many.)
  *
  * What is not modelled: caches and memory bandwidth (the costs were measured with two CPUs that share a cache), hyperthreads,
  * interrupts of a network card, receives, placement.  The costs come from bench/scaling/fit.awk.
@@ -305,6 +306,7 @@ run(struct process *process)
 	event_put((struct event){ .at_us = world.now_us + cost_us, .kind = TURN_ENDS, .process = process });
 }
 
+/* It was asleep. */
 static void
 make_runnable(struct process *process)
 {
@@ -313,7 +315,8 @@ make_runnable(struct process *process)
 		process->slice_ends_us = world.now_us + parameters.slice_us;
 		run(process);
 	} else {
-		world.runnable[world.runnable_count++] = process;
+		memmove(world.runnable + 1, world.runnable, world.runnable_count++ * sizeof(world.runnable[0]));
+		world.runnable[0] = process;
 	}
 }
 
