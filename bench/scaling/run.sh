@@ -26,8 +26,8 @@ measure() {
 	done
 }
 
-# Words of simulate for a line of measure.sh.
-as_measured() { sed 's/F=/fronts=/; s/W=/workers=/; s/conns=/connections=/; s/queues=/clients=/' <<<"$*"; }
+# Words of simulate for those of measure.sh: a load process for each queue, and the queues live in so many shards.
+as_measured() { sed 's/F=/fronts=/; s/W=/workers=/; s/conns=/connections=/; s/queues=\(.*\)/clients=\1 shards=\1/' <<<"$*"; }
 
 # F W CONNECTIONS QUEUES, median of the measured rates and of their p50, the simulation's, and how far it is off.
 validate() {

@@ -11,7 +11,8 @@
  * and shows its results at its end, the wakes behind them.  Frontds: requests in, answers out, a reply that came before its batch was durable costs a
  * turn of its own, as in frontd/await.c.  A worker takes all its rings.  persistd (one) puts what all shards have into a batch,
  * has `in_flight` writes under way, acknowledges them in order.  A write takes a lognormal time and shares the disk's bytes a
- * second.  Clients are a closed loop: connections * window requests, spread evenly over frontds and at random over shards.
+ * second.  Clients are a closed loop: connections * window requests, spread evenly over frontds and at random over `shards`
+ * of the workers (default: all).
  * With clients=N they are N processes on the same CPUs (as `build/bench/load` is), with clients=0 they cost nothing here and
  * are net_us away.
  *
@@ -37,7 +38,7 @@
 #define WARM_SHARE 0.25 /* of the time, not counted */
 
 static struct {
-	double cpus, fronts, workers, clients, connections, window, seconds, body, seed;
+	double cpus, fronts, workers, shards, clients, connections, window, seconds, body, seed;
 	double front_fixed, front_each, worker_fixed, worker_each, persist_fixed, persist_each, client_fixed, client_each;
 	double wake_idle, wake_busy, slice_us, net_us, write_us, write_sigma, disk_mib_s, in_flight, batch_bytes;
 } parameters = { .cpus = 2, .fronts = 1, .workers = 1, .connections = 64, .window = 1, .seconds = 2, .body = 1024, .seed = 1,
@@ -47,7 +48,7 @@ static struct {
 static const struct {
 	const char *name;
 	double *value;
-} names[] = { P(cpus), P(fronts), P(workers), P(clients), P(connections), P(window), P(seconds), P(body), P(seed),
+} names[] = { P(cpus), P(fronts), P(workers), P(shards), P(clients), P(connections), P(window), P(seconds), P(body), P(seed),
 	P(front_fixed), P(front_each), P(worker_fixed), P(worker_each), P(persist_fixed), P(persist_each), P(client_fixed),
 	P(client_each), P(wake_idle), P(wake_busy), P(slice_us), P(net_us), P(write_us), P(write_sigma), P(disk_mib_s), P(in_flight), P(batch_bytes) };
 #undef P
@@ -498,7 +499,7 @@ answer_arrives(struct message *message)
 {
 	if (world.now_us >= world.warm_us && world.done < sizeof(world.latencies) / sizeof(world.latencies[0]))
 		world.latencies[world.done++] = (float)(world.now_us - message->sent_us);
-	message->shard = (uint16_t)(chance() * parameters.workers);
+	message->shard = (uint16_t)(chance() * parameters.shards);
 	if (parameters.clients > 0) {
 		queue_put(&world.client[message->client].in, message);
 		wake(&world.client[message->client]); /* who sends pays in its own cost */
@@ -563,7 +564,7 @@ begin(void)
 
 		message->front = (uint16_t)(i % (unsigned)parameters.fronts);
 		message->client = parameters.clients > 0 ? (uint16_t)(i % (unsigned)parameters.clients) : 0;
-		message->shard = (uint16_t)(chance() * parameters.workers);
+		message->shard = (uint16_t)(chance() * parameters.shards);
 		event_put((struct event){ .at_us = chance() * 100, .kind = REQUEST_ARRIVES, .message = message });
 	}
 }
@@ -653,7 +654,9 @@ main(int argc, char **argv)
 		if (!set(argv[i]))
 			return 2;
 	}
-	if (parameters.fronts < 1 || parameters.fronts > 32 || parameters.workers < 1 || parameters.workers > 32 ||
+	if (parameters.shards == 0)
+		parameters.shards = parameters.workers;
+	if (parameters.shards < 1 || parameters.shards > parameters.workers || parameters.fronts < 1 || parameters.fronts > 32 || parameters.workers < 1 || parameters.workers > 32 ||
 	    parameters.clients > 32 || parameters.in_flight < 1 || parameters.in_flight > IN_FLIGHT_MAX || parameters.front_each <= 0) {
 		fprintf(stderr, "simulate: 1 to 32 of each role, 1 to 8 writes in flight, and the costs of fit.awk\n");
 		return 2;
