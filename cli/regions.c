@@ -179,7 +179,8 @@ check_room(const struct region_sizes *sizes)
 	if (size_bytes == 0 || sizes->total_bytes <= free_bytes) /* 0: a tmpfs without limit */
 		return 0;
 	diag(DIAG_ERROR, "%.0f MiB of shared memory are needed and /dev/shm has %.0f of %.0f MiB free; make it larger (docker: "
-	                 "--shm-size=%.0fm, else: mount -o remount,size=... /dev/shm) or lower worker.messages",
+	                 "--shm-size=%.0fm, else: mount -o remount,size=... /dev/shm) or lower worker.messages, worker.shards or "
+	                 "server.processes",
 	    sizes->total_bytes / MIB, free_bytes / MIB, size_bytes / MIB,
 	    (size_bytes - free_bytes + sizes->total_bytes) / MIB + 16);
 	return EX_OSERR;

@@ -169,7 +169,8 @@ verb_status(int argc, char **argv)
 	else if (load_relaxed(&registry.shared->is_draining) != 0)
 		state = "stopping";
 	status = json_pack("{s:s, s:s, s:s, s:s, s:o, s:[]}", "instance", arguments.instance, "state", state, "listen",
-	    registry.shared->listen, "placement", registry.shared->placement, "journal", journal_of(&registry, arguments.instance), "processes");
+	    registry.shared->listen, "placement", registry.shared->placement, "journal",
+	    journal_of(&registry, arguments.instance), "processes");
 	for (uint32_t slot = 0; slot < SLOT_MAX; slot++) {
 		json_t *process = process_of(&registry, arguments.instance, slot);
 

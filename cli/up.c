@@ -1,7 +1,8 @@
 /*
  * chasqui up: makes everything a broker needs, in this order, then supervises it:
  *
- *   configuration -> locks (instance, data directory) -> placement -> DIR/store -> regions (warm or cold) -> descriptors -> supervise()
+ *   configuration -> locks (instance, data directory) -> placement -> DIR/store -> regions (warm or cold) -> descriptors
+ *   -> supervise()
  *
  * Failure modes: each step says cause and cure in one line and gives its exit code (docs/operations.md); nothing that was made is
  * removed again, for the next start finds it and goes on.

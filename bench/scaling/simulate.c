@@ -8,9 +8,9 @@
  *   fixed part of its role + part a message * messages + wakes of sleeping processes (dearer where a CPU stands idle: its
  *   virtual CPU has to be started)
  *
- * and shows its results at its end, the wakes behind them.  Frontds: requests in, answers out, a reply that came before its batch was durable costs a
- * turn of its own, as in frontd/await.c.  A worker takes all its rings.  persistd (one) puts what all shards have into a batch,
- * has `in_flight` writes under way, acknowledges them in order.  A write takes a lognormal time and shares the disk's bytes a
+ * and shows its results at its end, the wakes behind them.  Frontds: requests in, answers out; a reply that comes before its
+ * batch is durable costs a turn of its own, as in frontd/await.c.  A worker takes all its rings.  persistd (one) puts what all
+ * shards have into a batch, has `in_flight` writes under way, acknowledges them in order.  A write takes a lognormal time and shares the disk's bytes a
  * second.  Clients are a closed loop: connections * window requests, spread evenly over frontds and at random over `shards`
  * of the workers (default: all).
  * With clients=N they are N processes on the same CPUs (as `build/bench/load` is), with clients=0 they cost nothing here and
@@ -50,7 +50,8 @@ static const struct {
 	double *value;
 } names[] = { P(cpus), P(fronts), P(workers), P(shards), P(clients), P(connections), P(window), P(seconds), P(body), P(seed),
 	P(front_fixed), P(front_each), P(worker_fixed), P(worker_each), P(persist_fixed), P(persist_each), P(client_fixed),
-	P(client_each), P(wake_idle), P(wake_busy), P(slice_us), P(net_us), P(write_us), P(write_sigma), P(disk_mib_s), P(in_flight), P(batch_bytes) };
+	P(client_each), P(wake_idle), P(wake_busy), P(slice_us), P(net_us), P(write_us), P(write_sigma),
+	P(disk_mib_s), P(in_flight), P(batch_bytes) };
 #undef P
 
 /* --- what there is --- */
@@ -656,8 +657,10 @@ main(int argc, char **argv)
 	}
 	if (parameters.shards == 0)
 		parameters.shards = parameters.workers;
-	if (parameters.shards < 1 || parameters.shards > parameters.workers || parameters.fronts < 1 || parameters.fronts > 32 || parameters.workers < 1 || parameters.workers > 32 ||
-	    parameters.clients > 32 || parameters.in_flight < 1 || parameters.in_flight > IN_FLIGHT_MAX || parameters.front_each <= 0) {
+	if (parameters.fronts < 1 || parameters.fronts > ROLE_PROCESSES_MAX || parameters.workers < 1 ||
+	    parameters.workers > ROLE_PROCESSES_MAX || parameters.shards < 1 || parameters.shards > parameters.workers ||
+	    parameters.clients > ROLE_PROCESSES_MAX || parameters.in_flight < 1 || parameters.in_flight > IN_FLIGHT_MAX ||
+	    parameters.front_each <= 0) {
 		fprintf(stderr, "simulate: 1 to 32 of each role, 1 to 8 writes in flight, and the costs of fit.awk\n");
 		return 2;
 	}
