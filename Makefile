@@ -30,6 +30,7 @@ LIBS_CHECK := -lcheck -lsubunit -lrt -lm
 # What Debian 12 needs; docs/dependencies.md says why each.
 PACKAGES := gcc libc6-dev make liburing-dev libinih-dev libssl-dev libxxhash-dev libjansson-dev libcurl4-openssl-dev \
 	libcrypt-dev check clang libclang-rt-14-dev spin strace curl e2fsprogs mount
+PACKAGES_SCALING := linux-perf gnuplot-nox
 
 FOLDERS := shm conf frontd workerd persistd cli
 SOURCES_shm := $(wildcard shm/*.c shm/state/*.c)
@@ -53,9 +54,9 @@ TEST_FOLDERS := unit replay http fault step storm
 TESTS := $(foreach f,$(TEST_FOLDERS),$(patsubst tests/$f/%.c,$(BUILD)/tests/$f_%,$(wildcard tests/$f/*.c)))
 FUZZ_NAMES := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 FUZZ_REPLAYS := $(addprefix $(BUILD)/tests/fuzz_,$(FUZZ_NAMES))
-BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
+BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c bench/scaling/*.c))
 
-.PHONY: all run test tests soak bench fuzz fuzz-programs tidy deps install clean help
+.PHONY: all run test tests soak bench scaling fuzz fuzz-programs tidy deps install clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -65,7 +66,7 @@ all: $(LIBS_ALL) $(PROGRAMS) ## build the broker into build/bin
 
 # Packages are looked at once for each change of this file; they are installed only by the targets that promise to.
 DEPS_STAMP := $(BUILD)/.deps
-DEPS_INSTALL := $(if $(filter run test tests soak bench fuzz deps,$(MAKECMDGOALS)),--install)
+DEPS_INSTALL := $(if $(filter run test tests soak bench scaling fuzz deps,$(MAKECMDGOALS)),--install)
 
 $(DEPS_STAMP): Makefile .ci/deps
 	@sh .ci/deps $(DEPS_INSTALL) $(PACKAGES)
@@ -140,6 +141,10 @@ soak: tests ## the same tests, long runs (SOAK_SECONDS each, default 600)
 
 bench: $(PROGRAMS) $(BENCHES) ## measure; results on stdout
 	@BUILD=$(BUILD) bench/run.sh
+
+scaling: $(PROGRAMS) $(BENCHES) ## where the time would go with 32 of each role: simulated from bench/scaling/measured
+	@sh .ci/deps --install $(PACKAGES_SCALING)
+	@bench/scaling/run.sh
 
 fuzz: ## fuzz each target for FUZZ_SECONDS, starting from tests/fuzz/corpus
 	@$(MAKE) --no-print-directory CC=clang SAN=fuzzer-no-link,address,undefined BUILD=$(BUILD)/fuzzing fuzz-programs

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "conf/cpus.h"
 #include "shm/diag.h"
 
 #define EXIT_NO_PROGRAM 127 /* as shells say it */
@@ -58,11 +59,25 @@ child_descriptors(const struct descriptor *descriptors, unsigned count)
 	return 0;
 }
 
+/* It serves all the same where it may not be bound: in a cpuset that shrank, under a seccomp profile. */
+static void
+child_bind(const struct child_command *command)
+{
+	char text[64];
+
+	if (command->cpus == NULL || CPU_COUNT(command->cpus) == 0 ||
+	    sched_setaffinity(0, sizeof(*command->cpus), command->cpus) == 0)
+		return;
+	cpus_format(command->cpus, text, sizeof(text));
+	diag(DIAG_WARNING, "cannot bind %s to CPU %s: %s; it runs where the kernel likes", command->argv[0], text, strerror(errno));
+}
+
 /* The child's side of the fork. */
 static void __attribute__((noreturn))
 child_run(pid_t parent, const struct child_command *command)
 {
 	child_signals(command->ends_on_term);
+	child_bind(command);
 	/* Also role_start() does it, for exec of a set-user-id program would undo it; here no moment is left open. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
 		_exit(EXIT_NO_PROGRAM);

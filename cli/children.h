@@ -6,6 +6,7 @@
 #define CLI_CHILDREN_H
 
 #include <limits.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -34,6 +35,7 @@ struct child_command {
 	char *const *argv;
 	const struct descriptor *descriptors;
 	unsigned descriptor_count;
+	const cpu_set_t *cpus; /* NULL or empty: where its parent may */
 	bool ends_on_term; /* else SIGTERM is ignored too: such a process ends when the registry says so */
 };
 

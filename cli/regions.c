@@ -21,20 +21,20 @@
 #define MIB (1024.0 * 1024.0)
 
 struct geometry
-regions_geometry(const struct conf *conf)
+regions_geometry(const struct conf *conf, uint32_t fronts, uint32_t workers)
 {
 	return (struct geometry){
-		.fronts = (uint32_t)conf->server_processes,
-		.workers = (uint32_t)conf->worker_shards,
+		.fronts = fronts,
+		.workers = workers,
 		.shard = {
 			.messages = (uint32_t)conf->worker_messages,
 			.queues = (uint32_t)conf->worker_queues,
-			.fronts = (uint32_t)conf->server_processes,
+			.fronts = fronts,
 			.waiters_per_front = (uint32_t)conf->worker_waiters,
 		},
 		.stream = { .stream_bytes = conf->worker_stream_ring, .replay_bytes = conf->worker_replay_ring },
 		.front = {
-			.workers = (uint32_t)conf->worker_shards,
+			.workers = workers,
 			.request_bytes = (uint32_t)conf->worker_request_ring,
 			.reply_bytes = (uint32_t)conf->worker_reply_ring,
 			.fetch_bytes = (uint32_t)conf->front_fetch_ring,
@@ -85,6 +85,19 @@ probe_registry(const char *instance, const struct geometry *geometry, const stru
 	}
 	registry_detach(&registry);
 	return result;
+}
+
+uint32_t
+regions_fronts(const char *instance, const struct region_identity *store)
+{
+	struct registry registry;
+	uint32_t fronts;
+
+	if (registry_attach(&registry, instance, store, REGION_READ_ONLY) != 0)
+		return 0;
+	fronts = registry.shared->geometry.fronts;
+	registry_detach(&registry);
+	return fronts <= FRONT_MAX ? fronts : 0;
 }
 
 static int
@@ -166,7 +179,8 @@ check_room(const struct region_sizes *sizes)
 	if (size_bytes == 0 || sizes->total_bytes <= free_bytes) /* 0: a tmpfs without limit */
 		return 0;
 	diag(DIAG_ERROR, "%.0f MiB of shared memory are needed and /dev/shm has %.0f of %.0f MiB free; make it larger (docker: "
-	                 "--shm-size=%.0fm, else: mount -o remount,size=... /dev/shm) or lower worker.messages",
+	                 "--shm-size=%.0fm, else: mount -o remount,size=... /dev/shm) or lower worker.messages, worker.shards or "
+	                 "server.processes",
 	    sizes->total_bytes / MIB, free_bytes / MIB, size_bytes / MIB,
 	    (size_bytes - free_bytes + sizes->total_bytes) / MIB + 16);
 	return EX_OSERR;

@@ -12,8 +12,14 @@
 #include "conf/conf.h"
 #include "shm/registry.h"
 
-/* The sizes that a configuration asks for. */
-struct geometry regions_geometry(const struct conf *conf);
+/* The sizes that a configuration asks for, for so many processes. */
+struct geometry regions_geometry(const struct conf *conf, uint32_t fronts, uint32_t workers);
+
+/*
+ * How many frontds the shared memory that is there was made for, if it is of this store and boot; else 0.  Another number would
+ * throw away what is in it.
+ */
+uint32_t regions_fronts(const char *instance, const struct region_identity *store);
 
 struct region_sizes {
 	size_t total_bytes;

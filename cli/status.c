@@ -1,5 +1,6 @@
 /* chasqui status: who runs, in which incarnation, and how the journal is.  Shared memory only. */
 #include <inttypes.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -8,6 +9,7 @@
 #include "cli/instance.h"
 #include "cli/print.h"
 #include "cli/verbs.h"
+#include "conf/cpus.h"
 #include "shm/atomic.h"
 #include "shm/durable.h"
 #include "shm/limits.h"
@@ -53,6 +55,19 @@ time_of(uint64_t time_ms)
 	return json_sprintf("%s.%03uZ", text, (unsigned)(time_ms % 1000));
 }
 
+/* Where the kernel lets it run now, which is more than what we asked for when it was refused. */
+static json_t *
+cpus_of(pid_t pid)
+{
+	char text[64];
+	cpu_set_t cpus;
+
+	if (pid <= 0 || sched_getaffinity(pid, sizeof(cpus), &cpus) != 0)
+		return json_null();
+	cpus_format(&cpus, text, sizeof(text));
+	return json_string(text);
+}
+
 /* What the process says of itself in its statistics. */
 static void
 add_phase(json_t *process, const struct registry *registry, const char *instance, uint32_t slot)
@@ -89,6 +104,7 @@ process_of(const struct registry *registry, const char *instance, uint32_t numbe
 	    "epoch", (json_int_t)epoch, "state", state_name, "restarts", (int)slot->restarts, "last_signal",
 	    (int)slot->last_signal, "last_status", slot->last_status);
 	json_object_set_new(process, "started_at", time_of(slot->started_ms));
+	json_object_set_new(process, "cpus", cpus_of(state == SLOT_DEAD ? 0 : slot->pid));
 	add_phase(process, registry, instance, number);
 	return process;
 }
@@ -122,7 +138,7 @@ print_status(const json_t *status)
 	static const struct column columns[] = {
 		{ "ROLE", "role" },   { "INDEX", "index" },       { "PID", "pid" },
 		{ "EPOCH", "epoch" }, { "STATE", "state" },       { "PHASE", "phase" },
-		{ "RESTARTS", "restarts" }, { "SIGNAL", "last_signal" }, { "STARTED", "started_at" },
+		{ "RESTARTS", "restarts" }, { "SIGNAL", "last_signal" }, { "CPUS", "cpus" }, { "STARTED", "started_at" },
 	};
 	const json_t *journal = json_object_get(status, "journal");
 
@@ -132,6 +148,7 @@ print_status(const json_t *status)
 		printf("journal %s, segment %" JSON_INTEGER_FORMAT ", batch %" JSON_INTEGER_FORMAT "\n",
 		    json_string_value(json_object_get(journal, "state")), json_integer_value(json_object_get(journal, "segment")),
 		    json_integer_value(json_object_get(journal, "batch")));
+	printf("%s\n", json_string_value(json_object_get(status, "placement")));
 	print_table(json_object_get(status, "processes"), columns, sizeof(columns) / sizeof(columns[0]));
 }
 
@@ -151,8 +168,9 @@ verb_status(int argc, char **argv)
 		state = "not running (its shared memory is kept for a warm start)";
 	else if (load_relaxed(&registry.shared->is_draining) != 0)
 		state = "stopping";
-	status = json_pack("{s:s, s:s, s:s, s:o, s:[]}", "instance", arguments.instance, "state", state, "listen",
-	    registry.shared->listen, "journal", journal_of(&registry, arguments.instance), "processes");
+	status = json_pack("{s:s, s:s, s:s, s:s, s:o, s:[]}", "instance", arguments.instance, "state", state, "listen",
+	    registry.shared->listen, "placement", registry.shared->placement, "journal",
+	    journal_of(&registry, arguments.instance), "processes");
 	for (uint32_t slot = 0; slot < SLOT_MAX; slot++) {
 		json_t *process = process_of(&registry, arguments.instance, slot);
 

@@ -109,7 +109,7 @@ exec_process(struct supervisor *supervisor, struct supervised *process)
 	char *argv[] = { supervisor->program[process->kind], "--instance", (char *)instance, "--index", index, "--epoch", epoch,
 		NULL };
 	struct child_command command = { .program = argv[0], .argv = argv, .descriptors = descriptors,
-		.ends_on_term = process->kind == ROLE_WORKER };
+		.cpus = &supervisor->placement.cpus[process->slot], .ends_on_term = process->kind == ROLE_WORKER };
 	int lock_fd, result;
 
 	snprintf(index, sizeof(index), "%u", process->index);

@@ -12,6 +12,7 @@
 #include "cli/children.h"
 #include "cli/drain.h"
 #include "cli/listeners.h"
+#include "cli/placement.h"
 #include "cli/process.h"
 #include "cli/reload.h"
 #include "shm/registry.h"
@@ -41,6 +42,7 @@ struct supervisor {
 	/* Set by up.c. */
 	const struct conf_source *source;
 	struct conf conf;          /* running */
+	struct placement placement;
 	struct geometry geometry;
 	struct region_identity store;
 	bool is_warm;              /* the regions are from an earlier run */

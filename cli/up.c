@@ -1,11 +1,13 @@
 /*
  * chasqui up: makes everything a broker needs, in this order, then supervises it:
  *
- *   configuration -> locks (instance, data directory) -> DIR/store -> regions (warm or cold) -> descriptors -> supervise()
+ *   configuration -> locks (instance, data directory) -> placement -> DIR/store -> regions (warm or cold) -> descriptors
+ *   -> supervise()
  *
  * Failure modes: each step says cause and cure in one line and gives its exit code (docs/operations.md); nothing that was made is
  * removed again, for the next start finds it and goes on.
  */
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -20,6 +22,7 @@
 
 #include "cli/arguments.h"
 #include "cli/locks.h"
+#include "cli/placement.h"
 #include "cli/regions.h"
 #include "cli/supervise.h"
 #include "cli/verbs.h"
@@ -72,20 +75,83 @@ lock_directory(const struct conf *conf)
 }
 
 static int
-name_store(const struct conf *conf, struct region_identity *identity)
+identify_store(const struct store_file *store, struct region_identity *identity)
 {
+	*identity = (struct region_identity){ .epoch = 0 };
+	memcpy(identity->store_uuid, store->uuid, sizeof(identity->store_uuid));
+	return region_boot_id(identity->boot_id) == 0 ? 0 : EX_OSERR;
+}
+
+/* Of auto, what is there already decides: the directory about workers, memory that can be gone on with about frontds. */
+static int
+wish_as_before(struct supervisor *supervisor, struct placement_wish *wish)
+{
+	const struct conf *conf = &supervisor->conf;
+	struct store_file store;
+	uint32_t fronts;
+
+	if (store_file_load(conf->data_directory, &store) != 0)
+		return errno == ENOENT ? 0 : EX_CANTCREAT;
+	if (identify_store(&store, &supervisor->store) != 0)
+		return EX_OSERR;
+	if (wish->workers == CONF_COUNT_AUTO) {
+		wish->workers = store.shards;
+		diag(DIAG_INFO, "worker.shards = auto: %u, as %s was made with", store.shards, conf->data_directory);
+	}
+	fronts = regions_fronts(conf->instance_name, &supervisor->store);
+	if (wish->fronts == CONF_COUNT_AUTO && fronts != 0) {
+		wish->fronts = fronts;
+		diag(DIAG_INFO, "server.processes = auto: %u, as the shared memory from before was made for", fronts);
+	}
+	return 0;
+}
+
+static void
+bind_supervisor(const struct placement *placement)
+{
+	/* The regions' memory is taken from the node that we run on. */
+	if (CPU_COUNT(&placement->all) != 0 && sched_setaffinity(0, sizeof(placement->all), &placement->all) != 0)
+		diag(DIAG_WARNING, "cannot bind the supervisor: %s; it runs where the kernel likes", strerror(errno));
+}
+
+static int
+choose_placement(struct supervisor *supervisor)
+{
+	static struct topology topology; /* too large for a stack that others share */
+	const struct conf *conf = &supervisor->conf;
+	struct placement *placement = &supervisor->placement;
+	struct placement_wish wish = { .fronts = (uint32_t)conf->server_processes, .workers = (uint32_t)conf->worker_shards,
+		.sizes = regions_geometry(conf, 1, 1) };
+	int code = wish_as_before(supervisor, &wish);
+
+	if (code != 0)
+		return code;
+	bool is_valid = placement_lists_parse(conf->server_placement, &wish.lists);
+	assert(is_valid);
+	(void)is_valid;
+	topology_of_machine(&topology);
+	placement_choose(&topology, &wish, placement);
+	supervisor->geometry = regions_geometry(conf, placement->fronts, placement->workers);
+	diag(DIAG_INFO, "%s", placement->text);
+	bind_supervisor(placement);
+	return 0;
+}
+
+static int
+name_store(struct supervisor *supervisor)
+{
+	const char *directory = supervisor->conf.data_directory;
+	uint32_t workers = supervisor->placement.workers;
 	struct store_file store;
 
-	if (store_file_load_or_create(conf->data_directory, (uint32_t)conf->worker_shards, &store) != 0)
+	if (store_file_load_or_create(directory, workers, &store) != 0)
 		return EX_CANTCREAT;
-	if (store.shards != conf->worker_shards) {
-		diag(DIAG_ERROR, "worker.shards = %u, but %s was made with %u and cannot change; set worker.shards = %u",
-		    (unsigned)conf->worker_shards, conf->data_directory, store.shards, store.shards);
+	if (store.shards != workers) {
+		diag(DIAG_ERROR, "worker.shards = %u, but %s was made with %u and cannot change; set worker.shards = %u or auto",
+		    workers, directory, store.shards, store.shards);
 		return EX_CONFIG;
 	}
-	*identity = (struct region_identity){ .epoch = 0 };
-	memcpy(identity->store_uuid, store.uuid, sizeof(identity->store_uuid));
-	return region_boot_id(identity->boot_id) == 0 ? 0 : EX_OSERR;
+	return identify_store(&store, &supervisor->store);
 }
 
 /* Eventfds block: io_uring answers EAGAIN at once to a read of a non-blocking one instead of waiting. */
@@ -153,6 +219,8 @@ attach_registry(struct supervisor *supervisor)
 		return EX_OSERR;
 	}
 	snprintf(supervisor->registry.shared->listen, sizeof(supervisor->registry.shared->listen), "%s", supervisor->bound);
+	snprintf(supervisor->registry.shared->placement, sizeof(supervisor->registry.shared->placement), "%s",
+	    supervisor->placement.text);
 	return 0;
 }
 
@@ -163,7 +231,8 @@ make_ready(struct supervisor *supervisor)
 	int code;
 
 	if ((code = lock_directory(&supervisor->conf)) != 0 ||
-	    (code = name_store(&supervisor->conf, &supervisor->store)) != 0 ||
+	    (code = choose_placement(supervisor)) != 0 ||
+	    (code = name_store(supervisor)) != 0 ||
 	    (code = make_listeners(supervisor)) != 0 ||
 	    (code = make_event_fds(supervisor->event_fd)) != 0 ||
 	    (code = make_conf_fd(&supervisor->conf, &supervisor->conf_fd)) != 0)
@@ -185,7 +254,6 @@ run(const struct conf_source *source)
 	if (code != 0)
 		return code;
 	diag_init(instance, "supervisor", 0, (enum diag_level)supervisor.conf.log_level);
-	supervisor.geometry = regions_geometry(&supervisor.conf);
 	raise_limit(RLIMIT_NOFILE, DESCRIPTORS_MIN, "open files");
 	raise_limit(RLIMIT_MEMLOCK, 0, "locked memory");
 	if ((code = find_programs(&supervisor)) != 0 || (code = locks_instance(instance, &lock_fd)) != 0)

@@ -19,9 +19,11 @@
 enum conf_accept { CONF_ACCEPT_MULTISHOT, CONF_ACCEPT_ONESHOT };
 enum conf_direct { CONF_DIRECT_AUTO, CONF_DIRECT_ON, CONF_DIRECT_OFF };
 enum conf_auth { CONF_AUTH_REQUIRED, CONF_AUTH_OFF };
+#define CONF_COUNT_AUTO 0 /* of server.processes, worker.shards */
 /* log.level has the order of enum diag_level. */
 
 #define CONF_FIELD_COUNT(section, key) uint64_t section##_##key;
+#define CONF_FIELD_COUNT_AUTO(section, key) uint64_t section##_##key;
 #define CONF_FIELD_POWER(section, key) uint64_t section##_##key;
 #define CONF_FIELD_SIZE(section, key) uint64_t section##_##key;
 #define CONF_FIELD_SIZE_BLOCK(section, key) uint64_t section##_##key;
@@ -31,6 +33,7 @@ enum conf_auth { CONF_AUTH_REQUIRED, CONF_AUTH_OFF };
 #define CONF_FIELD_NAME(section, key) char section##_##key[CONF_TEXT_BYTES];
 #define CONF_FIELD_ADDRESS(section, key) char section##_##key[CONF_TEXT_BYTES];
 #define CONF_FIELD_PATH(section, key) char section##_##key[CONF_TEXT_BYTES];
+#define CONF_FIELD_PLACEMENT(section, key) char section##_##key[CONF_TEXT_BYTES];
 
 /* One field for each row: conf.server_listen, conf.server_head_timeout_ms, conf.worker_stream_ring (sizes in bytes). */
 struct conf {

@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "conf/address.h"
+#include "conf/cpus.h"
 #include "conf/value.h"
 
 #define RELOAD true
 #define RESTART false
 #define OFFSET_COUNT(section, key) offsetof(struct conf, section##_##key)
+#define OFFSET_COUNT_AUTO(section, key) offsetof(struct conf, section##_##key)
 #define OFFSET_POWER(section, key) offsetof(struct conf, section##_##key)
 #define OFFSET_SIZE(section, key) offsetof(struct conf, section##_##key)
 #define OFFSET_SIZE_BLOCK(section, key) offsetof(struct conf, section##_##key)
@@ -20,6 +22,7 @@
 #define OFFSET_NAME(section, key) offsetof(struct conf, section##_##key)
 #define OFFSET_ADDRESS(section, key) offsetof(struct conf, section##_##key)
 #define OFFSET_PATH(section, key) offsetof(struct conf, section##_##key)
+#define OFFSET_PLACEMENT(section, key) offsetof(struct conf, section##_##key)
 
 const struct option options[] = {
 #define X(section, key, type, preset, min, max, unit, reload, help) \
@@ -43,7 +46,7 @@ option_find(const char *section, const char *key)
 static bool
 is_text(enum option_type type)
 {
-	return type == OPTION_NAME || type == OPTION_ADDRESS || type == OPTION_PATH;
+	return type == OPTION_NAME || type == OPTION_ADDRESS || type == OPTION_PATH || type == OPTION_PLACEMENT;
 }
 
 /* No dots: `a.b` would begin like the regions of `a`, which are removed by their beginning. */
@@ -76,6 +79,8 @@ text_is_valid(const struct option *option, const char *text)
 		return is_name(text);
 	case OPTION_ADDRESS:
 		return address_parse(text, &(struct sockaddr_storage){ 0 }) != 0;
+	case OPTION_PLACEMENT:
+		return placement_lists_parse(text, &(struct placement_lists){ .mode = PLACEMENT_AUTO });
 	default:
 		return is_path(text);
 	}
@@ -86,6 +91,7 @@ number_parse(const struct option *option, const char *text, uint64_t *number)
 {
 	switch (option->type) {
 	case OPTION_COUNT:
+	case OPTION_COUNT_AUTO:
 	case OPTION_POWER:
 		return value_parse_count(text, number);
 	case OPTION_DURATION:
@@ -121,6 +127,8 @@ option_store(const struct option *option, const char *text, struct conf *conf)
 	if (option->type == OPTION_CHOICE) {
 		if (!value_parse_choice(text, option->unit, &number))
 			return false;
+	} else if (option->type == OPTION_COUNT_AUTO && strcmp(text, "auto") == 0) {
+		number = CONF_COUNT_AUTO;
 	} else if (!number_parse(option, text, &number) || !number_is_valid(option, number)) {
 		return false;
 	}
@@ -133,6 +141,12 @@ static void
 number_format(const struct option *option, uint64_t number, char *text, size_t capacity)
 {
 	switch (option->type) {
+	case OPTION_COUNT_AUTO:
+		if (number == CONF_COUNT_AUTO) {
+			snprintf(text, capacity, "auto");
+			return;
+		}
+		/* fallthrough */
 	case OPTION_COUNT:
 	case OPTION_POWER:
 		snprintf(text, capacity, "%" PRIu64, number);
@@ -176,6 +190,12 @@ conf_option_range(unsigned index, char text[CONF_TEXT_BYTES])
 	case OPTION_PATH:
 		snprintf(text, CONF_TEXT_BYTES, "a path of at most %" PRIu64 " bytes", option->max);
 		return;
+	case OPTION_PLACEMENT:
+		snprintf(text, CONF_TEXT_BYTES, "auto, off, or lists: frontd=0-3 workerd=4 persistd=5");
+		return;
+	case OPTION_COUNT_AUTO:
+		snprintf(text, CONF_TEXT_BYTES, "%s, or auto", limits);
+		return;
 	case OPTION_CHOICE:
 		snprintf(text, CONF_TEXT_BYTES, "%s", option->unit);
 		return;
@@ -196,6 +216,7 @@ option_explain(const struct option *option, char text[2 * CONF_TEXT_BYTES])
 {
 	static const char *const what[] = {
 		[OPTION_COUNT] = "a whole number, ",
+		[OPTION_COUNT_AUTO] = "a whole number, ",
 		[OPTION_POWER] = "a whole number, ",
 		[OPTION_SIZE] = "a size, ",
 		[OPTION_SIZE_BLOCK] = "a size, ",
@@ -205,6 +226,7 @@ option_explain(const struct option *option, char text[2 * CONF_TEXT_BYTES])
 		[OPTION_NAME] = "a name: ",
 		[OPTION_ADDRESS] = "a numeric ",
 		[OPTION_PATH] = "",
+		[OPTION_PLACEMENT] = "",
 	};
 	char range[CONF_TEXT_BYTES];
 

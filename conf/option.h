@@ -8,6 +8,7 @@
 
 enum option_type {
 	OPTION_COUNT,
+	OPTION_COUNT_AUTO,
 	OPTION_POWER,
 	OPTION_SIZE,
 	OPTION_SIZE_BLOCK,
@@ -17,6 +18,7 @@ enum option_type {
 	OPTION_NAME,
 	OPTION_ADDRESS,
 	OPTION_PATH,
+	OPTION_PLACEMENT,
 };
 
 struct option {

@@ -37,7 +37,8 @@ struct durable_shared {
 	_Alignas(CACHE_LINE_PAIR) uint32_t journal_state; /* enum journal_state; store-release after the lsns */
 	uint32_t reserved;
 	uint64_t persist_epoch;     /* of the persistd that wrote last */
-	uint64_t batch_index;       /* last durable batch */
+	/* Stored for every batch, while each publish reads journal_state: not in one line with it. */
+	_Alignas(CACHE_LINE_PAIR) uint64_t batch_index; /* last durable batch */
 	uint64_t segment;           /* number of the segment being written */
 	uint64_t batch_hash;        /* of the last durable batch: where a successor's chain goes on */
 	struct durable_lsn shard[WORKER_MAX];

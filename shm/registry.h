@@ -48,6 +48,9 @@ struct slot {
 	uint64_t died_ns;       /* now_ns() at the last death: the pause begins here */
 };
 
+/* How many processes and where, and why: a line for people. */
+#define PLACEMENT_TEXT_BYTES 256
+
 struct registry_shared {
 	char instance[INSTANCE_MAX_BYTES + 8];
 	uint8_t store_uuid[16];
@@ -56,6 +59,7 @@ struct registry_shared {
 	uint64_t config_generation;  /* grows with each reload */
 	uint64_t is_draining;        /* 1: a clean stop is under way: frontds refuse new requests and close */
 	char listen[64];             /* "127.0.0.1:4000" as bound */
+	char placement[PLACEMENT_TEXT_BYTES];
 	struct slot slot[SLOT_MAX];
 };
 

@@ -21,10 +21,9 @@ setup(void)
 	diag_set_level(DIAG_ERROR);
 	snprintf(instance, sizeof(instance), "unit%ld", (long)getpid());
 	conf_defaults(&conf);
-	ck_assert_int_eq(conf_set(&conf, "worker.shards=2", &error), 0);
 	ck_assert_int_eq(conf_set(&conf, "worker.messages=1024", &error), 0);
 	ck_assert_int_eq(conf_set(&conf, "worker.waiters=16", &error), 0);
-	geometry = regions_geometry(&conf);
+	geometry = regions_geometry(&conf, 1, 2);
 	ck_assert_int_eq(region_boot_id(store.boot_id), 0);
 }
 
@@ -135,7 +134,7 @@ START_TEST(the_shipped_defaults_take_less_than_160_mib)
 	struct conf conf;
 
 	conf_defaults(&conf);
-	geometry = regions_geometry(&conf);
+	geometry = regions_geometry(&conf, 1, 1);
 	ck_assert_uint_lt(regions_sizes(&geometry).total_bytes, 160u << 20);
 }
 END_TEST

@@ -270,7 +270,7 @@ START_TEST(the_shipped_defaults_take_less_than_160_MiB_of_shared_memory)
 	size_t bytes;
 
 	conf_defaults(&conf);
-	geometry = regions_geometry(&conf);
+	geometry = regions_geometry(&conf, 1, 1);
 	bytes = regions_sizes(&geometry).total_bytes;
 	ck_assert_msg(bytes < 160u << 20, "they take %zu bytes", bytes);
 	ck_assert_uint_ge(conf.worker_messages, 300000);
