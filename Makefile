@@ -36,6 +36,7 @@ SOURCES_shm := $(wildcard shm/*.c shm/state/*.c)
 SOURCES_frontd := $(wildcard frontd/*.c frontd/http/*.c frontd/api/*.c frontd/push/*.c)
 $(foreach f,conf traffic workerd persistd cli,$(eval SOURCES_$f := $(wildcard $f/*.c)))
 SOURCES_harness := $(wildcard tests/harness/*.c)
+SOURCES_protocols := $(wildcard bench/protocols/*.c)
 
 PROGRAM_frontd := $(BIN)/chasqui-frontd
 PROGRAM_workerd := $(BIN)/chasqui-workerd
@@ -47,7 +48,7 @@ objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
 # The library of a folder; nothing while the folder is empty.
 library = $(if $(filter-out $(1)/main.c,$(SOURCES_$(1))),$(BUILD)/lib$(1).a)
 LIBS_ALL := $(foreach f,$(FOLDERS),$(call library,$f))
-LIBS_TEST := $(call library,harness) $(LIBS_ALL)
+LIBS_TEST := $(call library,harness) $(call library,protocols) $(LIBS_ALL)
 
 TEST_FOLDERS := unit replay http fault step storm
 TESTS := $(foreach f,$(TEST_FOLDERS),$(patsubst tests/$f/%.c,$(BUILD)/tests/$f_%,$(wildcard tests/$f/*.c)))
@@ -82,7 +83,7 @@ $(BUILD)/lib$(1).a: $(call objects,$(filter-out $(1)/main.c,$(SOURCES_$(1))))
 	@rm -f $$@
 	$(Q)ar rcs $$@ $$^
 endef
-$(foreach f,$(FOLDERS) harness,$(eval $(call library_rule,$f)))
+$(foreach f,$(FOLDERS) harness protocols,$(eval $(call library_rule,$f)))
 
 # $(1): folder
 define program_rule

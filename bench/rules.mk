@@ -1,21 +1,15 @@
 # bench/: programs of the suite, and how they are run.  bench/README.md says what for.
-SOURCES_protocols := $(wildcard bench/protocols/*.c)
 BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
-LIBRARY_protocols := $(BUILD)/libprotocols.a
 
 # What is measured beside Chasqui, and what measures and draws; see docs/dependencies.md.
 PACKAGES_BENCH := redis-server nats-server beanstalkd rabbitmq-server nginx-light postgresql gnuplot-nox valgrind
 
-$(LIBRARY_protocols): $(call objects,$(SOURCES_protocols))
-	@mkdir -p $(@D)
-	@rm -f $@
-	$(Q)ar rcs $@ $^
-
-$(BUILD)/bench/%: $(OBJ)/bench/%.o $(LIBRARY_protocols) $(LIBS_TEST)
+$(BUILD)/bench/%: $(OBJ)/bench/%.o $(LIBS_TEST)
 	$(link_test)
 
 .PHONY: bench bench-quick bench-programs
 bench-programs: $(PROGRAMS) $(BENCHES)
+tests: $(BENCHES)
 
 # bench/README.md says what these are.
 PEER_FLAGS := $(if $(ROUNDS),-r $(ROUNDS)) $(if $(SECONDS),-s $(SECONDS)) $(if $(POINTS),-p $(POINTS)) \

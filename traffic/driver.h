@@ -45,6 +45,7 @@ struct traffic {
 	bool is_running;          /* hands are shaken: nothing blocks any more */
 	bool is_measuring;
 	bool was_measured;
+	bool is_stopped;          /* before its time, by options.stop */
 	char *body;               /* options.size bytes */
 	void *shared;             /* the driver's, one for the run */
 };

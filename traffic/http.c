@@ -64,6 +64,12 @@ http_reply_read(const char *bytes, size_t count, struct http_reply *reply)
 
 /* --- requests --- */
 
+static const char *
+authority_of(const struct traffic *traffic)
+{
+	return traffic->options.authority != NULL ? traffic->options.authority : traffic->options.host;
+}
+
 /* The body of a publish.  Owned; NULL without memory. */
 static char *
 publish_body(const struct traffic *traffic, size_t *count)
@@ -99,7 +105,7 @@ template_make(struct traffic *traffic, struct template *template, const char *co
 	char head[HEAD_BYTES];
 	int head_bytes = snprintf(head, sizeof(head),
 	    "%s /v1/queues/%s%s%s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\n%sContent-Length: %zu\r\n\r\n", call[0],
-	    options->queue, is_spread ? "-000000" : "", call[1], options->host, type,
+	    options->queue, is_spread ? "-000000" : "", call[1], authority_of(traffic), type,
 	    options->is_raw && template == &((struct http *)traffic->shared)->receive ? "Accept: application/octet-stream\r\n" : "",
 	    body_bytes);
 
@@ -207,7 +213,7 @@ http_make(struct traffic_connection *connection)
 	queue_body(traffic, body);
 	traffic_printf(connection,
 	    "PUT /v1/queues/%.80s HTTP/1.1\r\nHost: %.200s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-	    traffic->options.queue, traffic->options.host, strlen(body), body);
+	    traffic->options.queue, authority_of(traffic), strlen(body), body);
 	answer = traffic_exchange(connection, whole_reply, &count);
 	if (answer == NULL)
 		return -1;
@@ -277,7 +283,7 @@ ack_one(struct traffic_connection *connection, struct text receipt)
 	const struct traffic_options *options = &connection->traffic->options;
 
 	traffic_printf(connection, "DELETE /v1/queues/%s/leases/%.*s HTTP/1.1\r\nHost: %s\r\n\r\n", options->queue,
-	    (int)receipt.count, receipt.at, options->host);
+	    (int)receipt.count, receipt.at, authority_of(connection->traffic));
 	traffic_pend(connection, connection->traffic->now_ns, KIND_ACK);
 }
 
@@ -300,7 +306,7 @@ ack_batch(struct traffic_connection *connection, const char *body, const char *e
 	traffic_printf(connection,
 	    "POST /v1/queues/%s/leases:ack HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
 	    "Content-Length: %zu\r\n\r\n",
-	    options->queue, options->host, (size_t)(at - receipts));
+	    options->queue, authority_of(connection->traffic), (size_t)(at - receipts));
 	traffic_put(connection, receipts, (size_t)(at - receipts));
 	traffic_pend(connection, connection->traffic->now_ns, KIND_ACK);
 }

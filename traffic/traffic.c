@@ -230,7 +230,7 @@ publishes_on(const struct traffic *traffic, const struct traffic_connection *con
 	if (options->count != 0 && traffic->issued >= options->count)
 		return false;
 	if (traffic->period_ns == 0)
-		return options->count != 0 || traffic->now_ns < traffic->measure_until_ns;
+		return (options->count != 0 && !traffic->is_stopped) || traffic->now_ns < traffic->measure_until_ns;
 	return connection->due_ns < traffic->measure_until_ns && connection->due_ns <= traffic->now_ns;
 }
 
@@ -321,6 +321,16 @@ publish_due(struct traffic *traffic)
 	}
 }
 
+/* Nothing is due any more, nothing is counted any more; a run that still warms up measures nothing. */
+static void
+stop_now(struct traffic *traffic)
+{
+	traffic->measure_until_ns = traffic->now_ns;
+	if (traffic->measure_from_ns > traffic->now_ns)
+		traffic->measure_from_ns = traffic->now_ns;
+	traffic->is_stopped = true;
+}
+
 static void
 turn(struct traffic *traffic)
 {
@@ -329,6 +339,8 @@ turn(struct traffic *traffic)
 	int count = epoll_pwait2(traffic->epoll_fd, events, EVENTS_MAX, &patience, NULL);
 
 	traffic->now_ns = now_ns();
+	if (traffic->options.stop != NULL && *traffic->options.stop && traffic->now_ns < traffic->measure_until_ns)
+		stop_now(traffic);
 	for (int i = 0; i < count; i++) {
 		struct traffic_connection *connection = events[i].data.ptr;
 
@@ -389,7 +401,7 @@ is_measured_out(const struct traffic *traffic)
 		return traffic->now_ns >= traffic->measure_until_ns || traffic->idle == options->connections ||
 		    (options->count != 0 && traffic->result->consumed >= options->count) ||
 		    traffic->now_ns > traffic->progress_ns + STALL_NS;
-	if (options->count != 0)
+	if (options->count != 0 && !traffic->is_stopped)
 		return traffic->result->stored >= options->count;
 	return traffic->now_ns >= traffic->measure_until_ns;
 }

@@ -15,6 +15,7 @@
 #ifndef TRAFFIC_LOAD_H
 #define TRAFFIC_LOAD_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -39,6 +40,7 @@ struct traffic_options {
 	const struct traffic_driver *driver;
 	const char *host;
 	const char *port;
+	const char *authority;    /* what a Host header says; NULL: host */
 	const char *queue;
 	const char *argument;     /* what the driver makes of it, mostly a kind of queue; "" for its default */
 	enum traffic_mode mode;
@@ -51,6 +53,7 @@ struct traffic_options {
 	double rate;              /* messages a second over all publishers: rate, e2e */
 	double seconds;
 	double warmup_seconds;
+	const volatile sig_atomic_t *stop; /* NULL or: set (by a signal) the run ends early, with what it has seen */
 	bool makes_queue;         /* before the clock starts */
 	bool is_raw;              /* http: receive bodies as they are, one at a time, not in JSON */
 	void (*measure_begin)(void *context); /* NULL or called as the measured time begins and ends */
