@@ -21,4 +21,8 @@ bench: bench-programs ## Chasqui beside other brokers; writes docs/performance.m
 	@BUILD=$(BUILD) bench/record $(BUILD)/bench/raw $(or $(DOCUMENT),docs/performance.md) $(if $(DOCUMENT),$(dir $(DOCUMENT)),docs)
 
 bench-quick: bench-programs ## two minutes: ratios to redis and the limits, instructions a message by role
-	@BUILD=$(BUILD) bench/quick
+	@BUILD=$(BUILD) ROUNDS=$(ROUNDS) bench/quick
+
+# The other side of a role plays in between: the files say where.
+$(BUILD)/bench/role_frontd: LINK += -Wl,--wrap=loop_turn
+$(BUILD)/bench/role_persistd: LINK += -Wl,--wrap=disk_park

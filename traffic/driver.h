@@ -38,7 +38,7 @@ struct traffic {
 	uint64_t measure_from_ns, measure_until_ns, give_up_ns;
 	uint64_t period_ns;       /* between two requests of a publisher; 0: closed loop */
 	uint64_t issued;          /* messages */
-	uint64_t progress_ns;     /* when a consumer had something last */
+	uint64_t progress_ns;     /* when something was published or consumed last */
 	uint64_t consumed_measured_ns;
 	uint32_t idle;            /* consumers that found nothing and stopped */
 	uint32_t alive;

@@ -27,6 +27,7 @@
 #define TURN_NS (50 * NS_PER_MS)   /* the longest sleep */
 #define DRAIN_NS (2 * NS_PER_S)    /* for what is under way at the end */
 #define STALL_NS NS_PER_S          /* a consumer's queue that gives nothing for so long is empty */
+#define SILENCE_NS (60 * NS_PER_S) /* who waits for a number of messages waits for an answer no longer than that */
 
 static const char *const mode_names[] = {
 	[TRAFFIC_PUBLISH] = "publish", [TRAFFIC_RATE] = "rate", [TRAFFIC_CONSUME] = "consume", [TRAFFIC_E2E] = "e2e",
@@ -113,6 +114,7 @@ traffic_published(struct traffic_connection *connection, uint64_t due_ns)
 	uint64_t took_ns = traffic->now_ns > due_ns ? traffic->now_ns - due_ns : 0;
 
 	connection->outstanding--;
+	traffic->progress_ns = traffic->now_ns;
 	traffic->result->stored += options->batch;
 	if (traffic->period_ns != 0) {
 		/* An open loop counts those that were due in the measured time, however late their answers. */
@@ -391,7 +393,7 @@ measure_end(struct traffic *traffic)
 
 /* Has all been counted that will be? */
 static bool
-is_measured_out(const struct traffic *traffic)
+is_measured_out(struct traffic *traffic)
 {
 	const struct traffic_options *options = &traffic->options;
 
@@ -401,8 +403,10 @@ is_measured_out(const struct traffic *traffic)
 		return traffic->now_ns >= traffic->measure_until_ns || traffic->idle == options->connections ||
 		    (options->count != 0 && traffic->result->consumed >= options->count) ||
 		    traffic->now_ns > traffic->progress_ns + STALL_NS;
+	if (options->count != 0 && traffic->now_ns > traffic->progress_ns + SILENCE_NS)
+		return traffic_fail(traffic, "no answer for %llu s", SILENCE_NS / NS_PER_S) != 0;
 	if (options->count != 0 && !traffic->is_stopped)
-		return traffic->result->stored >= options->count;
+		return traffic->result->stored + traffic->result->refused * options->batch >= options->count;
 	return traffic->now_ns >= traffic->measure_until_ns;
 }
 
