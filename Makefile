@@ -159,7 +159,7 @@ install: all ## install below DESTDIR and PREFIX
 		install -m 644 conf/chasqui.ini $(DESTDIR)$(SYSCONFDIR)/chasqui/
 	sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' conf/chasqui.service \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/chasqui.service
-	install -m 644 $(wildcard README.md docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/chasqui/
+	install -m 644 $(wildcard README.md docs/*.md docs/*.svg) $(DESTDIR)$(PREFIX)/share/doc/chasqui/
 
 clean: ## remove what was built
 	rm -rf build

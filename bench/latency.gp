@@ -1,5 +1,5 @@
 # Latency of durable publishes of 1 KiB over their rate, from when each was due.  data, output: set by bench/record.
-set terminal svg size 900,640 dynamic background rgb 'white' font 'sans-serif,13'
+set terminal svg size 1150,680 dynamic background rgb 'white' font 'sans-serif,13'
 set output output
 set multiplot layout 2,1 title 'Publish of 1 KiB at a fixed rate: latency from when it was due'
 set xlabel 'messages/s'

@@ -238,11 +238,10 @@ function plot_publish(    i, k, c, n, counts) {
 	for (i = 1; i <= label_count; i++) {
 		if (!has(labels[i], "publish-"))
 			continue
-		printf "\"%s\"\n", plain_text(labels[i])
+		printf "%s\"%s\"\n", blocks++ ? "\n\n" : "", plain_text(labels[i]) # two empty lines between blocks, none at the end
 		for (k = 1; k <= n; k++)
 			if ((c = values(labels[i], "publish-" counts[k] "x1", "rate")) > 0)
 				print counts[k], middle(c), sorted[1], sorted[c]
-		print "\n"
 	}
 }
 function plot_rate(    i, k, n, rates, got) {
@@ -250,14 +249,13 @@ function plot_rate(    i, k, n, rates, got) {
 	for (i = 1; i <= label_count; i++) {
 		if (!has(labels[i], "rate-"))
 			continue
-		printf "\"%s\"\n", plain_text(labels[i])
+		printf "%s\"%s\"\n", blocks++ ? "\n\n" : "", plain_text(labels[i]) # two empty lines between blocks, none at the end
 		for (k = 1; k <= n; k++) {
 			got = median(labels[i], "rate-" rates[k], "rate")
 			# What cannot keep up has no latency, only a queue.
 			if (got != "" && got > 0.98 * rates[k])
 				print rates[k], median(labels[i], "rate-" rates[k], "p50"), median(labels[i], "rate-" rates[k], "p99")
 		}
-		print "\n"
 	}
 }
 function plain_text(label) {
