@@ -30,13 +30,14 @@ LIBS_CHECK := -lcheck -lsubunit -lrt -lm
 # What Debian 12 needs; docs/dependencies.md says why each.
 PACKAGES := gcc libc6-dev make liburing-dev libinih-dev libssl-dev libxxhash-dev libjansson-dev libcurl4-openssl-dev \
 	libcrypt-dev check clang libclang-rt-14-dev spin strace curl e2fsprogs mount
-PACKAGES_SCALING := linux-perf gnuplot-nox
 
-FOLDERS := shm conf frontd workerd persistd cli
+FOLDERS := shm conf traffic frontd workerd persistd cli
 SOURCES_shm := $(wildcard shm/*.c shm/state/*.c)
 SOURCES_frontd := $(wildcard frontd/*.c frontd/http/*.c frontd/api/*.c frontd/push/*.c)
 $(foreach f,conf workerd persistd cli,$(eval SOURCES_$f := $(wildcard $f/*.c)))
+SOURCES_traffic := $(wildcard cli/traffic/*.c)
 SOURCES_harness := $(wildcard tests/harness/*.c)
+SOURCES_protocols := $(wildcard bench/protocols/*.c)
 
 PROGRAM_frontd := $(BIN)/chasqui-frontd
 PROGRAM_workerd := $(BIN)/chasqui-workerd
@@ -48,15 +49,14 @@ objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
 # The library of a folder; nothing while the folder is empty.
 library = $(if $(filter-out $(1)/main.c,$(SOURCES_$(1))),$(BUILD)/lib$(1).a)
 LIBS_ALL := $(foreach f,$(FOLDERS),$(call library,$f))
-LIBS_TEST := $(call library,harness) $(LIBS_ALL)
+LIBS_TEST := $(call library,harness) $(call library,protocols) $(LIBS_ALL)
 
 TEST_FOLDERS := unit replay http fault step storm
 TESTS := $(foreach f,$(TEST_FOLDERS),$(patsubst tests/$f/%.c,$(BUILD)/tests/$f_%,$(wildcard tests/$f/*.c)))
 FUZZ_NAMES := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 FUZZ_REPLAYS := $(addprefix $(BUILD)/tests/fuzz_,$(FUZZ_NAMES))
-BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c bench/scaling/*.c))
 
-.PHONY: all run test tests soak bench scaling fuzz fuzz-programs tidy deps install clean help
+.PHONY: all run test tests soak fuzz fuzz-programs tidy deps install clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -66,7 +66,7 @@ all: $(LIBS_ALL) $(PROGRAMS) ## build the broker into build/bin
 
 # Packages are looked at once for each change of this file; they are installed only by the targets that promise to.
 DEPS_STAMP := $(BUILD)/.deps
-DEPS_INSTALL := $(if $(filter run test tests soak bench scaling fuzz deps,$(MAKECMDGOALS)),--install)
+DEPS_INSTALL := $(if $(filter run test tests soak bench bench-quick scaling fuzz deps,$(MAKECMDGOALS)),--install)
 
 $(DEPS_STAMP): Makefile .ci/deps
 	@sh .ci/deps $(DEPS_INSTALL) $(PACKAGES)
@@ -84,11 +84,12 @@ $(BUILD)/lib$(1).a: $(call objects,$(filter-out $(1)/main.c,$(SOURCES_$(1))))
 	@rm -f $$@
 	$(Q)ar rcs $$@ $$^
 endef
-$(foreach f,$(FOLDERS) harness,$(eval $(call library_rule,$f)))
+$(foreach f,$(FOLDERS) harness protocols,$(eval $(call library_rule,$f)))
 
 # $(1): folder
 define program_rule
-$(PROGRAM_$(1)): $(OBJ)/$(1)/main.o $(call library,$(1)) $(call library,conf) $(call library,shm)
+$(PROGRAM_$(1)): $(OBJ)/$(1)/main.o $(call library,$(1)) $(if $(filter cli,$(1)),$(call library,traffic)) \
+		$(call library,conf) $(call library,shm)
 	@mkdir -p $$(@D)
 	@echo "  link  $$@"
 	$(Q)$(CC) -o $$@ $(LINK) $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(LIBS_SYSTEM)
@@ -113,16 +114,13 @@ $(foreach f,$(TEST_FOLDERS),$(eval $(call tests_rule,$f)))
 $(BUILD)/tests/fuzz_%: $(OBJ)/tests/fuzz/%.o $(OBJ)/tests/fuzz/driver/replay.o $(LIBS_TEST)
 	$(link_test)
 
-$(BUILD)/bench/%: $(OBJ)/bench/%.o $(LIBS_TEST)
-	$(link_test)
-
 $(BUILD)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(LIBS_TEST)
 	@mkdir -p $(@D)
 	@echo "  link  $@"
 	$(Q)$(CC) -o $@ $(LINK) -fsanitize=fuzzer $< -Wl,--start-group $(LIBS_TEST) -Wl,--end-group \
 		$(LIBS_CHECK) $(LIBS_SYSTEM)
 
--include $(wildcard tests/*/rules.mk)
+-include $(wildcard tests/*/rules.mk) bench/rules.mk
 -include $(wildcard $(OBJ)/*/*.d $(OBJ)/*/*/*.d $(OBJ)/*/*/*/*.d)
 
 # --- running ---
@@ -138,13 +136,6 @@ test: tests ## build and run everything; the last line counts
 
 soak: tests ## the same tests, long runs (SOAK_SECONDS each, default 600)
 	@BUILD=$(BUILD) CC=$(CC) SAN=$(SAN) CHASQUI_SOAK_SECONDS=$(or $(SOAK_SECONDS),600) tests/run
-
-bench: $(PROGRAMS) $(BENCHES) ## measure; results on stdout
-	@BUILD=$(BUILD) bench/run.sh
-
-scaling: $(PROGRAMS) $(BENCHES) ## where the time would go with 32 of each role: simulated from bench/scaling/measured
-	@sh .ci/deps --install $(PACKAGES_SCALING)
-	@bench/scaling/run.sh
 
 fuzz: ## fuzz each target for FUZZ_SECONDS, starting from tests/fuzz/corpus
 	@$(MAKE) --no-print-directory CC=clang SAN=fuzzer-no-link,address,undefined BUILD=$(BUILD)/fuzzing fuzz-programs
@@ -169,10 +160,10 @@ install: all ## install below DESTDIR and PREFIX
 		install -m 644 conf/chasqui.ini $(DESTDIR)$(SYSCONFDIR)/chasqui/
 	sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' conf/chasqui.service \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/chasqui.service
-	install -m 644 $(wildcard README.md docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/chasqui/
+	install -m 644 $(wildcard README.md docs/*.md docs/*.svg) $(DESTDIR)$(PREFIX)/share/doc/chasqui/
 
 clean: ## remove what was built
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## /  \1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  \1\t/p' Makefile bench/rules.mk | expand -t 14

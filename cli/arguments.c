@@ -25,6 +25,7 @@ static const struct option long_options[] = {
 	{ "keep-lease", no_argument, NULL, 'k' },
 	{ "repair", no_argument, NULL, 'R' },
 	{ "replace", no_argument, NULL, 'r' },
+	{ "existing", no_argument, NULL, 'E' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -69,6 +70,7 @@ flag_of(struct arguments *arguments, int letter)
 	case 'k': return &arguments->keeps_lease;
 	case 'R': return &arguments->repairs;
 	case 'r': return &arguments->replaces;
+	case 'E': return &arguments->uses_existing;
 	default: return NULL;
 	}
 }

@@ -27,6 +27,7 @@ struct arguments {
 	bool keeps_lease;
 	bool repairs;
 	bool replaces;
+	bool uses_existing;
 	const char *attributes[ARGUMENTS_LIST_MAX];  /* -a NAME=VALUE */
 	unsigned attribute_count;
 	const char *assignments[ARGUMENTS_LIST_MAX]; /* -o section.key=value */

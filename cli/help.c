@@ -25,6 +25,10 @@ static const struct verb verbs[] = {
 	  "msg ack QUEUE RECEIPT...\n"
 	  "msg nack QUEUE RECEIPT [--mode release|fail] [--delay DURATION]",
 	  "messages, over HTTP; get acknowledges what it has printed, unless --keep-lease" },
+	{ "bench", verb_bench,
+	  "bench [publish|consume|e2e] [connections=64] [window=1] [size=1024] [batch=1] [seconds=5] [rate=N]\n"
+	  "bench ... [durability=memory | queue=NAME --existing] [--json]",
+	  "how fast a broker is, over HTTP: rate and latency, on a queue of its own that it deletes" },
 	{ "help", verb_help, "help [VERB | options]", "this text; what a verb takes; what can be configured" },
 	{ "version", verb_version, "version", "the version of this program" },
 };
@@ -110,8 +114,8 @@ verb_help(int argc, char **argv)
 	for (size_t i = 0; i < VERB_COUNT; i++)
 		printf("  %-8s %s\n", verbs[i].name, verbs[i].help);
 	printf("\n  -i NAME  the broker's instance.name (default `default`)\n"
-	       "  --json   for programs: status, stats, queue, msg\n"
-	       "  --url U  for queue, msg: another broker, such as http://127.0.0.1:4000\n\n"
+	       "  --json   for programs: status, stats, queue, msg, bench\n"
+	       "  --url U  for queue, msg, bench: another broker, such as http://127.0.0.1:4000\n\n"
 	       "Exit codes: 0 done, 1 failed or refused, 2 wrong command line, 69 not running, 78 wrong configuration.\n");
 	return CLI_OK;
 }

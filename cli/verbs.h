@@ -21,6 +21,7 @@ int verb_stats(int argc, char **argv);
 int verb_check(int argc, char **argv);
 int verb_queue(int argc, char **argv);
 int verb_msg(int argc, char **argv);
+int verb_bench(int argc, char **argv);
 int verb_help(int argc, char **argv);
 int verb_version(int argc, char **argv);
 

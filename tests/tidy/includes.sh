@@ -29,9 +29,10 @@ never 'the API has no sockets and no rings' "$inc(liburing|sys/socket|netinet|sh
 never 'frontd cannot reach queue state' "$inc(shm/(state|txn\.h)|workerd|persistd|cli)" $front
 never 'a worker has no sockets and no disk' "$inc(liburing|sys/socket|netinet|frontd|persistd|cli)" workerd/*.[ch]
 never 'persistd knows records, not queues' "$inc(shm/state|frontd|workerd|cli)" persistd/*.[ch]
+never 'traffic is a client: it knows no server' "$inc(shm/state|conf|frontd|workerd|persistd|cli/[a-su-z]|jansson|curl)" cli/traffic/*.[ch]
 never 'the command line runs the daemons and does not contain them' "$inc(shm/state|frontd|workerd|persistd)" cli/*.[ch]
 never 'memory order is known in one place' '__atomic_|stdatomic\.h' $(echo "$code" | grep -v '^shm/atomic.h$')
-never 'io_uring is known in two places' "${inc}liburing" $(echo "$code" | grep -vE '^(frontd/uring|persistd/disk)')
+never 'io_uring is known in two places' "${inc}liburing" $(echo "$code" | grep -vE '^(frontd/uring|persistd/disk|bench/)')
 never 'what applies a record asks no clock and no chance' '\b(now_ns|clock_ms|rand|random|getrandom)\(' workerd/apply.c
 never 'history is the job of git' 'TODO|FIXME|XXX|#if 0' $code
 echo "$passed passed, $failed failed"
