@@ -314,6 +314,18 @@ file_new_generation(struct backend *backend)
 	return backend->generation;
 }
 
+static int
+file_seal(struct backend *backend, uint64_t durable_index)
+{
+	struct backend_file *file = self(backend);
+
+	/* Whoever is writing it must not find his file renamed; what it says is true, only less. */
+	if (spares_is_writing_current(&file->segments.spares))
+		return 0;
+	file->store->current.durable_index = durable_index;
+	return store_save_current(file->store);
+}
+
 static void
 file_close(struct backend *backend)
 {
@@ -341,6 +353,7 @@ static const struct backend_ops file_ops = {
 	.completed = file_completed,
 	.due_ns = file_due_ns,
 	.is_full = file_is_full,
+	.seal = file_seal,
 	.new_generation = file_new_generation,
 	.close = file_close,
 };

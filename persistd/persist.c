@@ -343,6 +343,7 @@ serve(struct persist *persist)
 		else
 			park(persist);
 	}
+	(void)persist->backend->ops->seal(persist->backend, persist->journal.durable.index); /* said; the journal is whole without */
 	diag(DIAG_INFO, "journal closed cleanly after batch %" PRIu64, persist->journal.durable.index);
 	store_release(&persist->stats->phase, PHASE_DRAINED);
 	return 0;

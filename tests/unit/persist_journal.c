@@ -327,6 +327,49 @@ START_TEST(a_missing_segment_in_the_middle_is_noticed_and_repair_cuts_there)
 }
 END_TEST
 
+/* Its first batches, with the second half of the last one, are all that is left; and nothing says that there were more. */
+START_TEST(a_last_segment_that_is_cut_off_is_noticed)
+{
+	write_five();
+	int fd = world_file(&world, FIRST_SEGMENT);
+	ck_assert_int_eq(ftruncate(fd, 3 * BLOCK_BYTES + 100), 0);
+	close(fd);
+	expect_damage(FIRST_SEGMENT, 3 * BLOCK_BYTES + 100, 2);
+}
+END_TEST
+
+/* Without a header it is like one that was not begun; but those are whole. */
+START_TEST(a_last_segment_that_is_cut_off_before_its_header_ends_is_noticed)
+{
+	write_five();
+	int fd = world_file(&world, FIRST_SEGMENT);
+	ck_assert_int_eq(ftruncate(fd, 100), 0);
+	close(fd);
+	ck_assert_int_eq(world_open(&world), EXIT_CORRUPT);
+	world_crash(&world);
+	ck_assert_int_eq(check_quietly(false), EXIT_CORRUPT);
+}
+END_TEST
+
+START_TEST(after_a_clean_stop_a_tail_that_is_gone_with_its_marker_is_noticed)
+{
+	char zeros[4 * BLOCK_BYTES] = "";
+
+	for (unsigned i = 0; i < 5; i++)
+		world_write(&world, 0, 100);
+	ck_assert_ptr_nonnull(journal_free(&world.journal));
+	journal_append(&world.journal, 1700000000000, BATCH_CLEAN, now_ns());
+	ck_assert_int_eq(world_settle(&world), 0);
+	ck_assert_int_eq(world.file.backend.ops->seal(&world.file.backend, world.journal.durable.index), 0);
+	world_crash(&world);
+	ck_assert_int_eq(check_quietly(false), 0);
+	int fd = world_file(&world, FIRST_SEGMENT);
+	ck_assert_int_eq(pwrite(fd, zeros, sizeof(zeros), 4 * BLOCK_BYTES), sizeof(zeros));
+	close(fd);
+	expect_damage(FIRST_SEGMENT, 4 * BLOCK_BYTES, 3);
+}
+END_TEST
+
 START_TEST(a_missing_current_is_noticed_and_repair_makes_it_anew)
 {
 	write_five();
@@ -508,6 +551,9 @@ journal_suite(void)
 	tcase_add_test(cut, a_hole_of_zeros_in_the_journal_is_found_with_file_and_offset);
 	tcase_add_test(cut, a_missing_last_segment_is_noticed);
 	tcase_add_test(cut, a_missing_segment_in_the_middle_is_noticed_and_repair_cuts_there);
+	tcase_add_test(cut, a_last_segment_that_is_cut_off_is_noticed);
+	tcase_add_test(cut, a_last_segment_that_is_cut_off_before_its_header_ends_is_noticed);
+	tcase_add_test(cut, after_a_clean_stop_a_tail_that_is_gone_with_its_marker_is_noticed);
 	tcase_add_test(cut, a_missing_current_is_noticed_and_repair_makes_it_anew);
 	tcase_add_test(cut, a_damaged_current_is_noticed);
 	tcase_add_test(cut, a_damaged_head_of_an_epochs_first_segment_is_noticed);
