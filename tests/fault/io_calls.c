@@ -55,15 +55,28 @@ complain(const struct run *run, const struct broker *broker, const char *format,
 	    text, run->nth, io_fault_name(run->fault), run->seed, run->nth, io_op_name(run->op), run->name, log);
 }
 
+static bool
+log_has(const struct broker *broker, const char *text)
+{
+	char *log = broker_log(broker);
+	bool has = strstr(log, text) != NULL;
+
+	free(log);
+	return has;
+}
+
 /* Something that the operator has to know was said. */
 static bool
 has_said(const struct broker *broker)
 {
-	char *log = broker_log(broker);
-	bool has = strstr(log, "error: ") != NULL || strstr(log, "warning: ") != NULL;
+	return log_has(broker, "error: ") || log_has(broker, "warning: ");
+}
 
-	free(log);
-	return has;
+/* What may fail without a word: a read that is tried again and then goes well. */
+static bool
+may_be_quiet(const struct run *run)
+{
+	return run->op == IO_READ && (run->fault == IO_FAULT_EINTR || run->fault == IO_FAULT_SHORT);
 }
 
 static struct load *
@@ -129,8 +142,6 @@ check_batches(struct run *run, struct broker *broker, const struct oracle *oracl
 static void
 live(struct run *run, struct broker *broker, struct io_shared *io, struct oracle *oracle)
 {
-	uint64_t epoch;
-
 	if (!broker_try_start(broker, &run->exit_status)) {
 		run->is_refused = true;
 		if (!has_said(broker))
@@ -138,7 +149,6 @@ live(struct run *run, struct broker *broker, struct io_shared *io, struct oracle
 		io->nth = 0;
 		broker_start(broker);
 	}
-	epoch = broker_role(broker, SLOT_PERSIST).epoch;
 	make_queue(run, broker, io);
 	struct load *load = load_on(broker, oracle);
 	if (!load_publish_only(load, PUBLISH_MS)) {
@@ -155,11 +165,10 @@ live(struct run *run, struct broker *broker, struct io_shared *io, struct oracle
 		run->is_unclean = complaint != NULL;
 		if (complaint != NULL && strstr(complaint, "does not stop") != NULL)
 			complain(run, broker, "%s", complaint);
-		run->has_died = io->failed > 0 && has_said(broker);
 	} else {
-		run->has_died = broker_role(broker, SLOT_PERSIST).epoch != epoch;
 		broker_kill_all(broker);
 	}
+	run->has_died = log_has(broker, "running it again");
 }
 
 static void
@@ -196,8 +205,8 @@ run_one(struct run *run)
 	run->failed = io->failed;
 	run->op = io->failed_op;
 	snprintf(run->name, sizeof(run->name), "%s", io->failed_name);
-	if ((run->has_died || run->is_unclean) && !has_said(&broker))
-		complain(run, &broker, "something was wrong, and nobody said what");
+	if (run->failed > 0 && !may_be_quiet(run) && !has_said(&broker))
+		complain(run, &broker, "something failed, and nobody said what");
 
 	/* Cold, and without faults. */
 	io->nth = 0;
