@@ -512,15 +512,14 @@ bool
 load_publish_only(struct load *load, unsigned timeout_ms)
 {
 	uint64_t deadline_ms = deadline_in(timeout_ms);
+	bool is_done;
 
 	load->publishes = true;
 	load->consumes = false;
-	while (is_publishing(load) || !oracle_is_used_up(load->oracle)) {
-		if (clock_ms() >= deadline_ms)
-			return false;
+	while (!(is_done = !is_publishing(load) && oracle_is_used_up(load->oracle)) && clock_ms() < deadline_ms)
 		load_turn(load);
-	}
-	return true;
+	load->consumes = true;
+	return is_done;
 }
 
 bool
