@@ -109,32 +109,55 @@ consume(struct history *history, struct client *client)
 		history->ack_answered[number] = io_log_tail(history->io);
 }
 
-static void
-work(struct history *history, uint16_t port, uint64_t bytes)
-{
+struct crowd {
 	struct client clients[AT_ONCE], consumer;
+};
+
+static void
+crowd_open(struct crowd *crowd, uint16_t port)
+{
+	for (unsigned i = 0; i < AT_ONCE; i++)
+		client_open(&crowd->clients[i], port);
+	client_open(&crowd->consumer, port);
+}
+
+static void
+crowd_close(struct crowd *crowd)
+{
+	for (unsigned i = 0; i < AT_ONCE; i++)
+		client_close(&crowd->clients[i]);
+	client_close(&crowd->consumer);
+}
+
+static void
+work(struct history *history, struct crowd *crowd, uint64_t bytes)
+{
 	uint32_t publish[AT_ONCE];
 	uint64_t end = io_log_tail(history->io) + bytes;
 
-	for (unsigned i = 0; i < AT_ONCE; i++)
-		client_open(&clients[i], port);
-	client_open(&consumer, port);
-	while (io_log_tail(history->io) < end && history->messages + AT_ONCE * BATCH_MAX < HISTORY_MESSAGES_MAX) {
+	while (io_log_tail(history->io) < end && history->messages + 2 * AT_ONCE * BATCH_MAX < HISTORY_MESSAGES_MAX) {
 		unsigned at_once = 1 + (unsigned)history_any(history, AT_ONCE);
 
 		for (unsigned i = 0; i < at_once; i++)
-			publish_begin(history, &clients[i], &publish[i]);
+			publish_begin(history, &crowd->clients[i], &publish[i]);
 		for (unsigned i = 0; i < at_once; i++)
-			publish_end(history, &clients[i], publish[i]);
+			publish_end(history, &crowd->clients[i], publish[i]);
 		if (history_any(history, 3) == 0)
-			consume(history, &consumer);
+			consume(history, &crowd->consumer);
 		/* Now and then long enough for a witness. */
 		if (history_any(history, 100) == 0)
-			(void)client_try_answer(&consumer, 60);
+			(void)client_try_answer(&crowd->consumer, 60);
 	}
+}
+
+/* So that something is on its way to the disk when somebody is killed. */
+static void
+ask_much(struct history *history, struct crowd *crowd)
+{
+	uint32_t publish;
+
 	for (unsigned i = 0; i < AT_ONCE; i++)
-		client_close(&clients[i]);
-	client_close(&consumer);
+		publish_begin(history, &crowd->clients[i], &publish);
 }
 
 void
@@ -158,7 +181,7 @@ history_record(const char *log, uint64_t seed, uint64_t bytes)
 {
 	struct history *history = calloc(1, sizeof(*history));
 	struct broker broker;
-	struct client client;
+	struct crowd crowd;
 
 	ck_assert_ptr_nonnull(history);
 	history->random = seed * 0x9e3779b97f4a7c15ull | 1;
@@ -168,13 +191,25 @@ history_record(const char *log, uint64_t seed, uint64_t bytes)
 	history->io->is_recording = 1;
 	history_use_wrapped(log);
 	broker_start(&broker);
-	client_open(&client, broker.port);
+	client_open(&crowd.consumer, broker.port);
 	for (unsigned i = 0; i < 4; i++)
-		client_queue(&client, queues[i], "{\"lease\":\"60s\"}");
-	client_close(&client);
-	work(history, broker.port, bytes);
+		client_queue(&crowd.consumer, queues[i], "{\"lease\":\"60s\"}");
+	client_close(&crowd.consumer);
+	crowd_open(&crowd, broker.port);
+	work(history, &crowd, bytes / 3);
+	ask_much(history, &crowd);
 	broker_wait_live(&broker, SLOT_PERSIST, broker_kill(&broker, SLOT_PERSIST));
-	work(history, broker.port, bytes);
+	crowd_close(&crowd);
+	crowd_open(&crowd, broker.port);
+	work(history, &crowd, bytes / 3);
+	ask_much(history, &crowd);
+	broker_kill_all(&broker);
+	crowd_close(&crowd);
+	broker_wipe(&broker);
+	broker_start(&broker);
+	crowd_open(&crowd, broker.port);
+	work(history, &crowd, bytes / 3);
+	crowd_close(&crowd);
 	broker_stop(&broker);
 	broker_free(&broker);
 	return history;

@@ -33,7 +33,10 @@ struct history {
 	uint64_t ack_sent[HISTORY_MESSAGES_MAX], ack_answered[HISTORY_MESSAGES_MAX];
 };
 
-/* Run it, with the recording in a file `log`: load until that is so long, persistd killed, as much load again, a clean stop. */
+/*
+ * Run it, with the recording in a file `log`: load; persistd killed under it; load; all killed and shared memory gone; load; a
+ * clean stop.  The recording becomes about so long.
+ */
 struct history *history_record(const char *log, uint64_t seed, uint64_t bytes);
 
 /* Output commit, as clients saw it: fails the test if a 201 came before its record was announced.  How many came. */
