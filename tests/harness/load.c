@@ -471,6 +471,13 @@ load_close(struct load *load)
 	for (unsigned i = 0; i < load->conn_count; i++) {
 		struct conn *conn = &load->conns[i];
 
+		/* Acknowledgements whose answers nobody will hear. */
+		for (unsigned h = 0; h < conn->held_count; h++) {
+			const struct held *held = &conn->held[h];
+
+			if (held->was_tried || (conn->state == CONN_ASKING && conn->asking == ASKING_ACK))
+				oracle_acked(load->oracle, held->number, held->receipt, ACK_UNKNOWN);
+		}
 		if (conn->fd >= 0)
 			close(conn->fd);
 		free(conn->out.bytes);
