@@ -412,7 +412,7 @@ begin(struct persist *persist, const struct persist_options *options)
 	int code = store_open(&persist->store, options->directory, role->store.store_uuid, role->geometry.workers, STORE_LOCK_PERSISTD);
 	if (code != 0)
 		return code;
-	persist->disk = disk_open(options->faults);
+	persist->disk = disk_open();
 	if (persist->disk == NULL)
 		return EXIT_CONFIG;
 	return open_journal(persist, options);

@@ -8,7 +8,7 @@
  * After a clean stop this holds for all damage.  After a crash whatever takes away the last batches together with everything
  * that was written after them looks like a crash before them: there such damage is not tried.
  *
- * ROT_SEED=n [ROT_TRIAL=n] repeats; `make soak` does 10,000 trials, and every byte of a 64 KiB store.
+ * ROT_SEED=n [ROT_TRIAL=n] repeats, ROT_BYTE=n ROT_STRIDE=1000000 for the last test; `make soak` does 10,000 trials, and every byte of a 64 KiB store.
  */
 #include <signal.h>
 #include <sys/mman.h>
@@ -674,10 +674,9 @@ END_TEST
 
 START_TEST(every_byte_of_a_small_store_counts_or_is_not_used)
 {
-	uint64_t stride = is_soak() ? 1 : STRIDE, first = is_soak() ? 0 : (uint64_t)time(NULL) % STRIDE;
+	uint64_t stride = seed_of("ROT_STRIDE", is_soak() ? 1 : STRIDE), first = seed_of("ROT_BYTE", (uint64_t)time(NULL)) % stride;
 	unsigned count = 0, found = 0;
 
-	first = seed_of("ROT_BYTE", first);
 	random_state = 999;
 	write_small(SMALL_BYTES);
 	keep(true);
@@ -685,7 +684,7 @@ START_TEST(every_byte_of_a_small_store_counts_or_is_not_used)
 		const struct kept_file *file = &kept.files[i];
 		uint64_t end = strstr(file->path, ".seg") != NULL ? (i == kept.last ? SMALL_BYTES : BLOCK_BYTES) : file->length;
 
-		for (uint64_t at = first % (end < stride ? end : stride); at < end; at += stride) {
+		for (uint64_t at = first % end; at < end; at += stride) {
 			char byte = (char)(file->bytes[at] ^ (1 + any(255)));
 
 			snprintf(trial_text, sizeof(trial_text), "ROT_BYTE=%" PRIu64 ": %s at %" PRIu64, at, file->path, at);

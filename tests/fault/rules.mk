@@ -4,7 +4,9 @@ IO_WRAPPED := open openat mkdirat pread pwrite write fsync fstat fallocate renam
 IO_LINK := $(addprefix -Wl$(comma)--wrap=,$(IO_WRAPPED))
 FAULT_BIN := $(BUILD)/faults
 
-$(BUILD)/tests/fault_power: LINK += $(IO_LINK)
+IO_TESTS := fault_power fault_rot $(patsubst tests/unit/%.c,unit_%,$(shell grep -l persist_world.h tests/unit/*.c))
+
+$(addprefix $(BUILD)/tests/,$(IO_TESTS)): LINK += $(IO_LINK)
 
 # A broker whose persistd is such a one.
 $(FAULT_BIN)/chasqui-persistd: $(OBJ)/persistd/main.o $(OBJ)/tests/harness/io_wrap.o $(OBJ)/tests/harness/io_log.o \

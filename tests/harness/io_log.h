@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "persistd/disk.h"
+
 enum io_op {
 	IO_NONE,
 	IO_EXISTS,      /* was there, on stable storage, when the recording began: `length` zeros; IO_WRITEs with result 1 follow */
@@ -100,6 +102,18 @@ uint64_t io_log_tail(const struct io_shared *io);
 
 const char *io_fault_name(enum io_fault fault);
 const char *io_op_name(enum io_op op);
+
+/*
+ * io_wrap.c, for unit tests: asked before each operation on the ring.  May lower *bytes (only so many are really written or
+ * read).  Not 0: that is reported as the result when the real operation has ended; it may be bytes, or -errno.
+ */
+struct io_hook {
+	int32_t (*inject)(void *context, enum io_op op, struct disk_tag tag, uint32_t *bytes);
+	void *context;
+};
+
+/* Borrowed; NULL: nobody is asked. */
+void io_wrap_hook(const struct io_hook *hook);
 
 /* io_wrap.c: this process's calls go there from now on; NULL: nowhere.  A daemon takes it from CHASQUI_TEST_IO. */
 void io_wrap_use(struct io_shared *io);

@@ -91,7 +91,7 @@ static void
 write_fails(int32_t result, uint32_t bytes)
 {
 	world_write(&world, 0, 10);
-	world_fault(&world, DISK_OP_WRITE, 1, result, bytes);
+	world_fault(&world, IO_WRITE, 1, result, bytes);
 	(void)world_append(&world, 0, 5000);
 	(void)world_append(&world, 0, 30);
 	diag_set_level(DIAG_ERROR);
@@ -133,7 +133,7 @@ START_TEST(a_full_disk_refuses_new_segments_keeps_a_reserve_and_recovers_by_itse
 
 	ck_assert_int_eq(world_settle_at(&world, now), 0);
 	ck_assert(!world.file.backend.ops->is_full(&world.file.backend));
-	world_fault(&world, DISK_OP_ALLOCATE, 1, -ENOSPC, UINT32_MAX);
+	world_fault(&world, IO_ALLOCATE, 1, -ENOSPC, UINT32_MAX);
 	world.is_for_ever = true;
 	/* Use up what was made ahead: the reserve is still written to. */
 	while (!world.file.backend.ops->is_full(&world.file.backend)) {
@@ -160,7 +160,7 @@ START_TEST(with_the_reserve_used_up_batches_wait_and_are_written_when_there_is_s
 	uint64_t now = now_ns(), index;
 
 	ck_assert_int_eq(world_settle_at(&world, now), 0);
-	world_fault(&world, DISK_OP_ALLOCATE, 1, -ENOSPC, UINT32_MAX);
+	world_fault(&world, IO_ALLOCATE, 1, -ENOSPC, UINT32_MAX);
 	world.is_for_ever = true;
 	for (unsigned i = 0; i < 20 && journal_free(&world.journal) != NULL; i++) {
 		world_append_large(&world, 0, 3000000);
@@ -181,7 +181,7 @@ END_TEST
 
 START_TEST(another_error_while_a_segment_is_made_is_a_failing_disk)
 {
-	world_fault(&world, DISK_OP_SYNC, 1, -EIO, UINT32_MAX);
+	world_fault(&world, IO_SYNC, 1, -EIO, UINT32_MAX);
 	diag_set_level(DIAG_ERROR);
 	ck_assert_int_eq(world_settle(&world), -1);
 	world_crash(&world);
@@ -195,7 +195,7 @@ START_TEST(a_torn_batch_with_a_whole_one_behind_it_is_an_ordinary_power_cut)
 	world_write(&world, 0, 10);
 	uint64_t good = world.journal.durable.index;
 	/* Of the first only one block got there; the other is whole; nobody heard of either. */
-	world_fault(&world, DISK_OP_WRITE, 1, 0, 4096);
+	world_fault(&world, IO_WRITE, 1, 0, 4096);
 	(void)world_append(&world, 0, 9000);
 	(void)world_append(&world, 0, 30);
 	world_crash(&world);
@@ -214,7 +214,7 @@ END_TEST
 START_TEST(a_torn_last_batch_is_cut)
 {
 	world_write(&world, 0, 10);
-	world_fault(&world, DISK_OP_WRITE, 1, 0, 4096);
+	world_fault(&world, IO_WRITE, 1, 0, 4096);
 	(void)world_append(&world, 0, 9000);
 	world_crash(&world);
 	ck_assert_int_eq(world_open(&world), 0);
