@@ -8,7 +8,8 @@
  * After a clean stop this holds for all damage.  After a crash whatever takes away the last batches together with everything
  * that was written after them looks like a crash before them: there such damage is not tried.
  *
- * ROT_SEED=n [ROT_TRIAL=n] repeats, ROT_BYTE=n ROT_STRIDE=1000000 for the last test; `make soak` does 10,000 trials, and every byte of a 64 KiB store.
+ * ROT_SEED=n [ROT_TRIAL=n] repeats, ROT_BYTE=n ROT_STRIDE=1000000 for the last test; `make soak` does
+ * 10,000 trials, and every byte of a 64 KiB store.
  */
 #include <signal.h>
 #include <sys/mman.h>

@@ -67,8 +67,7 @@ struct io_shared {
 	/* What happened. */
 	uint64_t calls;
 	uint64_t failed;
-	uint32_t failed_op;     /* the first that failed: enum io_op */
-	uint32_t failed_on_ring;
+	uint64_t failed_op;     /* the first that failed: enum io_op */
 	char failed_name[40];
 	uint64_t token;         /* of the last operation */
 	uint64_t files;

@@ -192,7 +192,7 @@ chance(uint64_t salt)
 
 /* Count the call.  True if it has to fail; then errno says how, 0: by being short. */
 static bool
-fails(enum io_op op, const char *name, bool is_on_ring)
+fails(enum io_op op, const char *name)
 {
 	static const int errors[] = { EIO, ENOSPC, EDQUOT, EROFS, EINTR, EAGAIN, 0 };
 	struct io_shared *io = wrap.io;
@@ -202,7 +202,6 @@ fails(enum io_op op, const char *name, bool is_on_ring)
 		return false;
 	if (io->failed++ == 0) {
 		io->failed_op = op;
-		io->failed_on_ring = is_on_ring;
 		snprintf(io->failed_name, sizeof(io->failed_name), "%s", name);
 	}
 	errno = errors[io->fault];
@@ -288,8 +287,8 @@ wrapped_open(int dir_fd, const char *name, int flags, mode_t mode)
 	if (dir == 0)
 		return __real_openat(dir_fd, name, flags, mode);
 	bool is_new = (flags & O_CREAT) != 0 && fstatat(dir_fd, name, &status, 0) != 0;
-	if (fails(is_new ? IO_CREATE : IO_OPEN, last, false))
-		return errno = errno == 0 ? EIO : errno, -1;
+	if (fails(is_new ? IO_CREATE : IO_OPEN, last))
+		return -1;
 	int fd = __real_openat(dir_fd, name, flags, mode);
 	if (fd < 0 || __real_fstat(fd, &status) != 0)
 		return fd;
@@ -337,7 +336,7 @@ __wrap_mkdirat(int dir_fd, const char *name, mode_t mode)
 
 	if (dir == 0)
 		return __real_mkdirat(dir_fd, name, mode);
-	if (fails(IO_MKDIR, last, false))
+	if (fails(IO_MKDIR, last))
 		return -1;
 	int result = __real_mkdirat(dir_fd, name, mode);
 	if (result == 0 && fstatat(dir_fd, name, &status, 0) == 0) {
@@ -356,7 +355,7 @@ __wrap_pread(int fd, void *to, size_t bytes, off_t offset)
 {
 	uint64_t file = shared() != NULL ? file_of(wrap.io, fd) : 0;
 
-	if (file != 0 && fails(IO_READ, name_of(file), false)) {
+	if (file != 0 && fails(IO_READ, name_of(file))) {
 		if (errno != 0)
 			return -1;
 		bytes = bytes > 1 ? bytes / 2 : bytes;
@@ -369,7 +368,7 @@ __wrap_fstat(int fd, struct stat *status)
 {
 	uint64_t file = shared() != NULL ? file_of(wrap.io, fd) : 0;
 
-	if (file != 0 && fails(IO_STAT, name_of(file), false))
+	if (file != 0 && fails(IO_STAT, name_of(file)))
 		return -1;
 	return __real_fstat(fd, status);
 }
@@ -383,7 +382,7 @@ wrapped_write(int fd, const void *from, size_t bytes, off_t offset)
 
 	if (file == 0)
 		return offset < 0 ? __real_write(fd, from, bytes) : __real_pwrite(fd, from, bytes, offset);
-	bool is_failing = fails(IO_WRITE, name_of(file), false);
+	bool is_failing = fails(IO_WRITE, name_of(file));
 	int error = errno;
 	size_t really = is_failing ? part_of((uint32_t)bytes) : bytes;
 	struct io_record record = { .op = IO_WRITE, .file = file, .length = bytes,
@@ -420,7 +419,7 @@ __wrap_fsync(int fd)
 
 	if (file == 0)
 		return __real_fsync(fd);
-	if (fails(IO_SYNC, name_of(file), false))
+	if (fails(IO_SYNC, name_of(file)))
 		return -1;
 	uint64_t token = begin((struct io_record){ .op = IO_SYNC, .file = file }, NULL);
 	int result = __real_fsync(fd);
@@ -436,7 +435,7 @@ __wrap_fallocate(int fd, int mode, off_t offset, off_t bytes)
 
 	if (file == 0)
 		return __real_fallocate(fd, mode, offset, bytes);
-	if (fails(IO_ALLOCATE, name_of(file), false))
+	if (fails(IO_ALLOCATE, name_of(file)))
 		return -1;
 	uint64_t token = begin((struct io_record){ .op = IO_ALLOCATE, .file = file, .length = (uint64_t)bytes }, NULL);
 	int result = __real_fallocate(fd, mode, offset, bytes);
@@ -453,7 +452,7 @@ __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to)
 
 	if (dir == 0)
 		return __real_renameat(from_fd, from, to_fd, to);
-	if (fails(IO_RENAME, to, false)) {
+	if (fails(IO_RENAME, to)) {
 		int error = errno;
 
 		if (chance(3) % 2 == 0)
@@ -477,7 +476,7 @@ __wrap_unlinkat(int dir_fd, const char *name, int flags)
 
 	if (dir == 0)
 		return __real_unlinkat(dir_fd, name, flags);
-	if (fails(IO_UNLINK, name, false))
+	if (fails(IO_UNLINK, name))
 		return -1;
 	put_names(&record, name, "");
 	int result = __real_unlinkat(dir_fd, name, flags);
@@ -502,7 +501,7 @@ ring_fails(enum io_op op, uint64_t file, struct disk_tag tag, uint32_t *really)
 {
 	struct pending *pending = pending_of(tag);
 
-	pending->is_failing = fails(op, name_of(file), true);
+	pending->is_failing = fails(op, name_of(file));
 	if (!pending->is_failing)
 		return false;
 	uint32_t bytes = *really;
