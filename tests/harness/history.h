@@ -29,7 +29,6 @@ struct history {
 	uint32_t messages;
 	struct history_publish publishes[HISTORY_MESSAGES_MAX];
 	uint32_t publish_count;
-	uint32_t publish_of[HISTORY_MESSAGES_MAX];
 	uint64_t ack_sent[HISTORY_MESSAGES_MAX], ack_answered[HISTORY_MESSAGES_MAX];
 };
 
