@@ -314,16 +314,16 @@ file_new_generation(struct backend *backend)
 	return backend->generation;
 }
 
-static int
+static bool
 file_seal(struct backend *backend, uint64_t durable_index)
 {
 	struct backend_file *file = self(backend);
 
-	/* Whoever is writing it must not find his file renamed; what it says is true, only less. */
 	if (spares_is_writing_current(&file->segments.spares))
-		return 0;
+		return false;
 	file->store->current.durable_index = durable_index;
-	return store_save_current(file->store);
+	(void)store_save_current(file->store); /* said */
+	return true;
 }
 
 static void

@@ -269,7 +269,7 @@ close_cleanly(struct persist *persist)
 	    gather_has_news(&persist->gather, &persist->journal.sealed))
 		return false;
 	if (persist->is_clean_sent)
-		return true;
+		return persist->backend->ops->seal(persist->backend, persist->journal.durable.index);
 	if (journal_free(&persist->journal) != NULL) {
 		journal_append(&persist->journal, broker_ms(persist), BATCH_CLEAN, persist->now_ns);
 		persist->is_clean_sent = true;
@@ -343,7 +343,6 @@ serve(struct persist *persist)
 		else
 			park(persist);
 	}
-	(void)persist->backend->ops->seal(persist->backend, persist->journal.durable.index); /* said; the journal is whole without */
 	diag(DIAG_INFO, "journal closed cleanly after batch %" PRIu64, persist->journal.durable.index);
 	store_release(&persist->stats->phase, PHASE_DRAINED);
 	return 0;

@@ -69,7 +69,7 @@ close_journal(bool is_clean)
 	journal_append(&world.journal, 1700000000000, is_clean ? BATCH_CLEAN : BATCH_WITNESS, now_ns());
 	ck_assert_int_eq(world_settle(&world), 0);
 	if (is_clean)
-		world.file.backend.ops->seal(&world.file.backend, world.journal.durable.index);
+		ck_assert(world.file.backend.ops->seal(&world.file.backend, world.journal.durable.index));
 	world_crash(&world);
 }
 
