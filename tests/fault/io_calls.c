@@ -17,8 +17,8 @@
 #include "tests/harness/trial.h"
 #include "tests/harness/unit.h"
 
-enum { TEST_SECONDS = 7200, RUNS = 8, MESSAGES = 72, BATCH = 3, PUBLISH_MS = 3000, CONSUME_MS = 40, LEASES_MS = 5000, DRAIN_MS = 60000, PATH_BYTES = 300,
-	CALLS_SPREAD = 20, SOME_CALLS = 6 };
+enum { TEST_SECONDS = 7200, RUNS = 8, MESSAGES = 72, BATCH = 3, PUBLISH_MS = 3000,
+	CONSUME_MS = 40, LEASES_MS = 5000, DRAIN_MS = 60000, PATH_BYTES = 300, CALLS_SPREAD = 20, SOME_CALLS = 6 };
 
 static const char *const options[] = { "worker.messages=4096", "worker.queues=16", "worker.stream_ring=8MiB", NULL };
 

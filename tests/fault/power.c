@@ -16,8 +16,8 @@
 #include "tests/harness/trial.h"
 #include "tests/harness/unit.h"
 
-enum { TEST_SECONDS = 3600, CUTS = 80, CUTS_SOAK = 2000, NESTED_EVERY = 20, REAL_CUTS = 2, REAL_CUTS_SOAK = 30, PATH_BYTES = 300,
-	RECORDED = 12 << 20, RECORDED_SOAK = 24 << 20 };
+enum { TEST_SECONDS = 3600, CUTS = 80, CUTS_SOAK = 2000, NESTED_EVERY = 20, REAL_CUTS = 2, REAL_CUTS_SOAK = 30,
+	PATH_BYTES = 300, RECORDED = 12 << 20, RECORDED_SOAK = 24 << 20 };
 
 static uint64_t
 seed_of(const char *name)

@@ -18,8 +18,8 @@
 #include "persistd/check.h"
 #include "tests/unit/persist_world.h"
 
-enum { TEST_SECONDS = 7200, TRIALS = 400, TRIALS_SOAK = 10000, STRIDE = 61, FILES_MAX = 24, BATCHES_MAX = 600, SMALL_BYTES = 64 << 10,
-	TEXT_BYTES = 64 << 10, CHECK_EVERY = 8, REPAIR_EVERY = 40 };
+enum { TEST_SECONDS = 7200, TRIALS = 400, TRIALS_SOAK = 10000, STRIDE = 61, FILES_MAX = 24,
+	BATCHES_MAX = 600, SMALL_BYTES = 64 << 10, TEXT_BYTES = 64 << 10, CHECK_EVERY = 8, REPAIR_EVERY = 40 };
 
 /* A file of a store, as it was. */
 struct kept_file {
