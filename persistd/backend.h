@@ -92,6 +92,12 @@ struct backend_ops {
 	/* Only reserved space is left. */
 	bool (*is_full)(const struct backend *backend);
 
+	/*
+	 * A clean stop: all batches up to durable_index have to be found from now on.  False: not now, ask again.  Where it cannot
+	 * be written down a diag says so: the journal is whole all the same.
+	 */
+	bool (*seal)(struct backend *backend, uint64_t durable_index);
+
 	/* A number for a cold start of one shard, never given before; durable on return.  0: not now, ask again. */
 	uint64_t (*new_generation)(struct backend *backend);
 

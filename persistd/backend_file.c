@@ -355,6 +355,18 @@ file_new_generation(struct backend *backend)
 	return backend->generation;
 }
 
+static bool
+file_seal(struct backend *backend, uint64_t durable_index)
+{
+	struct backend_file *file = self(backend);
+
+	if (spares_is_writing_current(&file->segments.spares))
+		return false;
+	file->store->current.durable_index = durable_index;
+	(void)store_save_current(file->store); /* said */
+	return true;
+}
+
 static void
 file_close(struct backend *backend)
 {
@@ -383,6 +395,7 @@ static const struct backend_ops file_ops = {
 	.completed = file_completed,
 	.due_ns = file_due_ns,
 	.is_full = file_is_full,
+	.seal = file_seal,
 	.new_generation = file_new_generation,
 	.close = file_close,
 };

@@ -89,22 +89,10 @@ struct disk_completion {
 	int32_t result; /* bytes, or -errno */
 };
 
-enum disk_op { DISK_OP_WRITE, DISK_OP_READ, DISK_OP_ALLOCATE, DISK_OP_SYNC, DISK_OP_RENAME };
-
-/* Tests only: asked before each queued operation.  NULL (release): nobody is asked. */
-struct disk_faults {
-	/*
-	 * May lower *bytes (only so many are really written).  Not 0: that is reported as the result when the real operation
-	 * has ended; it may be bytes, or -errno.
-	 */
-	int32_t (*inject)(void *context, enum disk_op op, struct disk_tag tag, uint32_t *bytes);
-	void *context;
-};
-
 struct disk;
 
 /* One ring for this process.  NULL after a diag that names cause and cure; then exit 78. */
-struct disk *disk_open(const struct disk_faults *faults);
+struct disk *disk_open(void);
 void disk_close(struct disk *disk);
 
 /*

@@ -16,18 +16,12 @@
 
 /* Commits, one step of a spare segment, cold reads and the eventfd: well below this. */
 #define RING_ENTRIES 64
-/* Tests: operations that may be under way with a made-up result. */
-#define INJECTED_MAX 64
 
 struct disk {
 	struct io_uring ring;
-	const struct disk_faults *faults;
 	uint64_t wake_count;  /* what the eventfd's read brings; not looked at */
 	uint32_t pending;
 	bool is_wake_armed;
-	/* Tests only: results to report instead of the real ones. */
-	struct { uint64_t tag; int32_t result; } injected[INJECTED_MAX];
-	uint32_t injected_count;
 };
 
 static uint64_t
@@ -109,7 +103,7 @@ ring_init_best(struct io_uring *ring)
 }
 
 struct disk *
-disk_open(const struct disk_faults *faults)
+disk_open(void)
 {
 	struct disk *disk = calloc(1, sizeof(*disk));
 
@@ -117,7 +111,6 @@ disk_open(const struct disk_faults *faults)
 		diag_errno("no memory for the disk ring");
 		return NULL;
 	}
-	disk->faults = faults;
 	int result = ring_init_best(&disk->ring);
 	if (result < 0) {
 		explain_refusal(-result);
@@ -139,23 +132,6 @@ disk_close(struct disk *disk)
 		return;
 	io_uring_queue_exit(&disk->ring);
 	free(disk);
-}
-
-/* Tests: ask the hook; remember the result it wants. */
-static uint32_t
-inject(struct disk *disk, enum disk_op op, struct disk_tag tag, uint32_t bytes)
-{
-	uint32_t really = bytes;
-
-	if (disk->faults == NULL || disk->faults->inject == NULL)
-		return bytes;
-	int32_t result = disk->faults->inject(disk->faults->context, op, tag, &really);
-	if (result != 0) {
-		assert(disk->injected_count < INJECTED_MAX);
-		disk->injected[disk->injected_count].tag = tag_pack(tag);
-		disk->injected[disk->injected_count++].result = result;
-	}
-	return really;
 }
 
 static struct io_uring_sqe *
@@ -184,10 +160,9 @@ queue(struct disk *disk, struct disk_tag tag)
 static void
 queue_write(struct disk *disk, struct disk_tag tag, int fd, const void *from, uint32_t bytes, uint64_t offset, int flags)
 {
-	uint32_t really = inject(disk, DISK_OP_WRITE, tag, bytes);
 	struct io_uring_sqe *sqe = queue(disk, tag);
 
-	io_uring_prep_write(sqe, fd, from, really, offset);
+	io_uring_prep_write(sqe, fd, from, bytes, offset);
 	sqe->rw_flags = flags;
 	io_uring_sqe_set_data64(sqe, tag_pack(tag));
 }
@@ -207,20 +182,17 @@ disk_queue_write(struct disk *disk, struct disk_tag tag, int fd, const void *fro
 void
 disk_queue_read(struct disk *disk, struct disk_tag tag, int fd, void *to, uint32_t bytes, uint64_t offset)
 {
-	uint32_t really = inject(disk, DISK_OP_READ, tag, bytes);
 	struct io_uring_sqe *sqe = queue(disk, tag);
 
-	io_uring_prep_read(sqe, fd, to, really, offset);
+	io_uring_prep_read(sqe, fd, to, bytes, offset);
 	io_uring_sqe_set_data64(sqe, tag_pack(tag));
 }
 
 void
 disk_queue_allocate(struct disk *disk, struct disk_tag tag, int fd, uint64_t bytes)
 {
-	uint32_t ignored = 0;
-
-	(void)inject(disk, DISK_OP_ALLOCATE, tag, ignored);
 	struct io_uring_sqe *sqe = queue(disk, tag);
+
 	io_uring_prep_fallocate(sqe, fd, 0, 0, (off_t)bytes);
 	io_uring_sqe_set_data64(sqe, tag_pack(tag));
 }
@@ -228,10 +200,8 @@ disk_queue_allocate(struct disk *disk, struct disk_tag tag, int fd, uint64_t byt
 void
 disk_queue_sync(struct disk *disk, struct disk_tag tag, int fd)
 {
-	uint32_t ignored = 0;
-
-	(void)inject(disk, DISK_OP_SYNC, tag, ignored);
 	struct io_uring_sqe *sqe = queue(disk, tag);
+
 	io_uring_prep_fsync(sqe, fd, 0);
 	io_uring_sqe_set_data64(sqe, tag_pack(tag));
 }
@@ -239,10 +209,8 @@ disk_queue_sync(struct disk *disk, struct disk_tag tag, int fd)
 void
 disk_queue_rename(struct disk *disk, struct disk_tag tag, int dir_fd, const char *from, const char *to)
 {
-	uint32_t ignored = 0;
-
-	(void)inject(disk, DISK_OP_RENAME, tag, ignored);
 	struct io_uring_sqe *sqe = queue(disk, tag);
+
 	io_uring_prep_renameat(sqe, dir_fd, from, dir_fd, to, 0);
 	io_uring_sqe_set_data64(sqe, tag_pack(tag));
 }
@@ -255,20 +223,6 @@ disk_submit(struct disk *disk)
 	int result = io_uring_submit(&disk->ring);
 	/* EAGAIN, EBUSY: the kernel is short of memory or completions wait to be reaped; what is queued stays queued. */
 	assert(result >= 0 || result == -EAGAIN || result == -EBUSY || result == -EINTR);
-}
-
-/* Tests: the result the hook asked for, if it did. */
-static int32_t
-injected_result(struct disk *disk, uint64_t tag, int32_t result)
-{
-	for (uint32_t i = 0; i < disk->injected_count; i++) {
-		if (disk->injected[i].tag != tag)
-			continue;
-		result = disk->injected[i].result;
-		disk->injected[i] = disk->injected[--disk->injected_count];
-		break;
-	}
-	return result;
 }
 
 bool
@@ -287,8 +241,6 @@ disk_reap(struct disk *disk, struct disk_completion *completion)
 		}
 		assert(disk->pending > 0);
 		disk->pending--;
-		if (disk->injected_count > 0)
-			result = injected_result(disk, packed, result);
 		*completion = (struct disk_completion){ .tag = tag_unpack(packed), .result = result };
 		return true;
 	}

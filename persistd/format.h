@@ -31,7 +31,9 @@
  *   F5  A segment's header is written with its first batch; only in the first segment of an epoch it is there before.
  *   F6  All segments from current.floor to current.highest exist, and nothing is acknowledged in a segment before current
  *       says so on stable storage.  So a missing last segment is seen.
- *   F7  Ranges of one shard follow each other without gap from LSN_FIRST (from the first batch kept, once segments are
+ *   F7  A segment that is begun is a file of segment_bytes, and all batches up to current.durable_index are whole.  So a
+ *       journal that was cut off is seen, as far as that goes; after a clean stop it is the last batch.
+ *   F8  Ranges of one shard follow each other without gap from LSN_FIRST (from the first batch kept, once segments are
  *       trimmed).
  */
 #ifndef PERSISTD_FORMAT_H
@@ -120,9 +122,11 @@ struct current_file {
 	uint64_t floor;         /*  48  lowest segment that has to exist */
 	uint64_t highest;       /*  56  highest segment that has to exist; floor - 1: none */
 	uint64_t generation;    /*  64  counts cold starts */
-	uint64_t reserved_2[7]; /*  72 */
+	uint64_t durable_index; /*  72  a batch that was acknowledged when this was written, with all before it; 0: not known */
+	uint64_t reserved_2[6]; /*  80 */
 };
 _Static_assert(sizeof(struct current_file) == 128, "current: format");
+_Static_assert(offsetof(struct current_file, durable_index) == 72, "current: format");
 
 /* Smallest segment: the header, and the largest batch with room to spare.  A new epoch begins with one of this size. */
 #define SEGMENT_BYTES_MIN (8ull << 20)

@@ -29,7 +29,7 @@ loader_open(struct loader *loader, const struct store *store, const struct catal
 		.segment = store->current.floor - 1 };
 	loader->durable_index = loader->reader.index;
 	loader->durable_hash = loader->reader.hash;
-	/* Of a trimmed store the first batch of each shard says where its stream begins (F7). */
+	/* Of a trimmed store the first batch of each shard says where its stream begins (F8). */
 	for (uint32_t s = 0; s < store->shards && loader->reader.index == 0; s++)
 		loader->position.lsn[s] = LSN_FIRST;
 	return 0;
@@ -154,6 +154,30 @@ epoch_at_end(const struct loader *loader)
 	return entry != NULL && entry->is_begun ? entry->header.epoch : 0;
 }
 
+/* F7: no batch and no header knows better, but the length of a file or `current` does. */
+static enum loader_step
+judge_length(struct loader *loader, uint64_t missing)
+{
+	const struct reader *reader = &loader->reader;
+	uint64_t known = loader->store->current.durable_index;
+	char text[320];
+
+	for (uint32_t i = 0; i < loader->catalog->count; i++) {
+		const struct segment_entry *entry = &loader->catalog->entries[i];
+		uint64_t made_bytes = entry->is_begun ? entry->header.segment_bytes : SEGMENT_BYTES_MIN;
+
+		if (entry->number < reader->segment || entry->file_bytes >= made_bytes)
+			continue;
+		snprintf(text, sizeof(text), "the file is cut off: it had at least %" PRIu64 " bytes", made_bytes);
+		return corrupt(loader, entry->number, entry->file_bytes, missing, text);
+	}
+	if (missing <= known) {
+		snprintf(text, sizeof(text), "%s; journal/current says that batch %" PRIu64 " was acknowledged", reader->reason, known);
+		return corrupt(loader, reader->segment, reader->offset, missing, text);
+	}
+	return LOADER_DONE;
+}
+
 static enum loader_step
 judge_end(struct loader *loader)
 {
@@ -183,12 +207,12 @@ judge_end(struct loader *loader)
 		    entry->is_begun ? "" : " (the header of that segment is damaged too)");
 		return corrupt(loader, segment, offset, missing, text);
 	}
-	return LOADER_DONE;
+	return judge_length(loader, missing);
 }
 
 /* --- batches --- */
 
-/* F7, and that the shards are those of this store. */
+/* F8, and that the shards are those of this store. */
 static bool
 ranges_fit(const struct loader *loader, const struct batch_header *header)
 {

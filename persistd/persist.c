@@ -272,7 +272,7 @@ close_cleanly(struct persist *persist)
 	    gather_has_news(&persist->gather, &persist->journal.sealed))
 		return false;
 	if (persist->is_clean_sent)
-		return true;
+		return persist->backend->ops->seal(persist->backend, persist->journal.durable.index);
 	if (journal_free(&persist->journal) != NULL) {
 		journal_append(&persist->journal, broker_ms(persist), BATCH_CLEAN, persist->now_ns);
 		persist->is_clean_sent = true;
@@ -414,7 +414,7 @@ begin(struct persist *persist, const struct persist_options *options)
 	int code = store_open(&persist->store, options->directory, role->store.store_uuid, role->geometry.workers, STORE_LOCK_PERSISTD);
 	if (code != 0)
 		return code;
-	persist->disk = disk_open(options->faults);
+	persist->disk = disk_open();
 	if (persist->disk == NULL)
 		return EXIT_CONFIG;
 	return open_journal(persist, options);

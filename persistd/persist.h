@@ -25,7 +25,6 @@ struct persist_options {
 	uint32_t in_flight;
 	uint32_t spare_segments;
 	enum disk_direct direct;
-	const struct disk_faults *faults; /* tests only */
 };
 
 /*

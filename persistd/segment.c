@@ -199,6 +199,7 @@ segments_begin_epoch(struct segments *segments, const struct epoch_start *start,
 	segments->epoch = start->epoch;
 	store->current.epoch = start->epoch;
 	store->current.highest = start->last_segment;
+	store->current.durable_index = start->continues_index;
 	store->current.generation += start->is_cold ? 1 : 0;
 	if (store_save_current(store) != 0)
 		return -1;
@@ -212,6 +213,7 @@ segments_begin_epoch(struct segments *segments, const struct epoch_start *start,
 		return -1;
 	}
 	store->current.highest = segments->active.number;
+	store->current.durable_index = position->index;
 	segments->opened++;
 	if (store_save_current(store) != 0)
 		return -1;
@@ -253,6 +255,8 @@ segments_write(struct segments *segments, struct batch *batch, struct disk_tag t
 	const char *from = (const char *)batch->header;
 
 	assert(batch->header->epoch == segments->epoch);
+	/* For whenever current is written next. */
+	segments->store->current.durable_index = batch->header->durable_index;
 	if (active->used_bytes + bytes > active->bytes) {
 		if (!change_over(segments, batch))
 			return false;

@@ -23,6 +23,24 @@ store_uuid_text(const uint8_t uuid[16], char text[33])
 		snprintf(text + 2 * i, 3, "%02x", uuid[i]);
 }
 
+/* What will not go away by itself, and what may: then the supervisor tries again. */
+static int
+exit_code(int error)
+{
+	switch (error) {
+	case EACCES:
+	case EPERM:
+	case ENOENT:
+	case ENOTDIR:
+	case ELOOP:
+	case ENAMETOOLONG:
+	case EINVAL: /* what it says makes no sense */
+		return EXIT_CONFIG;
+	default:
+		return EXIT_JOURNAL;
+	}
+}
+
 /* --- DIR/store --- */
 
 /* 0, or an exit code. */
@@ -38,7 +56,7 @@ identity_open(struct store *store, const uint8_t *uuid, uint32_t shards)
 	if (result != 0) {
 		if (errno == ENOENT)
 			diag(DIAG_ERROR, "%s holds no store", store->directory);
-		return EXIT_CONFIG;
+		return exit_code(errno);
 	}
 	memcpy(store->uuid, file.uuid, sizeof(store->uuid));
 	store->shards = file.shards;
@@ -81,7 +99,7 @@ lock_take(struct store *store, enum store_lock lock)
 	store->lock_fd = openat(store->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (store->lock_fd < 0) {
 		diag_errno("cannot open %s/lock", store->directory);
-		return EXIT_CONFIG;
+		return exit_code(errno);
 	}
 	if (lock == STORE_LOCK_ALL && lock_byte(store, 0) != 0)
 		return EXIT_LOCKED;
@@ -153,27 +171,30 @@ store_save_current(struct store *store)
 int
 store_open(struct store *store, const char *directory, const uint8_t *uuid, uint32_t shards, enum store_lock lock)
 {
-	int code = EXIT_CONFIG;
+	int code;
 
 	*store = (struct store){ .dir_fd = -1, .journal_fd = -1, .lock_fd = -1 };
 	snprintf(store->directory, sizeof(store->directory), "%s", directory);
 	store->dir_fd = disk_open_dir(AT_FDCWD, directory, shards != 0);
 	if (store->dir_fd < 0) {
 		diag_errno("cannot open the data directory %s; set data.directory to one that this user may write", directory);
+		code = exit_code(errno);
 		goto fail;
 	}
 	if ((code = lock_take(store, lock)) != 0)
 		goto fail;
 	if ((code = identity_open(store, uuid, shards)) != 0)
 		goto fail;
-	code = EXIT_CONFIG;
 	store->journal_fd = disk_open_dir(store->dir_fd, "journal", shards != 0);
 	if (store->journal_fd < 0) {
 		diag_errno("cannot open %s/journal", directory);
+		code = exit_code(errno);
 		goto fail;
 	}
-	if (current_read(store) != 0)
+	if (current_read(store) != 0) {
+		code = EXIT_JOURNAL;
 		goto fail;
+	}
 	return 0;
 
 fail:

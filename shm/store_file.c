@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "shm/diag.h"
+#include "shm/hash.h"
 #include "shm/limits.h"
 
 #define STORE_VERSION 1u
@@ -28,6 +30,18 @@ parse_uuid(const char *hex, uint8_t uuid[16])
 	return 0;
 }
 
+/* Without the last line, which older files do not have, there is nothing to compare. */
+static bool
+store_is_whole(const char *text)
+{
+	const char *line = strstr(text, "\ncheck ");
+	unsigned long long check;
+
+	if (line == NULL)
+		return true;
+	return sscanf(line, "\ncheck %16llx", &check) == 1 && check == hash_bytes(text, (size_t)(line + 1 - text));
+}
+
 static int
 store_parse(const char *text, struct store_file *store)
 {
@@ -36,7 +50,7 @@ store_parse(const char *text, struct store_file *store)
 
 	if (sscanf(text, "chasqui-store %u uuid %32[0-9a-f] shards %u", &version, hex, &store->shards) != 3)
 		return -1;
-	if (version != STORE_VERSION || strlen(hex) != 32 || store->shards < 1 || store->shards > WORKER_MAX)
+	if (!store_is_whole(text) || version != STORE_VERSION || strlen(hex) != 32 || store->shards < 1 || store->shards > WORKER_MAX)
 		return -1;
 	return parse_uuid(hex, store->uuid);
 }
@@ -82,8 +96,10 @@ store_format(const struct store_file *store, char text[STORE_BYTES_MAX])
 		snprintf(uuid + 2 * i, 3, "%02x", store->uuid[i]);
 	gmtime_r(&now, &utc);
 	strftime(created, sizeof(created), "%Y-%m-%dT%H:%M:%SZ", &utc);
-	return snprintf(text, STORE_BYTES_MAX, "chasqui-store %u\nuuid %s\nshards %u\ncreated %s\n", STORE_VERSION, uuid,
+	int count = snprintf(text, STORE_BYTES_MAX, "chasqui-store %u\nuuid %s\nshards %u\ncreated %s\n", STORE_VERSION, uuid,
 	    store->shards, created);
+	return count + snprintf(text + count, (size_t)(STORE_BYTES_MAX - count), "check %016llx\n",
+	    (unsigned long long)hash_bytes(text, (size_t)count));
 }
 
 /* Under a temporary name, flushed, then renamed: whoever sees the name sees all of it, also after a power cut. */

@@ -7,6 +7,7 @@
  *   uuid 0123456789abcdef0123456789abcdef
  *   shards 1
  *   created 2026-11-23T11:00:00Z
+ *   check 0123456789abcdef              XXH3-64 of the lines before it
  */
 #ifndef SHM_STORE_FILE_H
 #define SHM_STORE_FILE_H

@@ -1,14 +1,22 @@
 /*
- * A full disk: publishes are refused and say why, everything else goes on, and room is all it takes to resume.
+ * A full disk: publishes are refused and say why, everything else goes on, and room is all it takes to resume.  And one that
+ * may not be written to any more.
  */
+#include <signal.h>
+
 #include "tests/harness/client.h"
 #include "tests/harness/deadline.h"
+#include "tests/harness/load.h"
+#include "tests/harness/oracle.h"
 #include "tests/harness/unit.h"
 #include "tests/harness/volume.h"
 
 enum { TEST_SECONDS = 120, MIB = 1 << 20, VOLUME_BYTES = 120 * MIB, BALLAST_BYTES = 64 * MIB, BODY_BYTES = 512 * 1024 };
 
 static const char *const options[] = { "data.segment_bytes=8MiB", "data.spare_segments=1", "worker.stream_ring=8MiB", NULL };
+/* Without O_DIRECT, as on file systems that refuse it. */
+static const char *const buffered_options[] = { "data.segment_bytes=8MiB", "data.spare_segments=1", "worker.stream_ring=8MiB",
+	"data.direct=off", NULL };
 
 /* Publish until it is refused; how many were stored. */
 static unsigned
@@ -171,6 +179,123 @@ START_TEST(a_persistd_that_dies_twice_on_a_full_disk_is_back_once_there_is_room)
 }
 END_TEST
 
+/* _i: on what. */
+START_TEST(a_disk_that_fills_up_under_load_and_is_freed_breaks_no_promise)
+{
+	struct oracle_options oracle_options = { .seed = 11, .messages_max = 100000, .body_bytes_min = 2000,
+		.body_bytes_max = 60000 };
+	struct load_options load_options = { .queue = "q", .publishers = 8, .consumers = 2, .batch = 1, .receive_max = 10,
+		.lease = "2s", .wait = "1s" };
+	struct broker broker;
+	struct client client;
+
+	broker_init(&broker, _i == 2 ? buffered_options : options);
+	if (!(_i == 0 ? volume_ext4(&broker, VOLUME_BYTES) : volume_tmpfs(&broker, VOLUME_BYTES))) {
+		broker_free(&broker);
+		return;
+	}
+	volume_take(&broker, BALLAST_BYTES);
+	broker_start(&broker);
+	client_open(&client, broker.port);
+	client_queue(&client, "q", "{\"backoff\":{\"max\":\"0s\"},\"max_deliveries\":1000}");
+	load_options.port = broker.port;
+	struct oracle *oracle = oracle_new(&oracle_options);
+	struct load *load = load_open(&load_options, oracle);
+	uint64_t deadline_ms = deadline_in(TEST_SECONDS * 1000 / 2);
+	while (client_do(&client, "GET /readyz")->status == 200) {
+		(void)load_publish_only(load, 20); /* so that there is something to consume */
+		ck_assert_msg(clock_ms() < deadline_ms, "the disk does not fill up");
+	}
+	expect_problem(&client.response, 503, "disk-full");
+	uint32_t acked = oracle_counts(oracle).acked;
+	deadline_ms = deadline_in(CLIENT_TIMEOUT_MS);
+	while (oracle_counts(oracle).acked == acked) {
+		load_run(load, 20);
+		ck_assert_msg(clock_ms() < deadline_ms, "nothing can be acknowledged on a full disk");
+	}
+	ck_assert_uint_eq(client_do(&client, "GET /readyz")->status, 503);
+	/* A persistd that dies there is one more thing. */
+	uint64_t epoch = broker_kill(&broker, SLOT_PERSIST);
+	load_run(load, 200);
+	volume_release(&broker);
+	broker_wait_live(&broker, SLOT_PERSIST, epoch);
+	wait_ready(&client);
+	uint32_t acknowledged = oracle_counts(oracle).acknowledged;
+	load_run(load, 300);
+	ck_assert_uint_gt(oracle_counts(oracle).acknowledged, acknowledged);
+	ck_assert_msg(load_drain(load, TEST_SECONDS * 500), "%s", oracle_verdict(oracle));
+	ck_assert_str_eq(oracle_verdict(oracle), "");
+	printf("disk_full: on %s: %u acknowledged, %u consumed\n", _i == 0 ? "ext4" : _i == 1 ? "tmpfs" : "tmpfs, buffered",
+	    oracle_counts(oracle).acknowledged, oracle_counts(oracle).acked);
+	fflush(stdout);
+	load_close(load);
+	oracle_free(oracle);
+	client_close(&client);
+	broker_stop(&broker);
+	volume_end(&broker);
+	broker_free(&broker);
+}
+END_TEST
+
+/*
+ * The file system turns read-only under clients: publishes get 503, what was hot is still received, the broker does not give
+ * up; and when it can write again everything that was acknowledged is there.
+ */
+START_TEST(a_file_system_that_turns_read_only_costs_service_and_no_message)
+{
+	struct oracle_options oracle_options = { .seed = 12, .messages_max = 100000, .body_bytes_min = 100, .body_bytes_max = 3000 };
+	struct load_options load_options = { .queue = "q", .publishers = 8, .consumers = 2, .batch = 1, .receive_max = 10,
+		.lease = "60s", .wait = "1s" };
+	struct broker broker;
+	struct client client;
+
+	broker_init(&broker, options);
+	if (!volume_ext4(&broker, VOLUME_BYTES)) {
+		broker_free(&broker);
+		return;
+	}
+	broker_start(&broker);
+	client_open(&client, broker.port);
+	client_queue(&client, "q", "{}");
+	client_queue(&client, "quiet", "{}");
+	for (unsigned i = 0; i < 3; i++)
+		client_publish(&client, "quiet", "still to be had");
+	load_options.port = broker.port;
+	struct oracle *oracle = oracle_new(&oracle_options);
+	struct load *load = load_open(&load_options, oracle);
+	load_run(load, 200);
+	ck_assert_uint_gt(oracle_counts(oracle).acknowledged, 10);
+	bool is_broken = volume_break(&broker);
+	if (is_broken) {
+		load_run(load, 500);
+		broker_wait_log(&broker, "exited with 70");
+		expect_problem(client_ask(&client, "POST /v1/queues/quiet/messages", NULL, "x"), 503, "journal-failed");
+		ck_assert_uint_eq(client_do(&client, "GET /readyz")->status, 503);
+		struct response *answer = client_receive(&client, "quiet", "{}");
+		expect_status(answer, 200);
+		ck_assert_str_eq(response_text(answer, "messages.0.body"), "still to be had");
+		load_run(load, 1500);
+		/* It is still trying. */
+		ck_assert_int_eq(kill(broker.pid, 0), 0);
+		expect_status(client_do(&client, "GET /livez"), 200);
+	}
+	client_close(&client);
+	broker_kill_all(&broker);
+	volume_mend(&broker);
+	broker_start(&broker);
+	load_set_port(load, broker.port);
+	ck_assert_msg(load_drain(load, TEST_SECONDS * 500), "%s", oracle_verdict(oracle));
+	ck_assert_str_eq(oracle_verdict(oracle), "");
+	printf("disk_full: read-only: %u acknowledged, %u consumed\n", oracle_counts(oracle).acknowledged, oracle_counts(oracle).acked);
+	fflush(stdout);
+	load_close(load);
+	oracle_free(oracle);
+	broker_stop(&broker);
+	volume_end(&broker);
+	broker_free(&broker);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -181,6 +306,8 @@ suite(void)
 	tcase_add_test(tcase, a_full_disk_refuses_publishes_and_nothing_else_and_heals_by_itself);
 	tcase_add_test(tcase, a_broker_killed_on_a_full_disk_starts_again_there);
 	tcase_add_test(tcase, a_persistd_that_dies_twice_on_a_full_disk_is_back_once_there_is_room);
+	tcase_add_loop_test(tcase, a_disk_that_fills_up_under_load_and_is_freed_breaks_no_promise, 0, 3);
+	tcase_add_test(tcase, a_file_system_that_turns_read_only_costs_service_and_no_message);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -471,6 +471,13 @@ load_close(struct load *load)
 	for (unsigned i = 0; i < load->conn_count; i++) {
 		struct conn *conn = &load->conns[i];
 
+		/* Acknowledgements whose answers nobody will hear. */
+		for (unsigned h = 0; h < conn->held_count; h++) {
+			const struct held *held = &conn->held[h];
+
+			if (held->was_tried || (conn->state == CONN_ASKING && conn->asking == ASKING_ACK))
+				oracle_acked(load->oracle, held->number, held->receipt, ACK_UNKNOWN);
+		}
 		if (conn->fd >= 0)
 			close(conn->fd);
 		free(conn->out.bytes);
@@ -512,15 +519,14 @@ bool
 load_publish_only(struct load *load, unsigned timeout_ms)
 {
 	uint64_t deadline_ms = deadline_in(timeout_ms);
+	bool is_done;
 
 	load->publishes = true;
 	load->consumes = false;
-	while (is_publishing(load) || !oracle_is_used_up(load->oracle)) {
-		if (clock_ms() >= deadline_ms)
-			return false;
+	while (!(is_done = !is_publishing(load) && oracle_is_used_up(load->oracle)) && clock_ms() < deadline_ms)
 		load_turn(load);
-	}
-	return true;
+	load->consumes = true;
+	return is_done;
 }
 
 bool

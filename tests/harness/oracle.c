@@ -256,6 +256,12 @@ oracle_is_settled(const struct oracle *oracle)
 	return oracle->counts.owed == 0;
 }
 
+bool
+oracle_has_come(const struct oracle *oracle, uint32_t number)
+{
+	return number < oracle->used && oracle->messages[number].delivery_count > 0;
+}
+
 const char *
 oracle_verdict(struct oracle *oracle)
 {

@@ -77,6 +77,9 @@ struct oracle_counts oracle_counts(const struct oracle *oracle);
 /* True when every acknowledged publish was acked (O1). */
 bool oracle_is_settled(const struct oracle *oracle);
 
+/* True if the message has been delivered at least once. */
+bool oracle_has_come(const struct oracle *oracle, uint32_t number);
+
 /* Count a breach that somebody else saw, with a line that says what. */
 void oracle_violation(struct oracle *oracle, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -9,7 +9,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "tests/harness/deadline.h"
@@ -34,7 +36,7 @@ volume_ext4(const struct broker *broker, size_t bytes)
 	char command[800];
 
 	snprintf(command, sizeof(command), "image=%s/image && truncate -s %zu $image && /sbin/mkfs.ext4 -q $image && "
-	    "mount -o loop $image %s", broker->directory, bytes, broker->data);
+	    "mount -o loop,errors=remount-ro $image %s", broker->directory, bytes, broker->data);
 	if (system(command) == 0)
 		return true;
 	printf("skipped: cannot mount an ext4 image on %s (root, a loop device and mkfs.ext4 are needed)\n", broker->data);
@@ -61,6 +63,45 @@ void
 volume_thaw(const struct broker *broker)
 {
 	control(broker, FITHAW);
+}
+
+bool
+volume_break(const struct broker *broker)
+{
+	char link[64], target[300], path[400];
+	struct stat status;
+	ssize_t n;
+
+	ck_assert_int_eq(stat(broker->data, &status), 0);
+	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(status.st_dev), minor(status.st_dev));
+	n = readlink(link, target, sizeof(target) - 1);
+	ck_assert_int_gt(n, 0);
+	target[n] = '\0';
+	const char *device = strrchr(target, '/') + 1;
+	/* Never that of the machine. */
+	ck_assert_msg(strncmp(device, "loop", 4) == 0, "%s is on %s", broker->data, device);
+	snprintf(path, sizeof(path), "/sys/fs/ext4/%s/trigger_fs_error", device);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "chasqui", 7) != 7) {
+		printf("skipped: %s: %s\n", path, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	close(fd);
+	return true;
+}
+
+void
+volume_mend(const struct broker *broker)
+{
+	char command[800];
+
+	volume_end(broker);
+	/* e2fsck says with 1 that it corrected something: the error that was noted down. */
+	snprintf(command, sizeof(command), "image=%s/image; /sbin/e2fsck -p $image > /dev/null; [ $? -le 1 ] && "
+	    "mount -o loop,errors=remount-ro $image %s", broker->directory, broker->data);
+	ck_assert_int_eq(system(command), 0);
 }
 
 size_t

@@ -22,6 +22,15 @@ bool volume_ext4(const struct broker *broker, size_t bytes);
 void volume_freeze(const struct broker *broker);
 void volume_thaw(const struct broker *broker);
 
+/*
+ * The file system finds an error in itself and is read-only from now on, as `errors=remount-ro` has it (ext4 only).  False,
+ * after a line that says why, where the kernel has no such trigger.
+ */
+bool volume_break(const struct broker *broker);
+
+/* Unmounted, checked and mounted again, as an operator does; the broker does not run. */
+void volume_mend(const struct broker *broker);
+
 /* Take so much of its room, until volume_release(). */
 void volume_take(const struct broker *broker, size_t bytes);
 void volume_release(const struct broker *broker);

@@ -91,7 +91,7 @@ static void
 write_fails(int32_t result, uint32_t bytes)
 {
 	world_write(&world, 0, 10);
-	world_fault(&world, DISK_OP_WRITE, 1, result, bytes);
+	world_fault(&world, IO_WRITE, 1, result, bytes);
 	(void)world_append(&world, 0, 5000);
 	(void)world_append(&world, 0, 30);
 	diag_set_level(DIAG_ERROR);
@@ -133,7 +133,7 @@ START_TEST(a_full_disk_refuses_new_segments_keeps_a_reserve_and_recovers_by_itse
 
 	ck_assert_int_eq(world_settle_at(&world, now), 0);
 	ck_assert(!world.file.backend.ops->is_full(&world.file.backend));
-	world_fault(&world, DISK_OP_ALLOCATE, 1, -ENOSPC, UINT32_MAX);
+	world_fault(&world, IO_ALLOCATE, 1, -ENOSPC, UINT32_MAX);
 	world.is_for_ever = true;
 	/* Use up what was made ahead: the reserve is still written to. */
 	while (!world.file.backend.ops->is_full(&world.file.backend)) {
@@ -160,7 +160,7 @@ START_TEST(with_the_reserve_used_up_batches_wait_and_are_written_when_there_is_s
 	uint64_t now = now_ns(), index;
 
 	ck_assert_int_eq(world_settle_at(&world, now), 0);
-	world_fault(&world, DISK_OP_ALLOCATE, 1, -ENOSPC, UINT32_MAX);
+	world_fault(&world, IO_ALLOCATE, 1, -ENOSPC, UINT32_MAX);
 	world.is_for_ever = true;
 	for (unsigned i = 0; i < 20 && journal_free(&world.journal) != NULL; i++) {
 		world_append_large(&world, 0, 3000000);
@@ -181,7 +181,7 @@ END_TEST
 
 START_TEST(another_error_while_a_segment_is_made_is_a_failing_disk)
 {
-	world_fault(&world, DISK_OP_SYNC, 1, -EIO, UINT32_MAX);
+	world_fault(&world, IO_SYNC, 1, -EIO, UINT32_MAX);
 	diag_set_level(DIAG_ERROR);
 	ck_assert_int_eq(world_settle(&world), -1);
 	world_crash(&world);
@@ -195,7 +195,7 @@ START_TEST(a_torn_batch_with_a_whole_one_behind_it_is_an_ordinary_power_cut)
 	world_write(&world, 0, 10);
 	uint64_t good = world.journal.durable.index;
 	/* Of the first only one block got there; the other is whole; nobody heard of either. */
-	world_fault(&world, DISK_OP_WRITE, 1, 0, 4096);
+	world_fault(&world, IO_WRITE, 1, 0, 4096);
 	(void)world_append(&world, 0, 9000);
 	(void)world_append(&world, 0, 30);
 	world_crash(&world);
@@ -214,7 +214,7 @@ END_TEST
 START_TEST(a_torn_last_batch_is_cut)
 {
 	world_write(&world, 0, 10);
-	world_fault(&world, DISK_OP_WRITE, 1, 0, 4096);
+	world_fault(&world, IO_WRITE, 1, 0, 4096);
 	(void)world_append(&world, 0, 9000);
 	world_crash(&world);
 	ck_assert_int_eq(world_open(&world), 0);
@@ -324,6 +324,49 @@ START_TEST(a_missing_segment_in_the_middle_is_noticed_and_repair_cuts_there)
 	write_segments();
 	world_unlink(&world, "0000000000000003.seg");
 	expect_damage("0000000000000003.seg", 0, 4);
+}
+END_TEST
+
+/* Its first batches, with the second half of the last one, are all that is left; and nothing says that there were more. */
+START_TEST(a_last_segment_that_is_cut_off_is_noticed)
+{
+	write_five();
+	int fd = world_file(&world, FIRST_SEGMENT);
+	ck_assert_int_eq(ftruncate(fd, 3 * BLOCK_BYTES + 100), 0);
+	close(fd);
+	expect_damage(FIRST_SEGMENT, 3 * BLOCK_BYTES + 100, 2);
+}
+END_TEST
+
+/* Without a header it is like one that was not begun; but those are whole. */
+START_TEST(a_last_segment_that_is_cut_off_before_its_header_ends_is_noticed)
+{
+	write_five();
+	int fd = world_file(&world, FIRST_SEGMENT);
+	ck_assert_int_eq(ftruncate(fd, 100), 0);
+	close(fd);
+	ck_assert_int_eq(world_open(&world), EXIT_CORRUPT);
+	world_crash(&world);
+	ck_assert_int_eq(check_quietly(false), EXIT_CORRUPT);
+}
+END_TEST
+
+START_TEST(after_a_clean_stop_a_tail_that_is_gone_with_its_marker_is_noticed)
+{
+	char zeros[4 * BLOCK_BYTES] = "";
+
+	for (unsigned i = 0; i < 5; i++)
+		world_write(&world, 0, 100);
+	ck_assert_ptr_nonnull(journal_free(&world.journal));
+	journal_append(&world.journal, 1700000000000, BATCH_CLEAN, now_ns());
+	ck_assert_int_eq(world_settle(&world), 0);
+	ck_assert(world.file.backend.ops->seal(&world.file.backend, world.journal.durable.index));
+	world_crash(&world);
+	ck_assert_int_eq(check_quietly(false), 0);
+	int fd = world_file(&world, FIRST_SEGMENT);
+	ck_assert_int_eq(pwrite(fd, zeros, sizeof(zeros), 4 * BLOCK_BYTES), sizeof(zeros));
+	close(fd);
+	expect_damage(FIRST_SEGMENT, 4 * BLOCK_BYTES, 3);
 }
 END_TEST
 
@@ -508,6 +551,9 @@ journal_suite(void)
 	tcase_add_test(cut, a_hole_of_zeros_in_the_journal_is_found_with_file_and_offset);
 	tcase_add_test(cut, a_missing_last_segment_is_noticed);
 	tcase_add_test(cut, a_missing_segment_in_the_middle_is_noticed_and_repair_cuts_there);
+	tcase_add_test(cut, a_last_segment_that_is_cut_off_is_noticed);
+	tcase_add_test(cut, a_last_segment_that_is_cut_off_before_its_header_ends_is_noticed);
+	tcase_add_test(cut, after_a_clean_stop_a_tail_that_is_gone_with_its_marker_is_noticed);
 	tcase_add_test(cut, a_missing_current_is_noticed_and_repair_makes_it_anew);
 	tcase_add_test(cut, a_damaged_current_is_noticed);
 	tcase_add_test(cut, a_damaged_head_of_an_epochs_first_segment_is_noticed);

@@ -36,7 +36,7 @@ static struct ring fetch_ring, body_ring;
 static int event_fd[SLOT_MAX];
 static pthread_t thread;
 static pid_t process;
-static struct disk_faults faults;
+static struct io_hook hook;
 
 static void
 slot_set(uint32_t slot, uint64_t epoch, enum slot_state state)
@@ -90,8 +90,7 @@ persistd_run(void)
 {
 	static struct role role;
 	struct persist_options options = { .directory = world.directory, .segment_bytes = SEGMENT_BYTES_MIN,
-		.batch_bytes = BATCH_BYTES_TARGET, .in_flight = 2, .spare_segments = 2, .direct = DISK_DIRECT_AUTO,
-		.faults = &faults };
+		.batch_bytes = BATCH_BYTES_TARGET, .in_flight = 2, .spare_segments = 2, .direct = DISK_DIRECT_AUTO };
 
 	memset(&role, 0, sizeof(role));
 	role.kind = ROLE_PERSIST;
@@ -141,7 +140,8 @@ persistd_kill(void)
 static void
 setup(void)
 {
-	faults = (struct disk_faults){ 0 };
+	hook = (struct io_hook){ 0 };
+	io_wrap_hook(&hook);
 	world_make(&world);
 	snprintf(instance, sizeof(instance), "persist%ld", (long)getpid());
 	ck_assert_int_eq(store_open(&world.store, world.directory, NULL, WORLD_SHARDS, STORE_LOCK_NONE), 0);
@@ -315,13 +315,13 @@ END_TEST
 
 /* A disk that takes longer for a write than an idle journal waits for its witness. */
 static int32_t
-slow_while_draining(void *context, enum disk_op op, struct disk_tag tag, uint32_t *bytes)
+slow_while_draining(void *context, enum io_op op, struct disk_tag tag, uint32_t *bytes)
 {
 	struct timespec pause = { .tv_nsec = 80000000 };
 
 	(void)context;
 	(void)bytes;
-	if (op == DISK_OP_WRITE && tag.user == DISK_COMMIT && load_relaxed(&registry.shared->is_draining) != 0)
+	if (op == IO_WRITE && tag.user == DISK_COMMIT && load_relaxed(&registry.shared->is_draining) != 0)
 		(void)nanosleep(&pause, NULL);
 	return 0;
 }
@@ -330,7 +330,7 @@ START_TEST(a_clean_stop_is_clean_on_a_slow_disk_too)
 {
 	uint64_t records;
 
-	faults.inject = slow_while_draining;
+	hook.inject = slow_while_draining;
 	slot_set(SLOT_FRONT(0), 1, SLOT_LIVE);
 	persistd_start();
 	worker_begin();

@@ -20,6 +20,7 @@
 #include "shm/diag.h"
 #include "shm/hash.h"
 #include "shm/record.h"
+#include "tests/harness/io_log.h"
 #include "tests/harness/unit.h"
 
 #define WORLD_SHARDS 2
@@ -30,9 +31,9 @@ struct world {
 	struct disk *disk;
 	struct backend_file file;
 	struct journal journal;
-	struct disk_faults faults;
+	struct io_hook hook;
 	/* The fault: of the commits (or operations of `op`) from now on, number `nth` (1..) ends so. */
-	enum disk_op op;
+	enum io_op op;
 	unsigned nth, seen;
 	int32_t result;        /* reported; 0: what really happened */
 	uint32_t bytes;        /* really written; UINT32_MAX: all */
@@ -40,11 +41,11 @@ struct world {
 };
 
 static int32_t
-world_inject(void *context, enum disk_op op, struct disk_tag tag, uint32_t *bytes)
+world_inject(void *context, enum io_op op, struct disk_tag tag, uint32_t *bytes)
 {
 	struct world *world = context;
 
-	if (world->nth == 0 || op != world->op || (op == DISK_OP_WRITE && tag.user != DISK_COMMIT))
+	if (world->nth == 0 || op != world->op || (op == IO_WRITE && tag.user != DISK_COMMIT))
 		return 0;
 	world->seen++;
 	if (world->seen != world->nth && !(world->is_for_ever && world->seen > world->nth))
@@ -55,7 +56,7 @@ world_inject(void *context, enum disk_op op, struct disk_tag tag, uint32_t *byte
 }
 
 static inline void
-world_fault(struct world *world, enum disk_op op, unsigned nth, int32_t result, uint32_t bytes)
+world_fault(struct world *world, enum io_op op, unsigned nth, int32_t result, uint32_t bytes)
 {
 	world->op = op;
 	world->nth = nth;
@@ -97,8 +98,9 @@ world_open_with(struct world *world, const struct journal_position *warm, uint32
 	if (code != 0)
 		return code;
 	world->nth = 0;
-	world->faults = (struct disk_faults){ .inject = world_inject, .context = world };
-	world->disk = disk_open(&world->faults);
+	world->hook = (struct io_hook){ .inject = world_inject, .context = world };
+	io_wrap_hook(&world->hook);
+	world->disk = disk_open();
 	ck_assert_ptr_nonnull(world->disk);
 	ck_assert_int_eq(backend_file_init(&world->file, &world->store, world->disk, &options), 0);
 	ck_assert_int_eq(journal_init(&world->journal, &world->file.backend, in_flight), 0);

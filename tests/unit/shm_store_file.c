@@ -85,6 +85,26 @@ START_TEST(the_format_is_this_one)
 }
 END_TEST
 
+START_TEST(a_digit_that_changed_is_noticed)
+{
+	struct store_file store;
+	char text[512];
+	ssize_t bytes;
+
+	ck_assert_int_eq(store_file_load_or_create(directory, 2, &store), 0);
+	int fd = open(path, O_RDONLY);
+	bytes = read(fd, text, sizeof(text) - 1);
+	ck_assert_int_gt(bytes, 0);
+	close(fd);
+	text[bytes] = '\0';
+	char *shards = strstr(text, "shards 2");
+	ck_assert_ptr_nonnull(shards);
+	shards[strlen("shards ")] = '3';
+	write_store(text);
+	ck_assert_int_eq(store_file_load(directory, &store), -1);
+}
+END_TEST
+
 /* _i: how it is damaged. */
 START_TEST(a_damaged_file_is_refused_and_not_replaced)
 {
@@ -96,6 +116,7 @@ START_TEST(a_damaged_file_is_refused_and_not_replaced)
 		"chasqui-store 1\nuuid 00112233445566778899aabbccddeeff\nshards 33\n",
 		"chasqui-store 1\nuuid 00112233445566778899aabbccddeeff\n",
 		"something else\n",
+		"chasqui-store 1\nuuid 00112233445566778899aabbccddeeff\nshards 2\ncheck 0000000000000000\n",
 	};
 	struct store_file store;
 
@@ -117,7 +138,8 @@ suite(void)
 	tcase_add_test(store, a_store_keeps_its_uuid_and_the_shards_it_was_made_with);
 	tcase_add_test(store, two_stores_have_two_names);
 	tcase_add_test(store, the_format_is_this_one);
-	tcase_add_loop_test(store, a_damaged_file_is_refused_and_not_replaced, 0, 7);
+	tcase_add_test(store, a_digit_that_changed_is_noticed);
+	tcase_add_loop_test(store, a_damaged_file_is_refused_and_not_replaced, 0, 8);
 	suite_add_tcase(suite, store);
 	return suite;
 }

@@ -1,0 +1,165 @@
+/*
+ * Power loss.  A whole broker under load is recorded: each of persistd's calls on the data directory, with its bytes, and what
+ * clients had been answered when.  Then the data directory is rebuilt as a power cut may leave it at any point of the recording
+ * (tests/harness/power.h says what may be missing), and read: each message that was acknowledged by then is there with its
+ * bytes, only whole transactions are, and the journal opens and goes on.  Some of the cuts are made again inside that
+ * recovery, and some are given to a real broker and its clients.
+ *
+ * A cut that fails leaves its recording and says how to repeat it: POWER_LOG=file POWER_AT=n POWER_SEED=n POWER_NAMES=n.
+ */
+#include <inttypes.h>
+#include <time.h>
+
+#include "tests/harness/deadline.h"
+#include "tests/harness/history.h"
+#include "tests/harness/power_check.h"
+#include "tests/harness/trial.h"
+#include "tests/harness/unit.h"
+
+enum { TEST_SECONDS = 3600, CUTS = 80, CUTS_SOAK = 2000, NESTED_EVERY = 20, REAL_CUTS = 2, REAL_CUTS_SOAK = 30,
+	PATH_BYTES = 300, RECORDED = 12 << 20, RECORDED_SOAK = 24 << 20 };
+
+static uint64_t
+seed_of(const char *name)
+{
+	const char *text = getenv(name);
+
+	return text != NULL ? strtoull(text, NULL, 10) : (uint64_t)time(NULL);
+}
+
+static void
+cut_all(const struct io_shared *io, unsigned cuts, uint64_t seed)
+{
+	uint64_t began_ms = clock_ms();
+	unsigned count = 0, nested = 0, places = 0;
+	struct power power;
+
+	/* How many places there are where it matters when the power goes. */
+	power_open(&power, io);
+	while (power_step(&power))
+		places += power_is_open(&power);
+	power_close(&power);
+	power_open(&power, io);
+	for (unsigned place = 0; power_step(&power);) {
+		if (!power_is_open(&power))
+			continue;
+		/* Spread over the recording; several chances at a place when there are more cuts than places. */
+		unsigned due = (unsigned)((uint64_t)cuts * (place + 1) / places - (uint64_t)cuts * place / places);
+
+		place++;
+		for (unsigned i = 0; i < due; i++) {
+			power_check(&power, seed + count, count % 4 == 3 ? POWER_NAMES_ANY : POWER_NAMES_IN_ORDER);
+			if (++count % NESTED_EVERY == 0)
+				nested += power_check_recovery(&power, seed + count, POWER_NAMES_IN_ORDER);
+		}
+	}
+	/* And with nothing on its way, at the end. */
+	power_check(&power, seed, POWER_NAMES_IN_ORDER);
+	count++;
+	printf("power: %u cuts at %u places, %u more inside the recovery, %" PRIu32 " batches, %" PRIu64 " MiB written; %" PRIu64 " ms\n",
+	    count, places, nested, power.batch_count, io_log_tail(io) >> 20, clock_ms() - began_ms);
+	fflush(stdout);
+	power_close(&power);
+}
+
+/* POWER_LOG: one cut of a recording that is there. */
+static void
+repeat(const char *log)
+{
+	uint64_t at = strtoull(getenv("POWER_AT"), NULL, 10), seed = strtoull(getenv("POWER_SEED"), NULL, 10);
+	enum power_names names = getenv("POWER_NAMES")[0] == '1' ? POWER_NAMES_ANY : POWER_NAMES_IN_ORDER;
+	struct io_shared *io = io_log_map(log);
+	struct power power;
+
+	ck_assert_ptr_nonnull(io);
+	power_check_use(log, NULL);
+	power_open(&power, io);
+	while (power.at < at)
+		ck_assert(power_step(&power));
+	power_check(&power, seed, names);
+	(void)power_check_recovery(&power, seed, names);
+	power_close(&power);
+}
+
+START_TEST(a_power_cut_at_any_moment_keeps_what_was_acknowledged_and_no_half_of_anything)
+{
+	uint64_t seed = seed_of("POWER_SEED");
+	char log[PATH_BYTES];
+
+	power_check_begin(log);
+	if (getenv("POWER_LOG") != NULL) {
+		repeat(getenv("POWER_LOG"));
+		return;
+	}
+	printf("power: POWER_SEED=%" PRIu64 "\n", seed);
+	fflush(stdout);
+	struct history *history = history_record(log, seed, soak_seconds() > 0 ? RECORDED_SOAK : RECORDED);
+	unsigned answered = history_check_answers(history);
+	ck_assert_uint_gt(answered, 50);
+	const char *text = getenv("POWER_CUTS");
+	cut_all(history->io, text != NULL ? (unsigned)atoi(text) : soak_seconds() > 0 ? CUTS_SOAK : CUTS, seed);
+	io_log_unmap(history->io);
+	free(history);
+	power_check_end();
+}
+END_TEST
+
+START_TEST(a_broker_whose_power_was_cut_comes_up_with_everything_it_had_acknowledged)
+{
+	unsigned cuts = soak_seconds() > 0 ? REAL_CUTS_SOAK : REAL_CUTS;
+	uint64_t seed = seed_of("POWER_SEED");
+	char log[PATH_BYTES], directory[PATH_BYTES];
+	struct power power;
+
+	if (getenv("POWER_LOG") != NULL)
+		return;
+	power_check_begin(log);
+	snprintf(directory, sizeof(directory), "%.*s", (int)(strlen(log) - strlen(".log")), log);
+	printf("power: POWER_SEED=%" PRIu64 "\n", seed);
+	fflush(stdout);
+	struct history *history = history_record(log, seed, RECORDED);
+	unsetenv("CHASQUI_TEST_IO");
+	uint64_t end = io_log_tail(history->io);
+	power_open(&power, history->io);
+	for (unsigned i = 0; i < cuts; i++) {
+		uint64_t at = end / cuts * (i + 1) - history_any(history, end / cuts);
+		struct broker broker;
+
+		while (power.at < at && power_step(&power))
+			;
+		broker_init(&broker, history_options);
+		power_check_use(NULL, broker.data);
+		power_check_cut(&power, seed + i, POWER_NAMES_IN_ORDER);
+		broker_start(&broker);
+		unsigned acknowledged;
+		const char *complaint = history_check_broker(history, &broker, power.at, &acknowledged);
+		if (complaint != NULL)
+			power_complain("a broker: %s", complaint);
+		printf("power: at %" PRIu64 " of %" PRIu64 ": %u publishes were answered 201, and are there\n", power.at, end,
+		    acknowledged);
+		fflush(stdout);
+		broker_stop(&broker);
+		broker_free(&broker);
+	}
+	power_close(&power);
+	power_check_use(NULL, directory);
+	io_log_unmap(history->io);
+	free(history);
+	power_check_end();
+}
+END_TEST
+
+static Suite *
+suite(void)
+{
+	Suite *suite = suite_create("fault/power");
+	TCase *tcase = tcase_create("power");
+
+	tcase_set_timeout(tcase, TEST_SECONDS);
+	tcase_add_test(tcase, a_power_cut_at_any_moment_keeps_what_was_acknowledged_and_no_half_of_anything);
+	tcase_add_test(tcase, a_broker_whose_power_was_cut_comes_up_with_everything_it_had_acknowledged);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+UNIT_MAIN(suite)

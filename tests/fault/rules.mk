@@ -1,0 +1,22 @@
+# Tests that stand between persistd and the disk (tests/harness/io_wrap.c): the release's libraries, other calls.
+IO_WRAPPED := open openat mkdirat pread pwrite write fsync fstat fallocate renameat unlinkat disk_queue_commit \
+	disk_queue_write disk_queue_read disk_queue_allocate disk_queue_sync disk_queue_rename disk_reap announce_position
+IO_LINK := $(addprefix -Wl$(comma)--wrap=,$(IO_WRAPPED))
+FAULT_BIN := $(BUILD)/faults
+
+IO_TESTS := fault_power fault_rot $(patsubst tests/unit/%.c,unit_%,$(shell grep -l persist_world.h tests/unit/*.c))
+
+$(addprefix $(BUILD)/tests/,$(IO_TESTS)): LINK += $(IO_LINK)
+
+# A broker whose persistd is such a one.
+$(FAULT_BIN)/chasqui-persistd: $(OBJ)/persistd/main.o $(OBJ)/tests/harness/io_wrap.o $(OBJ)/tests/harness/io_log.o \
+		$(call library,persistd) $(call library,conf) $(call library,shm)
+	@mkdir -p $(@D)
+	@echo "  link  $@"
+	$(Q)$(CC) -o $@ $(LINK) $(IO_LINK) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_SYSTEM)
+
+$(FAULT_BIN)/%: $(BIN)/%
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+
+tests: $(FAULT_BIN)/chasqui $(FAULT_BIN)/chasqui-frontd $(FAULT_BIN)/chasqui-workerd $(FAULT_BIN)/chasqui-persistd

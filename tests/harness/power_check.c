@@ -1,0 +1,295 @@
+#include "tests/harness/power_check.h"
+
+#include <stdarg.h>
+
+#include "persistd/loader.h"
+#include "shm/state/check.h"
+#include "tests/harness/engine.h"
+#include "tests/harness/history.h"
+#include "tests/unit/persist_world.h"
+#include "workerd/replay.h"
+
+_Static_assert((int)HISTORY_SHARDS == (int)WORLD_SHARDS, "a recording is opened by the world of the unit tests");
+
+/* The cut at hand, for whoever has to repeat it. */
+static struct {
+	char log[300];
+	uint64_t at, seed;
+	enum power_names names;
+	char directory[200];
+} cut;
+
+void
+power_complain(const char *format, ...)
+{
+	char text[1000], kept[40];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	snprintf(kept, sizeof(kept), "/tmp/chasqui-power.%d.log", (int)getpid());
+	char command[1200];
+	snprintf(command, sizeof(command), "cp --sparse=always %s %s; rm -rf %s.kept; cp -r --sparse=always %s %s.kept", cut.log, kept,
+	    kept, cut.directory, kept);
+	(void)system(command); /* then there is none to look at */
+	ck_abort_msg("%s\nrepeat: POWER_LOG=%s POWER_AT=%" PRIu64 " POWER_SEED=%" PRIu64 " POWER_NAMES=%d build/tests/fault_power; "
+	    "the directory is in %s.kept", text, kept, cut.at, cut.seed, (int)cut.names, kept);
+}
+
+/* A shard each, rebuilt as workers do it. */
+struct shards {
+	struct engine *engine[HISTORY_SHARDS];
+};
+
+static void
+apply_records(struct shards *shards, const struct batch_range *range, const char *bytes)
+{
+	_Alignas(8) static char record[REPLAY_FRAME_BYTES_MAX];
+	bool is_last = false;
+
+	for (uint32_t at = 0; at < range->bytes;) {
+		uint32_t size = batch_record_bytes(bytes + at, range->bytes - at, range->lsn + at);
+		const struct record *seen = (const struct record *)(bytes + at);
+
+		if (size == 0)
+			power_complain("no record at LSN %" PRIu64 " of shard %" PRIu32, range->lsn + at, range->shard);
+		if (shards != NULL) {
+			memcpy(record, seen, seen->type == RECORD_PUBLISHED ? RECORD_PUBLISHED_BYTES : size);
+			replay_record(&shards->engine[range->shard]->worker, (const struct record *)record);
+		}
+		is_last = (seen->flags & RECORD_LAST) != 0;
+		at += size;
+	}
+	if (!is_last)
+		power_complain("a batch ends within a transaction, at LSN %" PRIu64 " of shard %" PRIu32, range->lsn + range->bytes,
+		    range->shard);
+}
+
+/* The batch that was just read is one that was written, byte for byte. */
+static void
+compare_batch(const struct power *power, const struct reader *reader, struct shards *shards, uint64_t own_index)
+{
+	const struct batch_header *seen = reader->header, *written = power_batch(power, seen->hash);
+	const struct batch_range *ranges = batch_ranges(seen);
+	const char *bytes = reader_payload(reader);
+
+	if (seen->index >= own_index)
+		return; /* of the recovery */
+	/* One that a recovery wrote again has another header. */
+	for (uint32_t i = power->batch_count; written == NULL && i > 0; i--) {
+		const struct batch_header *candidate = power->batches[i - 1];
+
+		if (candidate->index == seen->index && candidate->payload_hash == seen->payload_hash &&
+		    candidate->payload_bytes == seen->payload_bytes)
+			written = candidate;
+	}
+	if (written == NULL || memcmp(bytes, (const char *)written + written->header_bytes, seen->payload_bytes) != 0)
+		power_complain("batch %" PRIu64 " was never written so", seen->index);
+	for (uint32_t i = 0; i < seen->ranges; i++) {
+		apply_records(shards, &ranges[i], bytes);
+		bytes += ranges[i].bytes;
+	}
+}
+
+static void
+shards_open(struct shards *shards)
+{
+	for (unsigned s = 0; s < HISTORY_SHARDS; s++) {
+		shards->engine[s] = engine_open(&(struct engine_options){ .messages = HISTORY_MESSAGES_MAX, .queues = 16, .is_fresh = true });
+		shard_format(&shards->engine[s]->worker.shard, 0);
+	}
+}
+
+static void
+shards_check(struct shards *shards, const struct journal_position *position)
+{
+	for (unsigned s = 0; s < HISTORY_SHARDS; s++) {
+		struct shard *shard = &shards->engine[s]->worker.shard;
+
+		shard->root->stream_tail = position->lsn[s];
+		const char *wrong = shard_check(shard, NULL);
+		if (wrong != NULL)
+			power_complain("shard %u, replayed: %s", s, wrong);
+		engine_close(shards->engine[s]);
+	}
+}
+
+static void
+position_check(const struct journal_position *position, const struct power *power, const char *when)
+{
+	const struct journal_position *announced = &power->announced;
+
+	if (power->announcements == 0)
+		return;
+	if (position->index < announced->index)
+		power_complain("%s: the journal ends with batch %" PRIu64 ", and %" PRIu64 " was acknowledged", when, position->index,
+		    announced->index);
+	for (unsigned s = 0; s < HISTORY_SHARDS; s++) {
+		if (position->lsn[s] < announced->lsn[s])
+			power_complain("%s: shard %u ends at LSN %" PRIu64 ", and %" PRIu64 " was acknowledged", when, s, position->lsn[s],
+			    announced->lsn[s]);
+	}
+}
+
+/* Read the journal as a cold start does.  own_index: of the first batch that the test wrote itself. */
+static void
+read_all(const struct power *power, const char *when, uint64_t own_index, bool replays)
+{
+	struct shards shards;
+	struct catalog catalog;
+	struct loader loader;
+	struct store store;
+	enum loader_step step;
+
+	if (store_open(&store, cut.directory, NULL, HISTORY_SHARDS, STORE_LOCK_PERSISTD) != 0)
+		power_complain("%s: the store does not open", when);
+	if (catalog_read(&catalog, &store) != 0 || loader_open(&loader, &store, &catalog, NULL, LOADER_TO_THE_END) != 0)
+		power_complain("%s: the journal cannot be read", when);
+	if (replays)
+		shards_open(&shards);
+	while ((step = loader_step(&loader)) == LOADER_MORE) {
+		compare_batch(power, &loader.reader, replays ? &shards : NULL, own_index);
+		if (power->announcements > 0 && loader.position.index == power->announced.index && power->announced.index > 0 &&
+		    loader.position.hash != power->announced.hash) {
+			const struct batch_header *written = power_batch(power, power->announced.hash);
+
+			/* Written again by a recovery, it has another name. */
+			if (written == NULL || written->payload_hash != loader.reader.header->payload_hash)
+				power_complain("%s: batch %" PRIu64 " is not the one that was acknowledged", when, loader.position.index);
+		}
+	}
+	if (step != LOADER_DONE)
+		power_complain("%s: %s", when, step == LOADER_CORRUPT ? loader.finding.text : "reading failed");
+	position_check(&loader.position, power, when);
+	if (replays)
+		shards_check(&shards, &loader.position);
+	loader_close(&loader);
+	catalog_free(&catalog);
+	store_close(&store);
+}
+
+static void
+directory_empty(const char *directory)
+{
+	char command[300];
+
+	snprintf(command, sizeof(command), "%s/journal", directory);
+	DIR *journal = opendir(command);
+	struct dirent *entry;
+	static const char *const names[] = { "store", "store.new", "lock" };
+
+	while (journal != NULL && (entry = readdir(journal)) != NULL) {
+		if (entry->d_name[0] != '.')
+			ck_assert_int_eq(unlinkat(dirfd(journal), entry->d_name, 0), 0);
+	}
+	if (journal != NULL) {
+		closedir(journal);
+		ck_assert_int_eq(rmdir(command), 0);
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(command, sizeof(command), "%s/%s", directory, names[i]);
+		ck_assert(unlink(command) == 0 || errno == ENOENT);
+	}
+}
+
+void
+power_check_cut(const struct power *power, uint64_t seed, enum power_names names)
+{
+	cut.at = power->at;
+	cut.seed = seed;
+	cut.names = names;
+	directory_empty(cut.directory);
+	power_cut(power, cut.directory, seed, names);
+}
+
+/* Open it as persistd does, write one batch, and close it without a word. */
+static uint64_t
+recover(const struct power *power)
+{
+	struct world world = { 0 };
+	int code;
+
+	snprintf(world.directory, sizeof(world.directory), "%.63s", cut.directory);
+	if ((code = world_open(&world)) != 0)
+		power_complain("the journal does not open: exit code %d", code);
+	position_check(&world.journal.durable, power, "opened");
+	uint64_t index = world.journal.durable.index + 1;
+	world_write(&world, 0, 77);
+	world_crash(&world);
+	return index;
+}
+
+unsigned
+power_check_recovery(const struct power *power, uint64_t seed, enum power_names names)
+{
+	struct power inner;
+	char log[220];
+	unsigned cuts = 0;
+
+	power_check_cut(power, seed, names);
+	snprintf(log, sizeof(log), "%s.inner", cut.directory);
+	struct io_shared *io = io_log_create(log, cut.directory);
+	ck_assert_ptr_nonnull(io);
+	io->is_recording = 1;
+	io_wrap_use(io);
+	uint64_t own_index = recover(power);
+	io_wrap_use(NULL);
+	power_open(&inner, io);
+	while (power_step(&inner)) {
+		if (!power_is_open(&inner) || (inner.at * 0x9e3779b97f4a7c15ull + seed) >> 60 != 0)
+			continue;
+		/* The outer cut stays the one to repeat; its recovery is the same each time. */
+		directory_empty(cut.directory);
+		power_cut(&inner, cut.directory, seed, seed % 2);
+		read_all(power, "cut in recovery", own_index, false);
+		(void)recover(power);
+		read_all(power, "cut in recovery, recovered", own_index, false);
+		cuts++;
+	}
+	power_close(&inner);
+	io_log_unmap(io);
+	ck_assert_int_eq(unlink(log), 0);
+	return cuts;
+}
+
+void
+power_check(const struct power *power, uint64_t seed, enum power_names names)
+{
+	power_check_cut(power, seed, names);
+	read_all(power, "cut", UINT64_MAX, true);
+	uint64_t own_index = recover(power);
+	read_all(power, "recovered", own_index, false);
+}
+
+void
+power_check_begin(char log[300])
+{
+	char directory[] = "/dev/shm/chasqui-power-XXXXXX", on_disk[] = "/tmp/chasqui-power-XXXXXX";
+
+	diag_init("unit", "persistd", 0, DIAG_ERROR);
+	io_wrap_use(NULL);
+	const char *made = mkdtemp(directory);
+	if (made == NULL)
+		made = mkdtemp(on_disk);
+	ck_assert_msg(made != NULL, "mkdtemp: %s", strerror(errno));
+	snprintf(log, 300, "%s.log", made);
+	power_check_use(log, made);
+}
+
+void
+power_check_use(const char *log, const char *directory)
+{
+	if (log != NULL)
+		snprintf(cut.log, sizeof(cut.log), "%s", log);
+	if (directory != NULL)
+		snprintf(cut.directory, sizeof(cut.directory), "%s", directory);
+}
+
+void
+power_check_end(void)
+{
+	directory_empty(cut.directory);
+	ck_assert_int_eq(rmdir(cut.directory), 0);
+	ck_assert(unlink(cut.log) == 0 || errno == ENOENT);
+}
