@@ -107,9 +107,8 @@ __wrap_disk_park(struct disk *disk, int wake_fd, uint32_t timeout_ms)
 
 START_TEST(play_all)
 {
-	static const struct disk_faults none;
 	struct persist_options options = { .segment_bytes = 64u << 20, .batch_bytes = BATCH_BYTES_TARGET, .in_flight = 2,
-		.spare_segments = 2, .direct = DISK_DIRECT_AUTO, .faults = &none };
+		.spare_segments = 2, .direct = DISK_DIRECT_AUTO };
 
 	world_make(&play.world);
 	snprintf(play.instance, sizeof(play.instance), "role%ld", (long)getpid());

@@ -50,7 +50,7 @@ struct pending {
 	int32_t result;
 };
 
-enum { TAG_NUMBERS = 64, USERS = DISK_FETCH + 1 };
+enum { TAG_NUMBERS = 64, USERS = DISK_WINDOW + 1 };
 
 static struct {
 	struct io_shared *io;
