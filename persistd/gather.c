@@ -29,6 +29,27 @@ gather_has_news(const struct gather *gather, const struct journal_position *posi
 	return false;
 }
 
+bool
+gather_is_wanted(const struct gather *gather, const struct journal_position *position)
+{
+	for (uint32_t s = 0; s < gather->shards; s++) {
+		/* After news_of(): what is wanted was written before the tail that it saw. */
+		if (news_of(gather, s, position) > 0 && load_relaxed(&gather->streams[s].shared->wanted) > position->lsn[s])
+			return true;
+	}
+	return false;
+}
+
+bool
+gather_has_bytes(const struct gather *gather, const struct journal_position *position, uint64_t bytes)
+{
+	uint64_t news = 0;
+
+	for (uint32_t s = 0; s < gather->shards; s++)
+		news += news_of(gather, s, position);
+	return news >= bytes;
+}
+
 static _Noreturn void
 die_of_nonsense(uint32_t shard, uint64_t lsn, const char *what)
 {

@@ -19,6 +19,12 @@ struct gather {
 	uint32_t first;               /* shard to begin with: the one that came off worst */
 };
 
+/* Is anybody waiting for records beyond `position`? */
+bool gather_is_wanted(const struct gather *gather, const struct journal_position *position);
+
+/* Are there so many bytes beyond `position`, over all shards? */
+bool gather_has_bytes(const struct gather *gather, const struct journal_position *position, uint64_t bytes);
+
 /* Does any shard have bytes beyond `position`? */
 bool gather_has_news(const struct gather *gather, const struct journal_position *position);
 

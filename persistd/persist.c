@@ -31,6 +31,9 @@
  */
 #define WITNESS_NS 50000000ull
 
+/* So long records that nobody waits for may lie when they come while we are awake; PARK_MS_MAX more when we are not. */
+#define LAZY_NS 10000000ull
+
 struct persist {
 	struct role *role;
 	struct stats_shared *stats;
@@ -184,13 +187,27 @@ reap(struct persist *persist)
 	return result;
 }
 
+/* Records that nobody waits for ride along with others; alone they wait until there are many, or for a while. */
+static bool
+is_worth_a_batch(const struct persist *persist)
+{
+	const struct journal_position *sealed = &persist->journal.sealed;
+
+	if (gather_is_wanted(&persist->gather, sealed))
+		return true;
+	if (!gather_has_news(&persist->gather, sealed))
+		return false;
+	return persist->now_ns - persist->written_ns >= LAZY_NS || role_is_draining(persist->role) ||
+	    gather_has_bytes(&persist->gather, sealed, STREAM_LAZY_BYTES);
+}
+
 static bool
 gather(struct persist *persist)
 {
 	bool has_moved = journal_push(&persist->journal, persist->now_ns);
 	struct batch *batch;
 
-	while ((batch = journal_free(&persist->journal)) != NULL) {
+	while (is_worth_a_batch(persist) && (batch = journal_free(&persist->journal)) != NULL) {
 		if (!gather_fill(&persist->gather, batch, &persist->journal.sealed))
 			break;
 		journal_append(&persist->journal, broker_ms(persist), 0, persist->now_ns);
@@ -293,6 +310,8 @@ park_ms(const struct persist *persist)
 		return BLOCKED_MS;
 	if (persist->wants_witness && due_ns > WITNESS_NS)
 		due_ns = WITNESS_NS;
+	if (due_ns > LAZY_NS && gather_has_news(&persist->gather, &persist->journal.sealed))
+		due_ns = LAZY_NS;
 	if (due_ns / 1000000 >= PARK_MS_MAX)
 		return PARK_MS_MAX;
 	return (uint32_t)(due_ns / 1000000) + 1;
@@ -308,7 +327,7 @@ can_gather(struct persist *persist)
 static bool
 has_news(struct persist *persist)
 {
-	return (can_gather(persist) && gather_has_news(&persist->gather, &persist->journal.sealed)) ||
+	return (can_gather(persist) && is_worth_a_batch(persist)) ||
 	    fetches_have_news(&persist->fetches) || replays_have_news(&persist->replays);
 }
 

@@ -19,9 +19,17 @@
 #include "shm/region.h"
 #include "shm/ring.h"
 
+/* That many bytes which nobody waits for are told to persistd all the same. */
+#define STREAM_LAZY_BYTES (256u << 10)
+
 struct stream_shared {
 	/* Written by the worker, after commit, once a batch: records below are whole. */
 	_Alignas(CACHE_LINE_PAIR) uint64_t tail;
+	/*
+	 * Written by the worker before tail: somebody waits until records below are durable.  Those above are leases and what
+	 * queues of `durability = memory` hold: they ride along with the next batch, or wait for a while.
+	 */
+	uint64_t wanted;
 	/*
 	 * Written by the worker before it writes there: bytes below reserve - size may be overwritten.  A reader copies, then
 	 * (load-acquire fence) checks lsn + size >= reserve.

@@ -30,6 +30,8 @@ answer_end(struct worker *worker, struct addressee to, const struct answer *answ
 	assert(answer->bytes % 8 == 0);
 	assert(answer->bytes >= sizeof(struct reply));
 	assert(worker->answered == NIL);
+	if (answer->lsn > worker->wanted_lsn)
+		worker->wanted_lsn = answer->lsn;
 	if (answer->outcome >= OUTCOME_BAD_REQUEST)
 		stat_add(&worker->stats->requests_refused, 1);
 	else

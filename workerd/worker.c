@@ -210,27 +210,33 @@ void
 worker_mirror(struct worker *worker)
 {
 	const struct shard_root *root = worker->shard.root;
-	bool is_longer = root->stream_tail != worker->mirrored_tail;
+	bool is_longer = root->stream_tail != worker->mirrored_tail, is_wanted = worker->wanted_lsn > worker->mirrored_wanted;
 	uint32_t answered = 0; /* a bit for each front */
 
 	assert(!txn_is_open(&worker->shard.txn));
 	_Static_assert(FRONT_MAX <= 32, "a bit for each front");
-	if (is_longer) {
-		assert(root->stream_tail > worker->mirrored_tail);
+	if (is_wanted) {
+		store_relaxed(&worker->stream.shared->wanted, worker->wanted_lsn);
+		worker->mirrored_wanted = worker->wanted_lsn;
+	}
+	if (is_longer || is_wanted) {
+		assert(root->stream_tail >= worker->mirrored_tail);
 		/* The records below are whole.  Pairs with persistd's and stream_copy()'s load_acquire. */
 		store_release(&worker->stream.shared->tail, root->stream_tail);
 		worker->mirrored_tail = root->stream_tail;
 	}
 	for (uint32_t front = 0; front < worker->shard.geometry.fronts; front++)
 		answered |= (uint32_t)mirror_front(worker, front) << front;
-	if (!is_longer && answered == 0)
+	if (!is_longer && !is_wanted && answered == 0)
 		return;
 	mirror_gauges(worker);
 	if (worker->role == NULL)
 		return;
 	park_fence();
-	if (is_longer)
+	if (is_wanted || root->stream_tail - worker->told_tail >= STREAM_LAZY_BYTES) {
+		worker->told_tail = root->stream_tail;
 		wake(worker, SLOT_PERSIST);
+	}
 	for (; answered != 0; answered &= answered - 1)
 		wake_front(worker, (uint32_t)__builtin_ctz(answered));
 }
@@ -362,7 +368,8 @@ worker_start(struct worker *worker, int epoll_fd)
 		return; /* stopped before the journal was read */
 	worker_set_clock(worker);
 	worker->durable_lsn = load_acquire(&worker->durable.shared->shard[worker->index].lsn);
-	/* A predecessor may have died before it showed or signalled what it had committed. */
+	/* A predecessor may have died before it showed or signalled what it had committed, and who waits for that is not known. */
+	worker->wanted_lsn = worker->shard.root->stream_tail;
 	worker_mirror(worker);
 	for (uint32_t slot = 0; slot < SLOT_MAX; slot++) {
 		if (worker->role->waker[slot].word != NULL)

@@ -67,6 +67,9 @@ struct worker {
 	uint64_t durable_lsn;    /* as last read */
 	uint64_t random;         /* state of the jitter's generator, not 0 */
 	uint64_t mirrored_tail;  /* of the stream, as last shown */
+	uint64_t wanted_lsn;     /* the highest LSN that an answer waits for */
+	uint64_t mirrored_wanted;
+	uint64_t told_tail;      /* the stream's when persistd was last to be woken */
 	uint32_t front_first;    /* whose frames come first in this turn */
 	uint32_t answered;       /* the front that this transaction's reply went to, or NIL */
 	uint32_t stop;           /* tests: set by another thread to end worker_main() */
