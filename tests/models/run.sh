@@ -51,6 +51,12 @@ check breaks wake -DSLEEPER_FENCE=0
 check breaks wake -DSEQUENCE=0
 check breaks wake -DCRASHES=1 -DPOKE=0
 
+check holds held
+check breaks held -DLOOK=0
+check breaks held -DWORKER_FENCE=0
+check breaks held -DPERSIST_FENCE=0
+check breaks held -DFRONT_FENCE=0
+
 check holds epoch
 check breaks epoch -DWAIT=0
 check breaks epoch -DDRAIN=0

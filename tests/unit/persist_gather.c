@@ -99,6 +99,20 @@ START_TEST(a_worker_that_has_not_begun_is_no_news)
 }
 END_TEST
 
+START_TEST(records_are_wanted_while_somebody_waits_for_them)
+{
+	post(1, 3, 64);
+	ck_assert(gather_has_news(&gather, &position));
+	ck_assert(!gather_is_wanted(&gather, &position));
+	ck_assert(gather_has_bytes(&gather, &position, 3 * 64));
+	ck_assert(!gather_has_bytes(&gather, &position, 3 * 64 + 1));
+	store_relaxed(&workers[1].shared->wanted, LSN_FIRST + 64);
+	ck_assert(gather_is_wanted(&gather, &position));
+	(void)take(1);
+	ck_assert(!gather_is_wanted(&gather, &position));
+}
+END_TEST
+
 START_TEST(all_shards_go_into_one_batch)
 {
 	for (uint32_t s = 0; s < SHARDS; s++)
@@ -161,6 +175,7 @@ gather_suite(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, nothing_new_is_no_batch);
 	tcase_add_test(tests, a_worker_that_has_not_begun_is_no_news);
+	tcase_add_test(tests, records_are_wanted_while_somebody_waits_for_them);
 	tcase_add_test(tests, all_shards_go_into_one_batch);
 	tcase_add_test(tests, a_transaction_is_never_cut);
 	tcase_add_test(tests, a_transaction_larger_than_a_batch_goes_alone);

@@ -32,6 +32,24 @@ START_TEST(a_published_message_is_answered_with_its_id_and_waits_for_its_lsn)
 }
 END_TEST
 
+START_TEST(persistd_is_told_what_somebody_waits_for_and_what_nobody_does)
+{
+	struct queue_config config = queue_config_default();
+
+	ck_assert_int_eq(engine_publish(engine, "q", "durable", DELAY_DEFAULT, 1), OUTCOME_OK);
+	uint64_t wanted = engine->stream_shared->wanted;
+	ck_assert_uint_eq(wanted, engine->stream_shared->tail);
+	config.durability = DURABILITY_MEMORY;
+	ck_assert_int_eq(engine_put(engine, "soft", &config, FIELD_DURABILITY), OUTCOME_CREATED);
+	wanted = engine->stream_shared->wanted;
+	ck_assert_int_eq(engine_publish(engine, "soft", "not waited for", DELAY_DEFAULT, 3), OUTCOME_OK);
+	ck_assert_uint_eq(engine->stream_shared->wanted, wanted);
+	ck_assert_uint_lt(wanted, engine->stream_shared->tail);
+	ck_assert_int_eq(engine_publish(engine, "q", "durable", DELAY_DEFAULT, 1), OUTCOME_OK);
+	ck_assert_uint_eq(engine->stream_shared->wanted, engine->stream_shared->tail);
+}
+END_TEST
+
 START_TEST(the_record_carries_body_and_hash)
 {
 	uint64_t lsn = engine->stream_shared->tail;
@@ -192,6 +210,7 @@ suite(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, a_published_message_is_answered_with_its_id_and_waits_for_its_lsn);
+	tcase_add_test(tcase, persistd_is_told_what_somebody_waits_for_and_what_nobody_does);
 	tcase_add_test(tcase, the_record_carries_body_and_hash);
 	tcase_add_test(tcase, a_batch_is_one_transaction_of_many_records);
 	tcase_add_test(tcase, a_batch_that_does_not_fit_is_refused_whole);
