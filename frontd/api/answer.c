@@ -83,12 +83,6 @@ answer_put_bytes(struct answer *answer, const void *bytes, size_t count)
 }
 
 void
-answer_put(struct answer *answer, const char *text)
-{
-	answer_put_bytes(answer, text, strlen(text));
-}
-
-void
 answer_put_string(struct answer *answer, struct http_slice text)
 {
 	/* Most text needs no escape; six times its length is the worst that can be. */
@@ -150,27 +144,37 @@ answer_put_duration(struct answer *answer, uint64_t ms)
 	answer->end += written + 2;
 }
 
-void
-answer_head_typed(struct answer *answer, unsigned status, struct http_slice content_type)
+static void
+head_begin(struct answer *answer, unsigned status, const struct http_slice *our_type, const struct http_slice *stored_type)
 {
 	struct http_response response = {
 		.status = status,
 		.minor_version = answer->minor_version,
 		.keep_alive = answer->keep_alive,
 		.content_length = answer->end - answer->body_start,
-		.content_type = content_type,
 		.date = answer->date,
 	};
 
+	if (our_type != NULL)
+		response.our_type = *our_type;
+	if (stored_type != NULL)
+		response.content_type = *stored_type;
 	answer->status = status;
 	http_write_begin(&answer->head, (struct http_span){ .ptr = answer_base(answer), .len = answer->body_start }, &response);
 }
 
 void
+answer_head_typed(struct answer *answer, unsigned status, struct http_slice content_type)
+{
+	head_begin(answer, status, NULL, &content_type);
+}
+
+void
 answer_head(struct answer *answer, unsigned status, const char *content_type)
 {
-	answer_head_typed(answer, status,
-	    content_type == NULL ? (struct http_slice){ .ptr = NULL } : http_slice_of(content_type));
+	struct http_slice type = content_type == NULL ? (struct http_slice){ .ptr = NULL } : http_slice_of(content_type);
+
+	head_begin(answer, status, &type, NULL);
 }
 
 void

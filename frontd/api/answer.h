@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "frontd/api/problem.h"
 #include "frontd/http/slice.h"
@@ -56,8 +57,13 @@ void answer_head_room(struct answer *answer, size_t head_bytes);
 void answer_expect(struct answer *answer, size_t body_bytes);
 
 /* The body. */
-void answer_put(struct answer *answer, const char *text);
 void answer_put_bytes(struct answer *answer, const void *bytes, size_t count);
+/* Here, so that the length of a literal is known. */
+static inline void
+answer_put(struct answer *answer, const char *text)
+{
+	answer_put_bytes(answer, text, strlen(text));
+}
 /* "text", with quotes and escapes; text must be UTF-8. */
 void answer_put_string(struct answer *answer, struct http_slice text);
 void answer_put_base64(struct answer *answer, const void *bytes, size_t count);

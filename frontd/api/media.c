@@ -35,11 +35,15 @@ cut(struct http_slice *rest, char separator)
 bool
 media_is(struct http_slice content_type, const char *type)
 {
-	if (content_type.ptr == NULL)
-		return false;
-	struct http_slice bare = cut(&content_type, ';');
+	size_t len = strlen(type);
+
 	/* '/', '.' and '+' have bit 5 set, so the fold of http_slice_folds() is exact for them too. */
-	return bare.len == strlen(type) && http_slice_folds(bare, type, bare.len);
+	if (content_type.ptr == NULL || content_type.len < len || !http_slice_folds(content_type, type, len))
+		return false;
+	/* Parameters may follow; blanks before the type are gone with the field's. */
+	while (len < content_type.len && (content_type.ptr[len] == ' ' || content_type.ptr[len] == '\t'))
+		len++;
+	return len == content_type.len || content_type.ptr[len] == ';';
 }
 
 /* "0.25" -> 250.  What is no quality counts as 1000. */

@@ -69,7 +69,9 @@ http_write_begin(struct http_writer *writer, struct http_span room,
 		PUT_LITERAL(writer, "Connection: close\r\n");
 	else if (response->minor_version == 0)
 		PUT_LITERAL(writer, "Connection: keep-alive\r\n");
-	if (response->content_type.ptr != NULL)
+	if (response->our_type.ptr != NULL)
+		HTTP_WRITE_OURS(writer, "Content-Type: ", response->our_type);
+	else if (response->content_type.ptr != NULL)
 		http_write_field(writer, "Content-Type", response->content_type);
 	if (status < 200 || status == 204 || status == 304)
 		return;

@@ -36,6 +36,7 @@ struct http_response {
 	bool			is_chunked;     /* else content_length; 204 and 304 get neither */
 	uint64_t		content_length;
 	struct http_slice	content_type;   /* ptr == NULL: none */
+	struct http_slice	our_type;       /* instead of content_type: not checked again */
 	struct http_slice	date;           /* ptr == NULL: none; see http_date_format() */
 };
 
