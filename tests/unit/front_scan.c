@@ -377,8 +377,8 @@ mutate(char *text, size_t len, size_t size)
 START_TEST(jansson_agrees_about_mutations_of_batches)
 {
 	static const char *const seeds[] = {
-		"{\"messages\":[{\"body\":\"one\"},{\"body_base64\":\"AP8=\",\"content_type\":\"image/x-odd\"},"
-		"{\"body\":\"three\",\"attributes\":{\"tenant\":\"blue\",\"size\":\"42\"}},{\"body\":\"four\",\"delay\":\"1h\"}]}",
+		("{\"messages\":[{\"body\":\"one\"},{\"body_base64\":\"AP8=\",\"content_type\":\"image/x-odd\"},"
+		"{\"body\":\"three\",\"attributes\":{\"tenant\":\"blue\",\"size\":\"42\"}},{\"body\":\"four\",\"delay\":\"1h\"}]}"),
 		"{\"body\":\"gr\xc3\xbc\xc3\x9f \\u00e9 \\ud83d\\ude00 \\n\\t\\\\ and a longer run of plain text\",\"not_before\":null}",
 		"{\"max\":10,\"wait\":\"20s\",\"lease\":1.5e3,\"x\":[true,false,null,-1,0.5,[],{}]}",
 	};
