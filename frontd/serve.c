@@ -29,7 +29,6 @@ serve_admit(struct frontd *frontd, struct conn *conn)
 	call->target = &frontd->target;
 	call->world = &frontd->world;
 	call->waiter_slot = conn->index;
-	call->json = NULL;
 	call->is_planned = false;
 	memset(&call->memo, 0, sizeof(call->memo));
 	call->memo.keep_alive = frontd->request.keep_alive;

@@ -1,7 +1,6 @@
 #include "frontd/api/batch.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,23 +8,41 @@
 #include "frontd/api/media.h"
 #include "frontd/http/grammar.h"
 #include "frontd/http/text.h"
+#include "frontd/http/units.h"
 #include "shm/attributes.h"
+
+#define ATTRIBUTE_PREFIX "Mq-Attr-"
+#define ATTRIBUTE_PREFIX_BYTES 8u
+#define ATTRIBUTE_NAME_BYTES_MAX (NAME_MAX_BYTES * 2 - ATTRIBUTE_PREFIX_BYTES)
+#define ATTRIBUTE_COUNT_MAX (ATTRIBUTES_BYTES_MAX / (3 + ATTRIBUTE_PREFIX_BYTES + 1)) /* see shm/attributes.h */
 
 struct batch_item {
 	uint64_t delay_ms;
 	uint64_t not_before_ms;
-	struct http_slice body;     /* in call->json */
+	struct scan_string body;    /* in call->body; base64: absent when it had escapes, it is in batch->room then */
+	uint32_t room_at;
+	uint32_t room_bytes;
 	bool is_base64;
-	uint32_t attributes_at;     /* in batch->attributes */
+	uint32_t attributes_at;     /* in batch->room */
 	uint32_t attributes_bytes;
 };
 
 struct publish_batch {
 	uint32_t count;
-	uint32_t attributes_used;
-	uint32_t attributes_size;
-	char *attributes;
+	uint32_t room_used;
+	uint32_t room_size;
+	char *room;                 /* what is not as it stands in the body */
 	struct batch_item items[PUBLISH_BATCH_MAX];
+};
+
+enum { RULE_BODY, RULE_BASE64, RULE_CONTENT_TYPE, RULE_DELAY, RULE_NOT_BEFORE, RULE_ATTRIBUTES, RULE_COUNT = 10 };
+
+/* One message as it is read, and the rules for it, made once a batch. */
+struct item_reader {
+	struct json_rule rules[RULE_COUNT];
+	struct scan_string body, base64, content_type;
+	struct scan attributes;
+	uint64_t delay_ms, not_before_ms;
 };
 
 void
@@ -33,7 +50,7 @@ batch_free(struct publish_batch *batch)
 {
 	if (batch == NULL)
 		return;
-	free(batch->attributes);
+	free(batch->room);
 	free(batch);
 }
 
@@ -52,110 +69,243 @@ is_token(struct http_slice name)
 	return name.len != 0;
 }
 
-/* Room for the attributes of one more message. */
+/* Room for so many bytes more; good until the next is asked for. */
 static char *
-batch_attributes(struct publish_batch *batch)
+batch_room(struct publish_batch *batch, uint32_t bytes)
 {
-	if (batch->attributes_size - batch->attributes_used < ATTRIBUTES_BYTES_MAX) {
-		uint32_t size = batch->attributes_size * 2 + ATTRIBUTES_BYTES_MAX;
-		char *attributes = realloc(batch->attributes, size);
+	if (batch->room_size - batch->room_used < bytes) {
+		uint32_t size = batch->room_size * 2 + bytes;
+		char *room = realloc(batch->room, size);
 
-		assert(attributes != NULL); /* bounded by the body's size; the process dies rather than to lie */
-		batch->attributes = attributes;
-		batch->attributes_size = size;
+		assert(room != NULL); /* bounded by the body's size; the process dies rather than to lie */
+		batch->room = room;
+		batch->room_size = size;
 	}
-	return batch->attributes + batch->attributes_used;
+	return batch->room + batch->room_used;
+}
+
+static int
+compare_attributes(const void *left, const void *right, void *bytes)
+{
+	const unsigned char *one = (const unsigned char *)bytes + *(const uint16_t *)left;
+	const unsigned char *other = (const unsigned char *)bytes + *(const uint16_t *)right;
+
+	return one[0] != other[0] ? one[0] - other[0] : memcmp(one + 3, other + 3, one[0]);
+}
+
+/* Is a name of these count attributes, which stand at these offsets in bytes, there twice?  Changes their order. */
+static bool
+has_twins(char *bytes, uint16_t *offsets, size_t count)
+{
+	qsort_r(offsets, count, sizeof(offsets[0]), compare_attributes, bytes);
+	for (size_t i = 1; i < count; i++)
+		if (compare_attributes(&offsets[i - 1], &offsets[i], bytes) == 0)
+			return true;
+	return false;
+}
+
+/* One member of "attributes". */
+static bool
+take_attribute(struct api_call *call, struct scan *scan, char *bytes, uint32_t *used, const char *where)
+{
+	char name[ATTRIBUTE_PREFIX_BYTES + ATTRIBUTE_NAME_BYTES_MAX] = ATTRIBUTE_PREFIX, room[ATTRIBUTES_BYTES_MAX];
+	struct http_slice key = { name + ATTRIBUTE_PREFIX_BYTES, scan->name.bytes }, text = { .ptr = NULL };
+	struct scan_value value;
+
+	if (key.len <= ATTRIBUTE_NAME_BYTES_MAX)
+		scan_copy(&scan->name, name + ATTRIBUTE_PREFIX_BYTES);
+	if (key.len > ATTRIBUTE_NAME_BYTES_MAX || !is_token(key))
+		return api_refuse(call, OUTCOME_BAD_FIELD, "%sattributes: a name is a token of at most %u bytes", where,
+		    ATTRIBUTE_NAME_BYTES_MAX);
+	bool is_string = scan_value(scan, &value) && value.kind == SCAN_STRING;
+	if (is_string)
+		text = scan_text(&value.string, (struct http_span){ room, sizeof(room) });
+	if (!is_string || (text.ptr != NULL && !is_field_value(text)))
+		return api_refuse(call, OUTCOME_BAD_FIELD, "%sattributes.%.*s: a string without control characters", where,
+		    (int)(key.len < 60 ? key.len : 60), key.ptr);
+	if (text.ptr == NULL || !attributes_add(bytes, used, ATTRIBUTES_BYTES_MAX, name, ATTRIBUTE_PREFIX_BYTES + key.len,
+	    text.ptr, text.len))
+		return api_refuse(call, OUTCOME_BAD_FIELD, "%sattributes: more than %u bytes in all", where,
+		    ATTRIBUTES_BYTES_MAX);
+	return true;
 }
 
 /* "attributes": {"name": "value"} and "content_type", as a publish of one message would store its headers. */
 static bool
-take_attributes(struct api_call *call, struct batch_item *item, struct http_slice content_type, const json_t *attributes,
-    const char *where)
+take_attributes(struct api_call *call, struct item_reader *reader, struct batch_item *item, const char *where)
 {
 	struct publish_batch *batch = call->publish.batch;
-	char *room = batch_attributes(batch), name[NAME_MAX_BYTES * 2] = "Mq-Attr-";
+	bool is_typed = reader->rules[RULE_CONTENT_TYPE].seen == JSON_GIVEN;
+	bool is_listed = reader->rules[RULE_ATTRIBUTES].seen == JSON_GIVEN;
+	struct scan *scan = &reader->attributes;
+	uint16_t offsets[ATTRIBUTE_COUNT_MAX];
+	size_t count = 0;
 	uint32_t used = 0;
-	const char *key;
-	json_t *value;
 
-	if (content_type.ptr != NULL) {
-		if (!is_field_value(content_type) ||
-		    !attributes_add(room, &used, ATTRIBUTES_BYTES_MAX, "Content-Type", 12, content_type.ptr, content_type.len))
+	item->attributes_bytes = 0;
+	if (!is_typed && !is_listed)
+		return true;
+	char *bytes = batch_room(batch, ATTRIBUTES_BYTES_MAX);
+	if (is_typed) {
+		char room[ATTRIBUTES_BYTES_MAX];
+		struct http_slice type = scan_text(&reader->content_type, (struct http_span){ room, sizeof(room) });
+
+		if (type.ptr == NULL || !is_field_value(type) ||
+		    !attributes_add(bytes, &used, ATTRIBUTES_BYTES_MAX, "Content-Type", 12, type.ptr, type.len))
 			return api_refuse(call, OUTCOME_BAD_FIELD, "%scontent_type", where);
 	}
-	json_object_foreach((json_t *)(uintptr_t)attributes, key, value) { /* NULL: none */
-		size_t key_bytes = strlen(key);
+	while (is_listed && scan_next(scan)) {
+		uint32_t offset = used;
 
-		if (key_bytes > sizeof(name) - 8 || !is_token((struct http_slice){ key, key_bytes }))
-			return api_refuse(call, OUTCOME_BAD_FIELD, "%sattributes: a name is a token of at most %zu bytes", where,
-			    sizeof(name) - 8);
-		if (!json_is_string(value) || !is_field_value(json_slice(value)))
-			return api_refuse(call, OUTCOME_BAD_FIELD, "%sattributes.%.60s: a string without control characters",
-			    where, key);
-		memcpy(name + 8, key, key_bytes);
-		if (!attributes_add(room, &used, ATTRIBUTES_BYTES_MAX, name, 8 + key_bytes, json_string_value(value),
-		    json_string_length(value)))
-			return api_refuse(call, OUTCOME_BAD_FIELD, "%sattributes: more than %u bytes in all", where,
-			    ATTRIBUTES_BYTES_MAX);
+		if (!take_attribute(call, scan, bytes, &used, where))
+			return false;
+		offsets[count++] = (uint16_t)offset;
 	}
-	item->attributes_at = batch->attributes_used;
+	if (has_twins(bytes, offsets, count))
+		return json_refuse_twice(call, scan);
+	item->attributes_at = batch->room_used;
 	item->attributes_bytes = used;
-	batch->attributes_used += used;
+	batch->room_used += used;
 	return true;
 }
 
-static bool
-take_item(struct api_call *call, const json_t *json)
+/* Base64 with escapes, "\/" mostly: they are taken out here, so that it can be decoded in one go. */
+static void
+take_base64(struct publish_batch *batch, struct batch_item *item)
 {
-	struct publish_batch *batch = call->publish.batch;
-	struct http_slice body = { 0 }, base64 = { 0 }, content_type = { 0 };
-	json_t *attributes = NULL;
-	char where[24];
+	uint32_t bytes = (uint32_t)item->body.bytes;
 
-	if (batch->count == PUBLISH_BATCH_MAX)
-		return api_refuse(call, OUTCOME_TOO_LARGE, "more than %d messages", PUBLISH_BATCH_MAX);
-	struct batch_item *item = &batch->items[batch->count];
-	*item = (struct batch_item){ .delay_ms = DELAY_DEFAULT };
-	struct json_rule rules[] = {
-		{ "body", JSON_RULE_TEXT, .text = &body },
-		{ "body_base64", JSON_RULE_TEXT, .text = &base64 },
-		{ "content_type", JSON_RULE_TEXT, .text = &content_type },
-		{ "delay", JSON_RULE_DURATION, .max = DELAY_MS_MAX, .number = &item->delay_ms },
-		{ "not_before", JSON_RULE_TIME, .max = call->world->now_ms + DELAY_MS_MAX, .number = &item->not_before_ms },
-		{ "attributes", JSON_RULE_OBJECT, .json = &attributes },
+	if (item->body.bytes == item->body.raw_bytes)
+		return;
+	scan_copy(&item->body, batch_room(batch, bytes));
+	item->room_at = batch->room_used;
+	item->room_bytes = bytes;
+	item->body.at = NULL;
+	batch->room_used += bytes;
+}
+
+static void
+reader_init(struct item_reader *reader, uint64_t now_ms)
+{
+	const struct json_rule rules[RULE_COUNT] = {
+		[RULE_BODY] = { "body", JSON_RULE_TEXT, .text = &reader->body },
+		[RULE_BASE64] = { "body_base64", JSON_RULE_TEXT, .text = &reader->base64 },
+		[RULE_CONTENT_TYPE] = { "content_type", JSON_RULE_TEXT, .text = &reader->content_type },
+		[RULE_DELAY] = { "delay", JSON_RULE_DURATION, .max = DELAY_MS_MAX, .number = &reader->delay_ms },
+		[RULE_NOT_BEFORE] = { "not_before", JSON_RULE_TIME, .max = now_ms + DELAY_MS_MAX,
+			.number = &reader->not_before_ms },
+		[RULE_ATTRIBUTES] = { "attributes", JSON_RULE_OBJECT, .inner = &reader->attributes },
 		{ "ttl", .kind = JSON_RULE_LATER },
 		{ "group", .kind = JSON_RULE_LATER },
 		{ "priority", .kind = JSON_RULE_LATER },
 		{ "key", .kind = JSON_RULE_LATER },
 	};
-	snprintf(where, sizeof(where), "messages[%u].", batch->count);
-	if (!json_is_object(json))
-		return api_refuse(call, OUTCOME_BAD_FIELD, "%.*s: an object", (int)strlen(where) - 1, where);
-	if (!json_take(call, json, rules, sizeof(rules) / sizeof(rules[0]), where))
+
+	memcpy(reader->rules, rules, sizeof(rules));
+}
+
+/* "messages[3]." */
+struct item_place {
+	char text[sizeof("messages[].") + NUMBER_BYTES_MAX];
+};
+
+static struct item_place
+item_place(uint32_t index)
+{
+	struct item_place place = { "messages[" };
+	size_t len = 9 + number_format(index, place.text + 9);
+
+	memcpy(place.text + len, "].", sizeof("]."));
+	return place;
+}
+
+/* May another message come? */
+static bool
+has_item_left(struct api_call *call)
+{
+	return call->publish.batch->count < PUBLISH_BATCH_MAX ||
+	    api_refuse(call, OUTCOME_TOO_LARGE, "more than %d messages", PUBLISH_BATCH_MAX);
+}
+
+/* One message, whose object is open. */
+static bool
+take_item(struct api_call *call, struct item_reader *reader, struct scan *scan)
+{
+	struct publish_batch *batch = call->publish.batch;
+	struct batch_item *item = &batch->items[batch->count];
+	struct item_place place = item_place(batch->count);
+	const char *where = place.text;
+
+	for (size_t i = 0; i < RULE_COUNT; i++)
+		reader->rules[i].seen = JSON_ABSENT;
+	reader->delay_ms = DELAY_DEFAULT;
+	reader->not_before_ms = 0;
+	if (!json_take(call, scan, reader->rules, RULE_COUNT, where))
 		return false;
-	if ((body.ptr == NULL) == (base64.ptr == NULL))
+	item->delay_ms = reader->delay_ms;
+	item->not_before_ms = reader->not_before_ms;
+	item->is_base64 = reader->rules[RULE_BASE64].seen == JSON_GIVEN;
+	if (item->is_base64 == (reader->rules[RULE_BODY].seen == JSON_GIVEN))
 		return api_refuse(call, OUTCOME_BAD_FIELD, "%sbody or %sbody_base64: one of them", where, where);
-	item->is_base64 = base64.ptr != NULL;
-	item->body = item->is_base64 ? base64 : body;
-	if (!take_attributes(call, item, content_type, attributes, where))
+	item->body = item->is_base64 ? reader->base64 : reader->body;
+	if (!take_attributes(call, reader, item, where))
 		return false;
+	if (item->is_base64)
+		take_base64(batch, item);
 	batch->count++;
 	return true;
 }
 
+/* The elements of "messages". */
 static bool
-take_json(struct api_call *call)
+take_items(struct api_call *call, struct item_reader *reader, struct scan *scan)
 {
-	json_t *messages = NULL, *message;
-	size_t index;
-	struct json_rule rules[] = { { "messages", JSON_RULE_ARRAY, .json = &messages } };
+	struct scan_value value;
 
-	if (!json_take_body(call) || !json_take(call, call->json, rules, 1, ""))
-		return false;
-	json_array_foreach(messages, index, message)
-		if (!take_item(call, message))
+	while (scan_next(scan)) {
+		if (!scan_value(scan, &value))
 			return false;
-	return true;
+		if (!has_item_left(call))
+			return false;
+		if (value.kind != SCAN_OBJECT)
+			return api_refuse(call, OUTCOME_BAD_FIELD, "messages[%u]: an object", call->publish.batch->count);
+		if (!take_item(call, reader, scan))
+			return false;
+	}
+	return scan->problem == NULL;
+}
+
+/* The members of the root.  By hand and not by a rule, which would read "messages" twice. */
+static bool
+take_root(struct api_call *call, struct item_reader *reader, struct scan *scan)
+{
+	struct scan_value value;
+	bool was_there = false;
+
+	while (scan_next(scan)) {
+		if (!scan_is(&scan->name, "messages"))
+			return json_refuse_name(call, scan, "");
+		if (was_there)
+			return json_refuse_twice(call, scan);
+		was_there = true;
+		if (!scan_value(scan, &value))
+			return false;
+		if (value.kind != SCAN_ARRAY)
+			return api_refuse(call, OUTCOME_BAD_FIELD, "messages: an array");
+		if (!take_items(call, reader, scan))
+			return false;
+	}
+	return scan->problem == NULL;
+}
+
+static bool
+take_json(struct api_call *call, struct item_reader *reader)
+{
+	struct scan scan;
+
+	if (call->body.len == 0)
+		return true; /* as an absent body is {} everywhere */
+	return json_begin(call, &scan, call->body, 1) && json_end(call, &scan, take_root(call, reader, &scan));
 }
 
 /* Nothing but blanks, or the CR of an empty CRLF line. */
@@ -168,48 +318,49 @@ is_blank(struct http_slice line)
 	return true;
 }
 
-/* All lines are kept in one array, so that the strings live as long as the call. */
 static bool
-take_ndjson(struct api_call *call)
+take_ndjson(struct api_call *call, struct item_reader *reader)
 {
 	struct http_slice rest = call->body;
 
-	call->json = json_array();
 	for (unsigned number = 1; rest.len > 0; number++) {
 		const char *end = memchr(rest.ptr, '\n', rest.len);
 		struct http_slice line = { rest.ptr, end == NULL ? rest.len : (size_t)(end - rest.ptr) };
+		struct scan scan;
 
 		rest.ptr += line.len + (end != NULL);
 		rest.len -= line.len + (end != NULL);
 		if (is_blank(line))
 			continue;
-		json_t *json = json_parse_object(call, line, number);
-		if (json == NULL)
-			return false;
-		json_array_append_new(call->json, json);
-		if (!take_item(call, json))
+		if (!json_begin(call, &scan, line, number) ||
+		    !json_end(call, &scan, has_item_left(call) && take_item(call, reader, &scan)))
 			return false;
 	}
 	return true;
 }
 
-static uint32_t
+static uint64_t
 item_bytes_max(const struct batch_item *item)
 {
-	size_t body = item->is_base64 ? item->body.len / 4 * 3 : item->body.len;
+	uint64_t body = item->is_base64 ? item->body.bytes / 4 * 3 : item->body.bytes;
 
-	return (uint32_t)sizeof(struct publish_item) + item->attributes_bytes + (uint32_t)body;
+	return sizeof(struct publish_item) + item->attributes_bytes + body;
 }
 
 bool
 batch_plan(struct api_call *call)
 {
-	struct publish_batch *batch = calloc(1, sizeof(*batch));
+	struct publish_batch *batch = malloc(sizeof(*batch));
 	uint64_t frame_bytes = sizeof(struct publish_request);
+	struct item_reader reader;
 
 	assert(batch != NULL);
+	batch->count = batch->room_used = batch->room_size = 0; /* the items are written before they are read */
+	batch->room = NULL;
 	call->publish.batch = batch;
-	if (media_is(call->request->known[HTTP_CONTENT_TYPE], BATCH_JSON) ? !take_json(call) : !take_ndjson(call))
+	reader_init(&reader, call->world->now_ms);
+	if (media_is(call->request->known[HTTP_CONTENT_TYPE], BATCH_JSON) ? !take_json(call, &reader) :
+	    !take_ndjson(call, &reader))
 		return false;
 	if (batch->count == 0)
 		return api_refuse(call, OUTCOME_BAD_FIELD, "messages: at least one");
@@ -226,6 +377,22 @@ batch_plan(struct api_call *call)
 	return true;
 }
 
+/* The body of an item to `at`; TEXT_FAILED: it is not base64. */
+static size_t
+put_body(const struct publish_batch *batch, const struct batch_item *item, struct http_span out)
+{
+	struct http_slice text = { item->body.at, item->body.bytes };
+
+	if (!item->is_base64) {
+		assert(item->body.bytes <= out.len);
+		scan_copy(&item->body, out.ptr);
+		return item->body.bytes;
+	}
+	if (text.ptr == NULL)
+		text = (struct http_slice){ batch->room + item->room_at, item->room_bytes };
+	return text_base64_decode(text, out);
+}
+
 uint32_t
 batch_fill(struct api_call *call, struct publish_request *request)
 {
@@ -236,15 +403,11 @@ batch_fill(struct api_call *call, struct publish_request *request)
 	for (uint32_t i = 0; i < batch->count; i++) {
 		const struct batch_item *item = &batch->items[i];
 		struct publish_item *out = (struct publish_item *)at;
-		size_t body_bytes = item->body.len;
 
 		at += sizeof(*out);
-		memcpy(at, batch->attributes + item->attributes_at, item->attributes_bytes);
-		at += item->attributes_bytes;
-		if (item->is_base64)
-			body_bytes = text_base64_decode(item->body, (struct http_span){ at, (size_t)(end - at) });
-		else
-			memcpy(at, item->body.ptr, body_bytes);
+		if (item->attributes_bytes != 0)
+			at = mempcpy(at, batch->room + item->attributes_at, item->attributes_bytes);
+		size_t body_bytes = put_body(batch, item, (struct http_span){ at, (size_t)(end - at) });
 		if (body_bytes == TEXT_FAILED || body_bytes > BODY_BYTES_MAX) {
 			api_refuse(call, body_bytes == TEXT_FAILED ? OUTCOME_BAD_FIELD : OUTCOME_TOO_LARGE,
 			    "messages[%u].body%s", i, body_bytes == TEXT_FAILED ? "_base64: not base64" : ": too large");

@@ -66,8 +66,6 @@ api_call_end(struct api_call *call)
 	if (call->is_planned && (route->op == OP_ACK || route->op == OP_NACK || route->op == OP_EXTEND) &&
 	    call->settle.receipts != &call->settle.receipt)
 		free(call->settle.receipts);
-	json_decref(call->json);
-	call->json = NULL;
 	call->is_planned = false;
 	memset(&call->memo, 0, sizeof(call->memo));
 }

@@ -15,8 +15,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <jansson.h>
-
 #include "frontd/api/answer.h"
 #include "frontd/api/problem.h"
 #include "frontd/http/parse.h"
@@ -150,7 +148,6 @@ struct api_call {
 	struct problem problem;        /* when refused */
 	uint64_t body_max;             /* more is 413 */
 	uint32_t frame_bytes;          /* room the frame needs at most, a multiple of 8 */
-	json_t *json;                  /* the body, owned */
 	union {
 		struct publish_plan publish;
 		struct receive_plan receive;

@@ -4,67 +4,44 @@
 
 #include "frontd/http/units.h"
 
-/* jansson recurses; this bounds it by what we ever need.  Brackets inside strings do not count. */
+#define SHORT_BYTES 64u /* more than any duration, size, time, choice or name that means something */
+
+/* scan->problem */
 static bool
-depth_is_fine(struct http_slice text)
+refuse_text(struct api_call *call, const struct scan *scan)
 {
-	unsigned depth = 0;
-	bool in_string = false;
+	struct scan_place place = scan_place(scan);
 
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.ptr[i];
-
-		if (in_string) {
-			if (c == '\\')
-				i++;
-			else if (c == '"')
-				in_string = false;
-		} else if (c == '"') {
-			in_string = true;
-		} else if (c == '[' || c == '{') {
-			if (++depth > JSON_DEPTH_MAX)
-				return false;
-		} else if ((c == ']' || c == '}') && depth > 0) {
-			depth--;
-		}
-	}
-	return true;
-}
-
-json_t *
-json_parse_object(struct api_call *call, struct http_slice text, unsigned line)
-{
-	json_error_t error;
-
-	if (!depth_is_fine(text)) {
-		api_refuse(call, OUTCOME_BAD_JSON, "line %u: nested deeper than %d", line, JSON_DEPTH_MAX);
-		return NULL;
-	}
-	json_t *json = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
-	if (json == NULL) {
-		api_refuse(call, OUTCOME_BAD_JSON, "line %u, column %d: %s", (unsigned)error.line + line - 1, error.column,
-		    error.text);
-		return NULL;
-	}
-	if (!json_is_object(json)) {
-		json_decref(json);
-		api_refuse(call, OUTCOME_BAD_JSON, "line %u: an object is wanted", line);
-		return NULL;
-	}
-	return json;
+	return api_refuse(call, OUTCOME_BAD_JSON, "line %u, column %u: %s", place.line, place.column, scan->problem);
 }
 
 bool
-json_take_body(struct api_call *call)
+json_begin(struct api_call *call, struct scan *scan, struct http_slice text, unsigned line)
 {
-	call->json = call->body.len == 0 ? json_object() : json_parse_object(call, call->body, 1);
-	return call->json != NULL;
+	struct scan_value value;
+
+	scan_begin(scan, text, line);
+	if (scan_value(scan, &value) && value.kind == SCAN_OBJECT)
+		return true;
+	if (!scan_rest(scan))
+		return refuse_text(call, scan);
+	return api_refuse(call, OUTCOME_BAD_JSON, "line %u: an object is wanted", line);
 }
 
-struct http_slice
-json_slice(const json_t *string)
+bool
+json_end(struct api_call *call, struct scan *scan, bool is_fine)
 {
-	return (struct http_slice){ .ptr = json_string_value(string), .len = json_string_length(string) };
+	return scan_rest(scan) ? is_fine : refuse_text(call, scan);
+}
+
+bool
+json_take_body(struct api_call *call, struct json_rule *rules, size_t rule_count)
+{
+	struct scan scan;
+
+	if (call->body.len == 0)
+		return true;
+	return json_begin(call, &scan, call->body, 1) && json_end(call, &scan, json_take(call, &scan, rules, rule_count, ""));
 }
 
 static bool
@@ -86,11 +63,22 @@ take_choice(const char *choices, struct http_slice word, uint64_t *position)
 }
 
 static bool
-take_whole(const json_t *value, uint64_t *number)
+take_whole(const struct scan_value *value, uint64_t *number)
 {
-	if (!json_is_integer(value) || json_integer_value(value) < 0)
+	if (value->kind != SCAN_WHOLE || value->whole < 0)
 		return false;
-	*number = (uint64_t)json_integer_value(value);
+	*number = (uint64_t)value->whole;
+	return true;
+}
+
+static bool
+take_fraction(const struct scan_value *value, uint64_t *ppm)
+{
+	double number = value->kind == SCAN_WHOLE ? (double)value->whole : value->real;
+
+	if ((value->kind != SCAN_WHOLE && value->kind != SCAN_REAL) || !(number >= 0 && number <= 1))
+		return false;
+	*ppm = (uint64_t)llround(number * 1e6);
 	return true;
 }
 
@@ -124,46 +112,51 @@ kind_wants(const struct json_rule *rule)
 
 /* The number a value stands for; false if it is not of this kind. */
 static bool
-value_number(const struct json_rule *rule, const json_t *value, uint64_t *number)
+value_number(const struct json_rule *rule, const struct scan_value *value, uint64_t *number)
 {
+	char room[SHORT_BYTES];
+	struct http_slice text = { .ptr = NULL };
+
+	if (rule->kind == JSON_RULE_COUNT || (rule->kind == JSON_RULE_SIZE && value->kind != SCAN_STRING))
+		return take_whole(value, number);
+	if (rule->kind == JSON_RULE_FRACTION)
+		return take_fraction(value, number);
+	if (value->kind == SCAN_STRING)
+		text = scan_text(&value->string, (struct http_span){ room, sizeof(room) });
+	if (text.ptr == NULL)
+		return false;
 	switch (rule->kind) {
 	case JSON_RULE_DURATION:
-		return json_is_string(value) && duration_parse(json_slice(value), number);
+		return duration_parse(text, number);
 	case JSON_RULE_SIZE:
-		return json_is_string(value) ? size_parse(json_slice(value), number) : take_whole(value, number);
-	case JSON_RULE_COUNT:
-		return take_whole(value, number);
-	case JSON_RULE_FRACTION:
-		if (!json_is_number(value) || !(json_number_value(value) >= 0 && json_number_value(value) <= 1))
-			return false;
-		*number = (uint64_t)llround(json_number_value(value) * 1e6);
-		return true;
+		return size_parse(text, number);
 	case JSON_RULE_TIME:
-		return json_is_string(value) && rfc3339_parse(json_slice(value), number);
+		return rfc3339_parse(text, number);
 	case JSON_RULE_CHOICE:
-		return json_is_string(value) && take_choice(rule->choices, json_slice(value), number);
+		return take_choice(rule->choices, text, number);
 	default:
 		return false;
 	}
 }
 
 static bool
-take_value(struct json_rule *rule, json_t *value)
+take_value(struct json_rule *rule, struct scan *scan, const struct scan_value *value)
 {
 	uint64_t number;
 
 	switch (rule->kind) {
 	case JSON_RULE_TEXT:
-		if (!json_is_string(value))
+		if (value->kind != SCAN_STRING)
 			return false;
-		*rule->text = json_slice(value);
+		*rule->text = value->string;
 		return true;
 	case JSON_RULE_ARRAY:
-		*rule->json = value;
-		return json_is_array(value);
 	case JSON_RULE_OBJECT:
-		*rule->json = value;
-		return json_is_object(value);
+		if (value->kind != (rule->kind == JSON_RULE_ARRAY ? SCAN_ARRAY : SCAN_OBJECT))
+			return false;
+		*rule->inner = *scan;
+		(void)scan_leave(scan, scan->depth - 1); /* a problem is found by who asks for the next */
+		return true;
 	default:
 		if (!value_number(rule, value, &number))
 			return false;
@@ -176,28 +169,46 @@ take_value(struct json_rule *rule, json_t *value)
 }
 
 bool
-json_take(struct api_call *call, const json_t *object, struct json_rule *rules, size_t rule_count, const char *where)
+json_refuse_name(struct api_call *call, const struct scan *scan, const char *where)
 {
-	const char *name;
-	json_t *value;
+	char room[SHORT_BYTES];
+	struct http_slice name = scan_text(&scan->name, (struct http_span){ room, sizeof(room) });
 
-	json_object_foreach((json_t *)(uintptr_t)object, name, value) { /* the macro wants it without const; it reads only */
+	if (name.ptr == NULL) /* with its escapes, then */
+		name = (struct http_slice){ scan->name.at, scan->name.raw_bytes };
+	return api_refuse(call, OUTCOME_BAD_FIELD, "there is no field %s%.*s here", where,
+	    (int)(name.len < 80 ? name.len : 80), name.ptr);
+}
+
+bool
+json_refuse_twice(struct api_call *call, struct scan *scan)
+{
+	scan_fail(scan, "a name that was there before");
+	return refuse_text(call, scan);
+}
+
+bool
+json_take(struct api_call *call, struct scan *scan, struct json_rule *rules, size_t rule_count, const char *where)
+{
+	struct scan_value value;
+
+	while (scan_next(scan)) {
 		struct json_rule *rule = NULL;
 
-		for (size_t i = 0; i < rule_count; i++)
-			if (strcmp(name, rules[i].name) == 0)
+		for (size_t i = 0; i < rule_count && rule == NULL; i++)
+			if (scan_is(&scan->name, rules[i].name))
 				rule = &rules[i];
 		if (rule == NULL)
-			return api_refuse(call, OUTCOME_BAD_FIELD, "there is no field %s%.80s here", where, name);
+			return json_refuse_name(call, scan, where);
+		if (rule->seen != JSON_ABSENT)
+			return json_refuse_twice(call, scan);
 		if (rule->kind == JSON_RULE_LATER)
-			return api_refuse(call, OUTCOME_NOT_SUPPORTED, "field %s%s", where, name);
-		if (rule->null_is_default && json_is_null(value)) {
-			rule->seen = JSON_IS_NULL;
-			continue;
-		}
-		if (!take_value(rule, value))
-			return api_refuse(call, OUTCOME_BAD_FIELD, "%s%s: %s", where, name, kind_wants(rule));
-		rule->seen = JSON_GIVEN;
+			return api_refuse(call, OUTCOME_NOT_SUPPORTED, "field %s%s", where, rule->name);
+		if (!scan_value(scan, &value))
+			break;
+		rule->seen = rule->null_is_default && value.kind == SCAN_NULL ? JSON_IS_NULL : JSON_GIVEN;
+		if (rule->seen == JSON_GIVEN && !take_value(rule, scan, &value))
+			return api_refuse(call, OUTCOME_BAD_FIELD, "%s%s: %s", where, rule->name, kind_wants(rule));
 	}
-	return true;
+	return scan->problem == NULL || refuse_text(call, scan);
 }

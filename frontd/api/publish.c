@@ -10,6 +10,8 @@
 #include "frontd/api/media.h"
 #include "frontd/http/units.h"
 
+#define PUBLISHED_TEXT_BYTES 144u /* of what is said about one message */
+
 bool
 publish_is_batch(const struct http_request *request)
 {
@@ -63,27 +65,44 @@ publish_fill(struct api_call *call, void *frame)
 	return call->frame_bytes;
 }
 
+/* The time written last: most messages of a batch have the same, twice. */
+struct time_text {
+	uint64_t time_ms;
+	char text[RFC3339_BYTES];
+};
+
+static char *
+put_time(char *at, struct time_text *last, uint64_t time_ms)
+{
+	if (last->time_ms != time_ms) {
+		rfc3339_format(time_ms < TIME_MS_MAX ? time_ms : TIME_MS_MAX, last->text);
+		last->time_ms = time_ms;
+	}
+	return mempcpy(at, last->text, RFC3339_BYTES);
+}
+
 /* Returns where the id stands; good until something more is put. */
 static const char *
-put_published(struct answer *answer, const struct api_memo *memo, const struct published *published)
+put_published(struct answer *answer, const struct api_memo *memo, const struct published *published, struct time_text *last)
 {
 	static const char before[] = "{\"id\":\"", between[] = "\",\"enqueued_at\":\"", visible[] = "\",\"visible_at\":\"",
 	    after[] = "\"}";
+	_Static_assert(sizeof(before) + MESSAGE_ID_BYTES + sizeof(between) + sizeof(visible) + 2 * RFC3339_BYTES +
+	    sizeof(after) <= PUBLISHED_TEXT_BYTES, "and a comma");
 	struct message_id id = {
 		.enqueued_ms = published->enqueued_ms,
 		.seq = published->seq,
 		.shard = memo->shard,
 		.msg_idx = published->msg_idx,
 	};
-	char *begin = answer_reserve(answer, sizeof(before) + MESSAGE_ID_BYTES + sizeof(between) + sizeof(visible) +
-	    2 * RFC3339_BYTES + sizeof(after));
+	char *begin = answer_reserve(answer, PUBLISHED_TEXT_BYTES);
 	char *at = mempcpy(begin, before, sizeof(before) - 1), *id_at = at;
 
 	message_id_format(&id, at);
 	at = mempcpy(at + MESSAGE_ID_BYTES, between, sizeof(between) - 1);
-	at += rfc3339_format(published->enqueued_ms < TIME_MS_MAX ? published->enqueued_ms : TIME_MS_MAX, at);
+	at = put_time(at, last, published->enqueued_ms);
 	at = mempcpy(at, visible, sizeof(visible) - 1);
-	at += rfc3339_format(published->visible_ms < TIME_MS_MAX ? published->visible_ms : TIME_MS_MAX, at);
+	at = put_time(at, last, published->visible_ms);
 	at = mempcpy(at, after, sizeof(after) - 1);
 	answer_advance(answer, (size_t)(at - begin));
 	return id_at;
@@ -106,22 +125,24 @@ enum api_answered
 publish_answer(struct api_memo *memo, const struct api_reply *reply, struct answer *answer)
 {
 	const struct publish_reply *published = (const struct publish_reply *)reply->frame;
+	struct time_text last = { .time_ms = 0, .text = "1970-01-01T00:00:00.000Z" };
 	struct http_slice durability = published->is_memory ? HTTP_LITERAL("memory") : HTTP_LITERAL("fsync");
 
 	assert(published->count >= 1 && published->count <= PUBLISH_BATCH_MAX);
 	if (!memo->is_batch) {
 		char id[MESSAGE_ID_BYTES];
 
-		memcpy(id, put_published(answer, memo, &published->published[0]), sizeof(id));
+		memcpy(id, put_published(answer, memo, &published->published[0], &last), sizeof(id));
 		answer_put(answer, "\n");
 		answer_head(answer, published->is_memory ? 202 : 201, ANSWER_JSON);
 		head_location(answer, memo, id);
 	} else {
+		answer_expect(answer, published->count * PUBLISHED_TEXT_BYTES + 32);
 		answer_put(answer, "{\"messages\":[");
 		for (uint32_t i = 0; i < published->count; i++) {
 			if (i != 0)
 				answer_put(answer, ",");
-			put_published(answer, memo, &published->published[i]);
+			put_published(answer, memo, &published->published[i], &last);
 		}
 		answer_put(answer, "]}\n");
 		answer_head(answer, 200, ANSWER_JSON);

@@ -5,6 +5,7 @@
 
 #include "frontd/api/json.h"
 
+#define STATES_BYTES_MAX 256 /* of a purge, when they are written with escapes */
 #define ETAG_BYTES 18 /* 16 hexadecimal digits in quotes */
 
 /* ---- configuration ---- */
@@ -13,7 +14,7 @@
 #define CHOICES_BACKOFF "exponential linear list"
 
 static bool
-take_backoff(struct api_call *call, json_t *object)
+take_backoff(struct api_call *call, struct scan *object)
 {
 	struct queue_plan *plan = &call->queue;
 	uint64_t type = plan->config.backoff_type, jitter = plan->config.backoff_jitter_ppm;
@@ -49,7 +50,7 @@ take_config(struct api_call *call)
 	struct queue_plan *plan = &call->queue;
 	struct queue_config *config = &plan->config;
 	uint64_t durability, max_message_bytes, max_in_flight, max_deliveries;
-	json_t *backoff = NULL;
+	struct scan backoff;
 
 	*plan = (struct queue_plan){ .config = queue_config_default() };
 	durability = config->durability;
@@ -65,7 +66,7 @@ take_config(struct api_call *call)
 		{ "max_bytes", JSON_RULE_SIZE, true, .min = 1, .max = INT64_MAX, .number = &config->max_bytes },
 		{ "max_message_bytes", JSON_RULE_SIZE, true, .min = 1, .max = BODY_BYTES_MAX, .number = &max_message_bytes },
 		{ "max_in_flight", JSON_RULE_COUNT, true, .min = 1, .max = UINT32_MAX, .number = &max_in_flight },
-		{ "backoff", JSON_RULE_OBJECT, true, .json = &backoff },
+		{ "backoff", JSON_RULE_OBJECT, true, .inner = &backoff },
 		{ "ttl", .kind = JSON_RULE_LATER }, { "on_expire", .kind = JSON_RULE_LATER },
 		{ "dead_letter", .kind = JSON_RULE_LATER }, { "overflow", .kind = JSON_RULE_LATER },
 		{ "group_mode", .kind = JSON_RULE_LATER }, { "group_concurrency", .kind = JSON_RULE_LATER },
@@ -75,7 +76,7 @@ take_config(struct api_call *call)
 	static const uint32_t fields[] = { FIELD_DURABILITY, FIELD_LEASE, FIELD_DELAY, FIELD_MAX_DELIVERIES,
 		FIELD_MAX_MESSAGES, FIELD_MAX_BYTES, FIELD_MAX_MESSAGE_BYTES, FIELD_MAX_IN_FLIGHT };
 
-	if (!json_take_body(call) || !json_take(call, call->json, rules, sizeof(rules) / sizeof(rules[0]), ""))
+	if (!json_take_body(call, rules, sizeof(rules) / sizeof(rules[0])))
 		return false;
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		if (rules[i].seen != JSON_ABSENT)
@@ -86,7 +87,7 @@ take_config(struct api_call *call)
 	config->max_deliveries = (uint32_t)max_deliveries;
 	if (rules[8].seen == JSON_IS_NULL)
 		plan->fields |= FIELD_BACKOFF;
-	return backoff == NULL || take_backoff(call, backoff);
+	return rules[8].seen != JSON_GIVEN || take_backoff(call, &backoff);
 }
 
 /* ---- conditions ---- */
@@ -344,24 +345,27 @@ bool
 purge_plan(struct api_call *call)
 {
 	static const char *const names[] = { "ready", "delayed", "dead", "leased" };
-	struct http_slice states = { .ptr = NULL };
+	struct scan_string state;
+	char room[STATES_BYTES_MAX];
 	uint64_t older_than = 0;
 	struct json_rule rules[] = {
-		{ "state", JSON_RULE_TEXT, .text = &states },
+		{ "state", JSON_RULE_TEXT, .text = &state },
 		{ "older_than", JSON_RULE_DURATION, .max = INT64_MAX, .number = &older_than },
 	};
 
 	call->frame_bytes = sizeof(struct purge_request);
 	call->purge = (struct purge_plan){ .states = PURGE_READY | PURGE_DELAYED | PURGE_DEAD | PURGE_LEASED };
-	if (!api_take_queue(call, 2) || !json_take_body(call) || !json_take(call, call->json, rules, 2, ""))
+	if (!api_take_queue(call, 2) || !json_take_body(call, rules, 2))
 		return false;
 	if (rules[1].seen == JSON_GIVEN)
 		call->purge.older_than_ms = older_than < call->world->now_ms ? call->world->now_ms - older_than : 1;
-	if (states.ptr == NULL)
+	if (rules[0].seen != JSON_GIVEN)
 		return true;
+	struct http_slice states = scan_text(&state, (struct http_span){ room, sizeof(room) });
 	call->purge.states = 0;
 	for (const char *at = states.ptr, *end = at + states.len; at < end;) {
-		size_t len = strcspn(at, ",");
+		const char *comma = memchr(at, ',', (size_t)(end - at));
+		size_t len = (size_t)((comma != NULL ? comma : end) - at);
 		uint32_t state = 0;
 
 		for (uint32_t i = 0; i < 4; i++)

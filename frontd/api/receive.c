@@ -27,7 +27,7 @@ receive_plan(struct api_call *call)
 	plan->lease_ms = LEASE_DEFAULT;
 	if (!api_take_queue(call, 2))
 		return false;
-	if (!json_take_body(call) || !json_take(call, call->json, rules, 3, ""))
+	if (!json_take_body(call, rules, 3))
 		return false;
 	if (call->memo.wants_raw && max != 1)
 		return api_refuse(call, OUTCOME_BAD_FIELD, "max: application/octet-stream takes one message");

@@ -205,7 +205,6 @@ routes_admit(struct api_call *call)
 	unsigned methods = routes_find(call->target, request->method, &route);
 
 	memset(&call->memo, 0, sizeof(call->memo));
-	call->json = NULL;
 	call->memo.is_head = request->method == HTTP_HEAD;
 	call->memo.keep_alive = request->keep_alive;
 	call->memo.minor_version = (uint8_t)request->minor_version;

@@ -10,20 +10,23 @@
 /* Longest `reason` of a nack.  Checked and let go: it will be kept as the dead_reason of dead letters, once there are any. */
 #define REASON_BYTES_MAX 1024u
 
-/* Reads the fields that go with the operation; `receipts` is NULL where there are none in the body. */
+/*
+ * Reads the fields that go with the operation; `receipts` is NULL where there are none in the body.  It stays as it is if they
+ * are not given.
+ */
 static bool
-take_fields(struct api_call *call, json_t **receipts)
+take_fields(struct api_call *call, struct scan *receipts)
 {
 	enum op op = call->memo.route->op;
 	struct settle_plan *plan = &call->settle;
 	uint64_t mode = NACK_RELEASE;
-	struct http_slice reason = { .ptr = NULL };
+	struct scan_string reason = { .at = NULL };
 	struct json_rule rules[4], *lease = NULL;
 	size_t count = 0;
 
 	plan->lease_ms = DELAY_DEFAULT;
 	if (receipts != NULL)
-		rules[count++] = (struct json_rule){ "receipts", .kind = JSON_RULE_ARRAY, .json = receipts };
+		rules[count++] = (struct json_rule){ "receipts", .kind = JSON_RULE_ARRAY, .inner = receipts };
 	if (op == OP_EXTEND) {
 		lease = &rules[count];
 		rules[count++] = (struct json_rule){ "lease", .kind = JSON_RULE_DURATION, .max = LEASE_MS_MAX,
@@ -35,11 +38,11 @@ take_fields(struct api_call *call, json_t **receipts)
 			.number = &plan->lease_ms };
 		rules[count++] = (struct json_rule){ "reason", .kind = JSON_RULE_TEXT, .text = &reason };
 	}
-	if (!json_take_body(call) || !json_take(call, call->json, rules, count, ""))
+	if (!json_take_body(call, rules, count))
 		return false;
 	if (lease != NULL && lease->seen != JSON_GIVEN)
 		return api_refuse(call, OUTCOME_BAD_FIELD, "lease: must be given, such as \"30s\"");
-	if (reason.len > REASON_BYTES_MAX)
+	if (reason.bytes > REASON_BYTES_MAX)
 		return api_refuse(call, OUTCOME_BAD_FIELD, "reason: is longer than 1024 bytes");
 	if (mode > NACK_FAIL)
 		return api_refuse(call, OUTCOME_NOT_SUPPORTED, "mode \"dead\"");
@@ -72,24 +75,47 @@ settle_plan_one(struct api_call *call)
 	return true;
 }
 
+/* How many elements has the array that is open? */
+static size_t
+count_elements(struct scan array)
+{
+	size_t count = 0;
+
+	for (; scan_next(&array); count++)
+		(void)scan_leave(&array, array.depth); /* it was checked when it was passed over */
+	return count;
+}
+
+static bool
+take_receipt(struct scan *receipts, struct receipt *receipt)
+{
+	struct scan_value value;
+	char room[RECEIPT_BYTES];
+
+	if (!scan_next(receipts) || !scan_value(receipts, &value) || value.kind != SCAN_STRING)
+		return false;
+	struct http_slice text = scan_text(&value.string, (struct http_span){ room, sizeof(room) });
+	return text.ptr != NULL && receipt_parse(text, receipt);
+}
+
 bool
 settle_plan_batch(struct api_call *call)
 {
 	struct settle_plan *plan = &call->settle;
-	json_t *receipts = NULL, *receipt;
-	size_t index;
+	struct scan receipts = { .at = NULL };
 
 	plan->receipts = NULL;
 	if (!api_take_queue(call, 2) || !take_fields(call, &receipts))
 		return false;
-	plan->count = (uint32_t)json_array_size(receipts);
-	if (plan->count == 0 || plan->count > SETTLE_BATCH_MAX)
+	size_t count = receipts.at == NULL ? 0 : count_elements(receipts);
+	if (count == 0 || count > SETTLE_BATCH_MAX)
 		return api_refuse(call, OUTCOME_BAD_FIELD, "receipts: 1 to %d of them", SETTLE_BATCH_MAX);
+	plan->count = (uint32_t)count;
 	plan->receipts = calloc(plan->count, sizeof(plan->receipts[0]));
 	assert(plan->receipts != NULL);
-	json_array_foreach(receipts, index, receipt)
-		if (!json_is_string(receipt) || !receipt_parse(json_slice(receipt), &plan->receipts[index]))
-			return api_refuse(call, OUTCOME_BAD_RECEIPT, "receipts[%zu]", index);
+	for (size_t i = 0; i < count; i++)
+		if (!take_receipt(&receipts, &plan->receipts[i]))
+			return api_refuse(call, OUTCOME_BAD_RECEIPT, "receipts[%zu]", i);
 	plan_frame(call);
 	return true;
 }

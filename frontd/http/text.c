@@ -2,13 +2,11 @@
 
 #include "frontd/http/grammar.h"
 
-/*
- * Bytes of the well-formed sequence at at, 0 when it is none (Unicode, table 3-7).  The range of
- * the second byte is what keeps overlong forms, surrogates and too large values out.
- */
-static size_t
-sequence_bytes(const unsigned char *at, size_t count)
+/* Unicode, table 3-7: the range of the second byte keeps overlong forms, surrogates and too large values out. */
+size_t
+text_sequence_bytes(const char *text, size_t count)
 {
+	const unsigned char *at = (const unsigned char *)text;
 	unsigned char low = 0x80, high = 0xbf;
 	size_t len;
 
@@ -49,7 +47,7 @@ text_is_utf8(struct http_slice text)
 			at += 8;
 			continue;
 		}
-		size_t len = sequence_bytes((const unsigned char *)at, (size_t)(end - at));
+		size_t len = text_sequence_bytes(at, (size_t)(end - at));
 		if (len == 0)
 			return false;
 		at += len;

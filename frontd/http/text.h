@@ -21,6 +21,9 @@
  */
 bool text_is_utf8(struct http_slice text);
 
+/* Bytes of the character at text, of which there are count > 0; 0 when it is not well-formed UTF-8. */
+size_t text_sequence_bytes(const char *text, size_t count);
+
 /*
  * The inside of a JSON string, without the quotes (RFC 8259).  The text must be valid UTF-8,
  * which is not checked.  6 * text.len bytes of room always suffice; text that needs no escape

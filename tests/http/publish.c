@@ -349,6 +349,101 @@ START_TEST(one_bad_message_refuses_the_whole_batch)
 }
 END_TEST
 
+START_TEST(what_a_batch_writes_with_escapes_is_what_it_stands_for)
+{
+	struct response *answer;
+
+	client_queue(client, "escapes", "{}");
+	answer = client_ask(client, "POST /v1/queues/escapes/messages", batch_type,
+	    " { \"me\\u0073sages\" : [ { \"\\u0062ody\" : \"a\\u00e9\\ud83d\\ude00\\n\\\"\\\\\" , \"del\\u0061y\" : \"\\u0030s\" } ,\n"
+	    "{\"body_base64\":\"\\/\\/8\\u003d\",\"content_type\":\"im\\u0061ge\\/x\"},"
+	    "{\"attributes\":{\"t\\u0065nant\":\"bl\\u00fce\",\"b\":\"\"},\"body\":\"\",\"content_type\":\"a/b\"} ] } ");
+	expect_status(answer, 200);
+	answer = client_receive(client, "escapes", "{\"m\\u0061x\":10}");
+	ck_assert_uint_eq(response_count(answer, "messages"), 3);
+	ck_assert_str_eq(response_text(answer, "messages.0.body"), "a\xc3\xa9\xf0\x9f\x98\x80\n\"\\");
+	ck_assert_str_eq(response_text(answer, "messages.1.body_base64"), "//8=");
+	ck_assert_str_eq(response_text(answer, "messages.1.content_type"), "image/x");
+	ck_assert_str_eq(response_text(answer, "messages.2.body"), "");
+	ck_assert_str_eq(response_text(answer, "messages.2.content_type"), "a/b");
+	ck_assert_str_eq(response_text(answer, "messages.2.attributes.tenant"), "bl\xc3\xbc" "e");
+	ck_assert_str_eq(response_text(answer, "messages.2.attributes.b"), "");
+
+	expect_status(client_ask(client, "POST /v1/queues/escapes/messages", lines_type, "{\"body\":\"\\u0000b\"}"), 200);
+	answer = receive_raw("escapes");
+	ck_assert_uint_eq(answer->body_bytes, 2);
+	ck_assert_mem_eq(answer->body, "\0b", 2);
+}
+END_TEST
+
+START_TEST(what_is_wrong_with_a_batch_is_told_by_message_and_field)
+{
+	static const struct { const char *batch; const char *code; const char *detail; } cases[] = {
+		{ "{\"messages\":[{\"body\":\"a\"},{\"body\":5}]}", "bad-field", "messages[1].body: a string" },
+		{ "{\"messages\":[{\"body\":\"a\"},{\"bog\\u0075s\":{\"a\":[]}}],\"x\":1}", "bad-field",
+		    "there is no field messages[1].bogus here" },
+		{ "{\"messages\":[],\"x\":1}", "bad-field", "there is no field x here" },
+		{ "{\"messages\":[[]]}", "bad-field", "messages[0]: an object" },
+		{ "{\"messages\":[{\"body\":\"a\",\"ttl\":[{}]}]}", "not-supported", "field messages[0].ttl" },
+		{ "{\"messages\":[{\"body\":\"a\",\"delay\":\"1y\"}]}", "bad-field", "messages[0].delay: a duration" },
+		{ "{\"messages\":[{\"body\":\"a\",\"delay\":null}]}", "bad-field", "messages[0].delay: a duration" },
+		{ "{\"messages\":[{\"body\":\"a\",\"not_before\":\"soon\"}]}", "bad-field", "messages[0].not_before: a time" },
+		{ "{\"messages\":[{\"body\":\"a\",\"attributes\":[]}]}", "bad-field", "messages[0].attributes: an object" },
+		{ "{\"messages\":[{\"body\":\"a\",\"attributes\":{\"\":\"\"}}]}", "bad-field",
+		    "messages[0].attributes: a name is a token of at most 152 bytes" },
+		{ "{\"messages\":[{\"body\":\"a\",\"attributes\":{\"a b\":\"\"}}]}", "bad-field", "messages[0].attributes: a name" },
+		{ "{\"messages\":[{\"body\":\"a\",\"attributes\":{\"n\":1}}]}", "bad-field",
+		    "messages[0].attributes.n: a string without control characters" },
+		{ "{\"messages\":[{\"body\":\"a\",\"attributes\":{\"n\":\"\\n\"}}]}", "bad-field", "messages[0].attributes.n: a string" },
+		{ "{\"messages\":[{\"body\":\"a\",\"content_type\":\"\\u0000\"}]}", "bad-field", "messages[0].content_type" },
+		{ "{\"messages\":[{\"body\":\"a\"},{\"body_base64\":\"\\/A\"}]}", "bad-field", "messages[1].body_base64: not base64" },
+		{ "{\"messages\":[{\"body\":\"a\"},{}]}", "bad-field", "messages[1].body or messages[1].body_base64: one of them" },
+		/* A name that comes twice, also when it is written in two ways. */
+		{ "{\"messages\":[{\"body\":\"a\",\"\\u0062ody\":\"a\"}]}", "bad-json", "line 1, column " },
+		{ "{\"messages\":[{\"body\":\"a\",\"attributes\":{\"n\":\"\",\"m\":\"\",\"\\u006e\":\"\"}}]}", "bad-json", "line 1, column " },
+		{ "{\"messages\":[{\"body\":\"a\"}],\"messages\":[]}", "bad-json", "line 1, column " },
+		/* What is no JSON is that first of all, wherever it goes wrong. */
+		{ "{\"messages\":[{\"body\":5},{\"bogus\":1}\n", "bad-json", "line 2, column 1: " },
+		{ "{\"messages\":[{\"body\":\"a\xff\"}]}", "bad-json", "line 1, column 24: this is not UTF-8" },
+		{ "{\"messages\":[{\"body\":\"a\"}]}x", "bad-json", "line 1, column 28: " },
+		{ "[{\"body\":\"a\"}]", "bad-json", "line 1: an object is wanted" },
+		{ "\"a\"", "bad-json", "line 1, column 1: " },
+		{ " ", "bad-json", "line 1, column 2: " },
+	};
+
+	client_queue(client, "told", "{}");
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct response *answer = client_ask(client, "POST /v1/queues/told/messages", batch_type, cases[i].batch);
+
+		ck_assert_msg(answer->status == 400, "%s: %u", cases[i].batch, answer->status);
+		expect_problem(answer, 400, cases[i].code);
+		ck_assert_msg(strncmp(response_text(answer, "detail"), cases[i].detail, strlen(cases[i].detail)) == 0, "%s: %s",
+		    cases[i].batch, response_text(answer, "detail"));
+	}
+	ck_assert_int_eq(stat("told", "stats.published"), 0);
+}
+END_TEST
+
+START_TEST(many_attributes_are_kept_in_order_and_one_twice_is_found)
+{
+	char *batch = malloc(40000), *end = batch;
+	struct response *answer;
+
+	client_queue(client, "many", "{}");
+	end += sprintf(end, "{\"messages\":[{\"body\":\"a\",\"attributes\":{");
+	for (unsigned i = 0; i < 900; i++)
+		end += sprintf(end, "%s\"%x\":\"%u\"", i == 0 ? "" : ",", i * 7 % 900, i);
+	strcpy(end, "}}]}");
+	expect_status(client_ask(client, "POST /v1/queues/many/messages", batch_type, batch), 200);
+	strcpy(end, ",\"1f4\":\"\"}}]}"); /* 500 */
+	expect_problem(client_ask(client, "POST /v1/queues/many/messages", batch_type, batch), 400, "bad-json");
+	answer = client_receive(client, "many", "{}");
+	ck_assert_str_eq(response_text(answer, "messages.0.attributes.1f4"), "200");
+	ck_assert_str_eq(response_text(answer, "messages.0.attributes.7"), "1");
+	free(batch);
+}
+END_TEST
+
 /* count small messages as a batch. */
 static char *
 many_messages(unsigned count)
@@ -593,6 +688,9 @@ suite(void)
 	tcase_add_test(tcase, a_batch_of_lines_is_stored_in_order);
 	tcase_add_test(tcase, empty_lines_of_a_batch_are_passed_over_and_a_bad_line_is_named);
 	tcase_add_test(tcase, one_bad_message_refuses_the_whole_batch);
+	tcase_add_test(tcase, what_a_batch_writes_with_escapes_is_what_it_stands_for);
+	tcase_add_test(tcase, what_is_wrong_with_a_batch_is_told_by_message_and_field);
+	tcase_add_test(tcase, many_attributes_are_kept_in_order_and_one_twice_is_found);
 	tcase_add_test(tcase, a_batch_holds_a_thousand_messages_and_not_one_more);
 	tcase_add_test(tcase, a_full_queue_is_429_until_something_is_acked);
 	tcase_add_test(tcase, a_queue_full_of_bytes_is_429);

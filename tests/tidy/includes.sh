@@ -26,6 +26,7 @@ never 'state does not look around itself' "$inc(shm/(clock|diag)\.h|conf|frontd|
 never 'configuration hands values over and knows nobody' "$inc(shm|frontd|workerd|persistd|cli)/" conf/*.[ch]
 never 'the HTTP parser knows only itself' "$inc(shm|conf|workerd|persistd|cli|jansson|liburing|frontd/([^h]|h[^t]))" frontd/http/*.[ch]
 never 'the API has no sockets and no rings' "$inc(liburing|sys/socket|netinet|shm/ring\.h|shm/state|workerd|persistd|cli|conf)" frontd/api/*.[ch]
+never 'what reads strangers is ours: JSON is read by frontd/api/scan' "${inc}jansson" frontd/*.[ch] frontd/*/*.[ch]
 never 'frontd cannot reach queue state' "$inc(shm/(state|txn\.h)|workerd|persistd|cli)" $front
 never 'a worker has no sockets and no disk' "$inc(liburing|sys/socket|netinet|frontd|persistd|cli)" workerd/*.[ch]
 never 'persistd knows records, not queues' "$inc(shm/state|frontd|workerd|cli)" persistd/*.[ch]
