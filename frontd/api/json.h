@@ -1,7 +1,8 @@
 /*
  * json: request bodies as objects that are taken apart by a list of rules while they are scanned.  What no rule names is
  * refused by name, so that a typo does not lose meaning.  Of several troubles the first in the text is told; but a text that
- * is no JSON is refused as that (bad-json), wherever it goes wrong.
+ * is no JSON is refused as that (bad-json), wherever it goes wrong.  A name that comes twice is refused as that too, unless
+ * something before it was refused or it stands inside of a value that is refused as a whole.
  */
 #ifndef FRONTD_API_JSON_H
 #define FRONTD_API_JSON_H
