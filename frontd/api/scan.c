@@ -58,39 +58,10 @@ is_special(char c)
 	return (unsigned char)c < 0x20 || (unsigned char)c >= 0x80 || c == '"' || c == '\\';
 }
 
-/* 64 bytes at a time, as vectors: a plain run of them is most of a message.  Signed, bytes from 0x80 on are below the blank. */
-typedef signed char vector __attribute__((vector_size(16)));
-typedef uint64_t halves __attribute__((vector_size(16)));
-
-static inline vector
-vector_at(const char *at)
-{
-	vector bytes;
-
-	memcpy(&bytes, at, sizeof(bytes));
-	return bytes;
-}
-
-static inline vector
-special_bytes(vector bytes)
-{
-	return (bytes < 0x20) | (bytes == '"') | (bytes == '\\');
-}
-
-static inline bool
-has_special(const char *at)
-{
-	halves marks = (halves)(special_bytes(vector_at(at)) | special_bytes(vector_at(at + 16)) |
-	    special_bytes(vector_at(at + 32)) | special_bytes(vector_at(at + 48)));
-
-	return (marks[0] | marks[1]) != 0;
-}
-
 static const char *
 find_special(const char *at, const char *end)
 {
-	while (end - at >= 64 && !has_special(at))
-		at += 64;
+	at = text_skip_plain(at, end);
 	while (end - at >= 8) {
 		uint64_t marks = special_marks(http_word_at(at));
 

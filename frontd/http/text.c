@@ -37,11 +37,48 @@ text_sequence_bytes(const char *text, size_t count)
 	return len;
 }
 
+/* 64 bytes at a time, as vectors: a plain run of them is most of a message.  Signed, bytes from 0x80 on are below the blank. */
+typedef signed char vector __attribute__((vector_size(16)));
+typedef uint64_t halves __attribute__((vector_size(16)));
+
+static inline vector
+vector_at(const char *at)
+{
+	vector bytes;
+
+	memcpy(&bytes, at, sizeof(bytes));
+	return bytes;
+}
+
+static inline vector
+special_bytes(vector bytes)
+{
+	return (bytes < 0x20) | (bytes == '"') | (bytes == '\\');
+}
+
+static inline bool
+has_special(const char *at)
+{
+	halves marks = (halves)(special_bytes(vector_at(at)) | special_bytes(vector_at(at + 16)) |
+	    special_bytes(vector_at(at + 32)) | special_bytes(vector_at(at + 48)));
+
+	return (marks[0] | marks[1]) != 0;
+}
+
+const char *
+text_skip_plain(const char *at, const char *end)
+{
+	while (end - at >= 64 && !has_special(at))
+		at += 64;
+	return at;
+}
+
 bool
 text_is_utf8(struct http_slice text)
 {
 	const char *at = text.ptr, *end = text.ptr + text.len;
 
+	at = text_skip_plain(at, end);
 	while (at < end) {
 		if (end - at >= 8 && (http_word_at(at) & HTTP_EACH_BYTE(0x80)) == 0) {
 			at += 8;
@@ -59,6 +96,7 @@ text_is_utf8(struct http_slice text)
 static const char *
 find_escaped(const char *at, const char *end)
 {
+	at = text_skip_plain(at, end);
 	while (end - at >= 8) {
 		uint64_t word = http_word_at(at);
 		uint64_t marks = http_bytes_below(word, 0x20) | http_bytes_equal(word, '"') |

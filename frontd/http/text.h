@@ -21,6 +21,9 @@
  */
 bool text_is_utf8(struct http_slice text);
 
+/* Behind the blocks of 64 bytes at `at` that hold printable ASCII only, no quote and no backslash. */
+const char *text_skip_plain(const char *at, const char *end);
+
 /* Bytes of the character at text, of which there are count > 0; 0 when it is not well-formed UTF-8. */
 size_t text_sequence_bytes(const char *text, size_t count);
 
