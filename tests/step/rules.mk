@@ -2,7 +2,7 @@
 STEP_SOURCES := $(wildcard tests/step/core/*.c tests/step/scripts/*.c)
 STEP_OBJECTS := $(call objects,$(STEP_SOURCES))
 # core/engine.c says why.
-STEP_LINK := -Wl,--wrap=front_attach,--wrap=front_detach,--wrap=shard_check
+STEP_LINK := -Wl,--wrap=front_attach,--wrap=front_detach
 
 $(BUILD)/tests/step_stepper: $(STEP_OBJECTS)
 $(BUILD)/tests/step_stepper: LINK += $(STEP_LINK)

@@ -72,7 +72,7 @@ stay_on_processor(unsigned number)
 static struct oracle_plan
 plan_of(const struct script *script)
 {
-	struct oracle_plan plan = { .stride = it.stride, .resume_stride = RESUME_STRIDE };
+	struct oracle_plan plan = { .stride = it.stride, .resume_stride = RESUME_STRIDE, .nested_stride = 8, .recovery_stride = 1, .is_each = getenv("EACH") != NULL };
 
 	if (plan.stride == 0) {
 		plan.stride = script->stride != 0 ? script->stride : 1;
@@ -136,9 +136,9 @@ script_report(const struct running *running, const struct verdict *verdict, int 
 	unsigned number = running->script;
 	bool is_well = WIFEXITED(status) && WEXITSTATUS(status) == 0 && verdict->wrong[0] == '\0';
 
-	printf("%s  %-22s %7lu steps  %6lu states  %6lu open  %4lu txn  %7lu nested  %5lu resumed  %5lu words  %5.1f s\n",
-	    is_well ? "ok  " : "FAIL", all_scripts[number]->name, verdict->steps, verdict->states, verdict->open_states,
-	    verdict->transactions, verdict->nested, verdict->resumed, verdict->undo_words_max, verdict->seconds);
+	printf("%s  %-22s %7lu steps  %6lu changes %6lu states  %6lu open  %4lu txn  %7lu nested  %5lu resumed %5lu rec %7lu recstates  %5lu words  %5.1f s %lx\n",
+	    is_well ? "ok  " : "FAIL", all_scripts[number]->name, verdict->steps, verdict->changes, verdict->states, verdict->open_states,
+	    verdict->transactions, verdict->nested, verdict->resumed, verdict->recoveries, verdict->recovery_states, verdict->undo_words_max, verdict->seconds, verdict->sequence);
 	if (all_scripts[number] == &mixture_script)
 		printf("      STEP_SEED=%lu\n", running->seed);
 	if (verdict->wrong[0] != '\0')

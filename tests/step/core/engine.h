@@ -7,8 +7,8 @@
 #include "tests/step/core/world.h"
 #include "workerd/worker.h"
 
-/* A new, empty shard on a zeroed world; the registry says that frontds are starting. */
-void engine_begin(struct worker *worker, struct world *world, uint64_t now_ms);
+/* A new, empty shard on a zeroed world, whose stream begins at first_lsn; the registry says that frontds are starting. */
+void engine_begin(struct worker *worker, struct world *world, uint64_t now_ms, uint64_t first_lsn);
 
 /* A worker that knows of the world what a restarted one learns; changes nothing. */
 void engine_attach(struct worker *worker, struct world *world);

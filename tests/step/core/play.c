@@ -11,7 +11,6 @@
 
 #include "shm/atomic.h"
 #include "tests/step/core/engine.h"
-#include "tests/step/core/tracer.h"
 
 #define ALL_FIELDS (2 * FIELD_BACKOFF_JITTER - 1)
 
@@ -38,11 +37,14 @@ is_past(const struct play *play)
 void
 play_perform(struct play *play, const struct script *script)
 {
-	play->now_ms = PLAY_START_MS;
+	play->script = script;
+	play->now_ms = script->start_ms != 0 ? script->start_ms : PLAY_START_MS;
 	play->next_id = 1;
 	play->runs = 0;
 	play->front = 0;
 	play->is_slow = false;
+	play->is_stalled = false;
+	play->is_quiet = false;
 	play->wrong = NULL;
 	play->resumed_run = play->world->log->runs_begun;
 	script->perform(play);
@@ -96,10 +98,8 @@ take_answers(struct play *play, unsigned front)
 static void
 engine_step_begin(struct play *play)
 {
-	if (!play->is_stepped)
-		return;
-	store_relaxed(&play->world->log->is_stepped, 1);
-	tracer_mark();
+	if (play->begin != NULL && !play->is_quiet)
+		play->begin();
 }
 
 /* Let it come to rest; then everybody else has his turn. */
@@ -111,10 +111,12 @@ engine_to_rest(struct play *play)
 	uint64_t epoch;
 
 	compiler_barrier();
-	store_relaxed(&world->log->is_stepped, 0);
+	if (play->end != NULL && !play->is_quiet)
+		play->end();
 	if (!has_ended)
 		fail(play, "run %lu: the worker does not come to rest", play->runs);
-	store_release(&world->durable->shard[0].lsn, load_acquire(&world->stream->tail));
+	if (!play->is_stalled)
+		store_release(&world->durable->shard[0].lsn, load_acquire(&world->stream->tail));
 	for (unsigned i = 0; i < WORLD_FRONTS; i++) {
 		if (front_state(world, i, &epoch) != SLOT_DEAD && !(i == 0 && play->is_slow))
 			take_answers(play, i);
@@ -158,6 +160,12 @@ play_cold_start(struct play *play, bool is_clean)
 		engine_start_cold(play->worker);
 	}
 	engine_to_rest(play);
+}
+
+const struct shard_shared *
+play_shard(const struct play *play)
+{
+	return is_past(play) ? NULL : play->world->shard;
 }
 
 void
@@ -450,6 +458,13 @@ play_receipts(struct play *play, uint64_t receive_id)
 		receipts.items[receipts.count].msg_idx = reply->deliveries[receipts.count].msg_idx;
 	}
 	return receipts;
+}
+
+void
+play_expect_that(struct play *play, bool is_so, const char *what)
+{
+	if (!is_past(play) && !is_so)
+		fail(play, "run %lu: it is not so that %s", play->runs, what);
 }
 
 void

@@ -26,7 +26,11 @@ struct play {
 	uint64_t resumed_run;    /* this one was begun by another life; 0: none (runs count from 1) */
 	unsigned front;          /* who posts */
 	bool is_slow;            /* frontd 0 takes no answers for the present: its reply ring fills */
-	bool is_stepped;         /* tell the tracer while the engine runs */
+	bool is_stalled;         /* persistd writes nothing for the present: the stream ring fills */
+	bool is_quiet;           /* what runs now only sets the stage: it is not stepped */
+	const struct script *script;
+	void (*begin)(void);     /* around each run that is to be stepped; NULL: performed natively */
+	void (*end)(void);
 };
 
 struct script {
@@ -35,6 +39,9 @@ struct script {
 	uint32_t messages;       /* slots of the shard; 0: SCRIPT_MESSAGES */
 	uint32_t stride;         /* in `make test` only every stride-th changed state is tried; 0: each */
 	bool is_for_soak;        /* in `make test` it is played natively only */
+	uint64_t start_ms;       /* 0: PLAY_START_MS */
+	uint64_t first_lsn;      /* where its stream begins; 0: LSN_FIRST */
+	unsigned row, column;    /* of a cell of the matrix */
 };
 #define SCRIPT_MESSAGES 24
 
@@ -57,6 +64,9 @@ void play_front_returns(struct play *play, unsigned front);
  * the journal).  Not a clean stop: what was leased comes back.
  */
 void play_cold_start(struct play *play, bool is_clean);
+
+/* The shard that it plays on, to look at.  NULL in what a resumed life skips. */
+const struct shard_shared *play_shard(const struct play *play);
 
 /* Each posts one request and returns its id. */
 uint64_t play_queue_put(struct play *play, const char *queue, const struct queue_config *config);
@@ -99,6 +109,7 @@ void play_lie(struct play *play);
 const struct reply *play_reply(struct play *play, uint64_t id);
 
 /* --- what it expects; the first failure ends the performance --- */
+void play_expect_that(struct play *play, bool is_so, const char *what);
 void play_expect(struct play *play, uint64_t id, enum outcome outcome);
 void play_expect_none(struct play *play, uint64_t id);
 void play_expect_delivered(struct play *play, uint64_t id, uint32_t count);
