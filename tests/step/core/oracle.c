@@ -540,7 +540,9 @@ is_tried(uint64_t count)
 	/* The commits are never left out: they are what the states between are compared with. */
 	bool is_commit = (count == 0) != (it.last_count == 0);
 
-	return is_commit || it.verdict->changes % it.plan->stride == 0;
+	uint32_t stride = shard_of(&it.seen)->state != SHARD_READY ? it.plan->cold_stride : it.plan->stride;
+
+	return is_commit || it.verdict->changes % stride == 0;
 }
 
 static void
@@ -555,7 +557,8 @@ look_at_life(const struct tracer_stop *stop)
 		return;
 	}
 	it.verdict->changes++;
-	it.verdict->sequence = it.verdict->sequence * 31 + hash_bytes(it.seen.shard, offsetof(struct shard_shared, undo.entries));
+	if (it.plan->is_compared)
+		it.verdict->sequence = it.verdict->sequence * 31 + hash_bytes(it.seen.shard, offsetof(struct shard_shared, undo.entries));
 	count = shard_of(&it.seen)->undo.count;
 	bool is_commit = count == 0 && it.last_count > 0, was_cold = it.cold_digest != 0;
 	if (is_tried(count))

@@ -29,15 +29,18 @@ struct verdict {
 	uint64_t kinds;         /* bit k: a job of kind k (enum job_kind) was under way in a state tried */
 	double seconds;
 	bool is_judging;        /* where it died, if it died: in the recovery of a crash state, or in the life that is stepped */
+	char where[64];         /* the caller's words, printed with what is wrong */
 	char wrong[512];        /* empty: all is well */
 };
 
 struct oracle_plan {
 	uint32_t stride;        /* try every stride-th changed state; 1: all */
+	uint32_t cold_stride;   /* of those in which the shard is being emptied, byte by byte, or replayed */
 	uint32_t resume_stride; /* play to the end from every such state tried */
 	uint32_t nested_stride; /* break off the rollback of every such open state */
 	uint32_t recovery_stride; /* step the recovery of every such transaction */
 	bool is_native_only;    /* no stepping (a sanitizer's build) */
+	bool is_compared;       /* make up verdict.sequence */
 	bool is_each;           /* stop at each instruction, not only at those that store: slow, finds the same states */
 };
 

@@ -45,6 +45,7 @@ play_perform(struct play *play, const struct script *script)
 	play->is_slow = false;
 	play->is_stalled = false;
 	play->is_quiet = false;
+	play->note_count = 0;
 	play->wrong = NULL;
 	play->resumed_run = play->world->log->runs_begun;
 	script->perform(play);
@@ -162,10 +163,46 @@ play_cold_start(struct play *play, bool is_clean)
 	engine_to_rest(play);
 }
 
-const struct shard_shared *
-play_shard(const struct play *play)
+void
+play_restart(struct play *play)
 {
-	return is_past(play) ? NULL : play->world->shard;
+	bool is_begun = ++play->runs == play->resumed_run;
+
+	if (is_past(play))
+		return;
+	if (!is_begun) {
+		play->world->log->runs_begun = play->runs;
+		engine_step_begin(play);
+		engine_attach(play->worker, play->world);
+		const char *trouble = engine_recover(play->worker);
+		if (trouble != NULL)
+			fail(play, "run %lu: a restarted worker finds that %s", play->runs, trouble);
+	}
+	engine_to_rest(play);
+}
+
+bool
+play_is_past(const struct play *play)
+{
+	return is_past(play);
+}
+
+const struct shard_root *
+play_root(const struct play *play)
+{
+	return &((const struct shard_shared *)play->world->shard)->root;
+}
+
+uint64_t
+play_note(struct play *play, uint64_t seen)
+{
+	struct world_log *log = play->world->log;
+	unsigned number = play->note_count++;
+
+	assert(number < WORLD_NOTES_MAX);
+	if (!is_past(play))
+		log->notes[number] = seen;
+	return log->notes[number];
 }
 
 void
@@ -353,6 +390,21 @@ play_publish(struct play *play, const char *queue, uint32_t count, uint64_t dela
 		draft_add(&draft, &item, sizeof(item));
 		draft_add(&draft, text, 5 + (uint32_t)body_bytes);
 	}
+	return post(play);
+}
+
+uint64_t
+play_publish_bytes(struct play *play, const char *queue, uint32_t body_bytes)
+{
+	static const char zeros[WORLD_REQUEST_BYTES / 2];
+	struct publish_request request = { .count = 1 };
+	struct publish_item item = { .body_bytes = body_bytes };
+
+	draft_begin(&draft, OP_PUBLISH);
+	draft_add_name(&draft, queue);
+	draft_add(&draft, &request.count, 8);
+	draft_add(&draft, &item, sizeof(item));
+	draft_add(&draft, zeros, body_bytes);
 	return post(play);
 }
 

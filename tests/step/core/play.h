@@ -28,6 +28,7 @@ struct play {
 	bool is_slow;            /* frontd 0 takes no answers for the present: its reply ring fills */
 	bool is_stalled;         /* persistd writes nothing for the present: the stream ring fills */
 	bool is_quiet;           /* what runs now only sets the stage: it is not stepped */
+	unsigned note_count;
 	const struct script *script;
 	void (*begin)(void);     /* around each run that is to be stepped; NULL: performed natively */
 	void (*end)(void);
@@ -65,8 +66,17 @@ void play_front_returns(struct play *play, unsigned front);
  */
 void play_cold_start(struct play *play, bool is_clean);
 
-/* The shard that it plays on, to look at.  NULL in what a resumed life skips. */
-const struct shard_shared *play_shard(const struct play *play);
+/* The worker is restarted: attaches, recovers, goes on. */
+void play_restart(struct play *play);
+
+/* What is done now was done in another life and is not done again. */
+bool play_is_past(const struct play *play);
+
+/* The root of the shard that it plays on.  Not to be believed in what a resumed life skips: see play_note(). */
+const struct shard_root *play_root(const struct play *play);
+
+/* What a script saw, for it to act upon: in a resumed life what was seen at that point in the earlier one. */
+uint64_t play_note(struct play *play, uint64_t seen);
 
 /* Each posts one request and returns its id. */
 uint64_t play_queue_put(struct play *play, const char *queue, const struct queue_config *config);
@@ -81,6 +91,7 @@ struct play_receive {
 	uint32_t wait_ms;
 	uint32_t waiter_slot;
 };
+uint64_t play_publish_bytes(struct play *play, const char *queue, uint32_t body_bytes);
 uint64_t play_receive(struct play *play, const char *queue, struct play_receive wanted);
 void play_receive_cancel(struct play *play, uint64_t id, uint32_t waiter_slot);
 uint64_t play_purge(struct play *play, const char *queue, uint32_t states);

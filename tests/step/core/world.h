@@ -25,6 +25,7 @@
 #define WORLD_REPLY_BYTES REPLY_BYTES_MAX
 #define WORLD_LOG_BYTES (1u << 20)
 #define WORLD_RUNS_MAX 256
+#define WORLD_NOTES_MAX 8
 
 /* What the other processes know: survives the worker, is copied with the world. */
 struct world_log {
@@ -34,6 +35,7 @@ struct world_log {
 	uint64_t first_lsn;   /* of the records in the stream ring, which stand for the journal */
 	uint64_t generation;  /* of cold starts, as persistd counts them */
 	uint64_t is_clean;    /* the last stop was a clean one */
+	uint64_t notes[WORLD_NOTES_MAX]; /* what a script saw and has to know in another life (play_note) */
 	char replies[WORLD_LOG_BYTES];
 };
 
