@@ -35,12 +35,6 @@
 #define NESTED_STRIDE 8
 #define MIXTURE_RESUME_STRIDE 64
 #define MIXTURE_RECOVERY_STRIDE 4
-/*
- * Emptying a shard stores some 45,000 times, byte by byte.  The script cold_start tries them all; of mixtures and of cells every
- * this many-th is tried.
- */
-#define COLD_STRIDE 61
-
 static const struct script *const all_scripts[] = {
 #define X(name) &name##_script,
 #include "tests/step/scripts/scripts.def"
@@ -114,19 +108,17 @@ is_sanitized(void)
 static struct oracle_plan
 plan_of(const struct script *script)
 {
-	struct oracle_plan plan = { .stride = it.stride, .cold_stride = it.stride, .resume_stride = RESUME_STRIDE,
+	struct oracle_plan plan = { .stride = it.stride, .resume_stride = RESUME_STRIDE,
 		.nested_stride = NESTED_STRIDE, .recovery_stride = 1, .is_native_only = is_sanitized() };
 
 	if (plan.stride == 0) {
-		plan.stride = plan.cold_stride = script->stride != 0 ? script->stride : 1;
+		plan.stride = script->stride != 0 ? script->stride : 1;
 		plan.is_native_only |= script->is_for_soak;
 	}
 	if (script == &mixture_script) {
 		plan.resume_stride = MIXTURE_RESUME_STRIDE;
 		plan.recovery_stride = MIXTURE_RECOVERY_STRIDE;
 	}
-	if (script->perform != cold_start_script.perform)
-		plan.cold_stride *= COLD_STRIDE;
 	return plan;
 }
 
@@ -183,7 +175,7 @@ judge_tracer(struct verdict *verdict)
 	static const struct script *const scripts[] = { &queue_put_script, &publish_script, &front_death_script };
 
 	for (unsigned i = 0; i < sizeof(scripts) / sizeof(scripts[0]) && verdict->wrong[0] == '\0'; i++) {
-		struct oracle_plan plan = { .stride = 1000, .cold_stride = 1000, .resume_stride = 1000, .nested_stride = 1000,
+		struct oracle_plan plan = { .stride = 1000, .resume_stride = 1000, .nested_stride = 1000,
 			.recovery_stride = 1000, .is_native_only = is_sanitized(), .is_compared = true };
 		struct verdict at_stores;
 

@@ -71,6 +71,43 @@ engine_attach(struct worker *worker, struct world *world)
 }
 
 void
+engine_empty(struct worker *worker)
+{
+	struct role *role = worker->role;
+
+	worker->role = NULL; /* there is no persistd to be asked for a journal */
+	replay_begin(worker);
+	worker->role = role;
+}
+
+void
+engine_replay(struct worker *worker)
+{
+	struct role *role = worker->role;
+	const struct world *world = world_of(role->instance);
+	const struct replay_end end = { .lsn = world->durable->shard[0].lsn, .generation = world->log->generation,
+		.is_clean = world->log->is_clean };
+
+	worker->role = NULL;
+	for (uint64_t lsn = world->log->first_lsn; lsn < end.lsn;) {
+		const struct record *record = (const struct record *)stream_at(&worker->stream, lsn);
+
+		assert(record->lsn == lsn);
+		replay_record(worker, record);
+		lsn += record->bytes;
+	}
+	replay_finish(worker, &end);
+	worker->role = role;
+}
+
+static void
+engine_start_cold(struct worker *worker)
+{
+	engine_empty(worker);
+	engine_replay(worker);
+}
+
+void
 engine_begin(struct worker *worker, struct world *world, uint64_t now_ms, uint64_t first_lsn)
 {
 	world->durable->shard[0].lsn = first_lsn;
@@ -84,27 +121,6 @@ engine_begin(struct worker *worker, struct world *world, uint64_t now_ms, uint64
 	store_relaxed(&worker->shard.root->now_ms, now_ms);
 	worker_mirror(worker);
 	world->durable->shard[0].lsn = world->stream->tail;
-}
-
-void
-engine_start_cold(struct worker *worker)
-{
-	struct role *role = worker->role;
-	const struct world *world = world_of(role->instance);
-	const struct replay_end end = { .lsn = world->durable->shard[0].lsn, .generation = world->log->generation,
-		.is_clean = world->log->is_clean };
-
-	worker->role = NULL; /* there is no persistd to be asked for a journal */
-	replay_begin(worker);
-	for (uint64_t lsn = world->log->first_lsn; lsn < end.lsn;) {
-		const struct record *record = (const struct record *)stream_at(&worker->stream, lsn);
-
-		assert(record->lsn == lsn);
-		replay_record(worker, record);
-		lsn += record->bytes;
-	}
-	replay_finish(worker, &end);
-	worker->role = role;
 }
 
 const char *

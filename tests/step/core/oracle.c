@@ -540,9 +540,7 @@ is_tried(uint64_t count)
 	/* The commits are never left out: they are what the states between are compared with. */
 	bool is_commit = (count == 0) != (it.last_count == 0);
 
-	uint32_t stride = shard_of(&it.seen)->state != SHARD_READY ? it.plan->cold_stride : it.plan->stride;
-
-	return is_commit || it.verdict->changes % stride == 0;
+	return is_commit || it.verdict->changes % it.plan->stride == 0;
 }
 
 static void

@@ -35,7 +35,6 @@ struct verdict {
 
 struct oracle_plan {
 	uint32_t stride;        /* try every stride-th changed state; 1: all */
-	uint32_t cold_stride;   /* of those in which the shard is being emptied, byte by byte, or replayed */
 	uint32_t resume_stride; /* play to the end from every such state tried */
 	uint32_t nested_stride; /* break off the rollback of every such open state */
 	uint32_t recovery_stride; /* step the recovery of every such transaction */

@@ -157,8 +157,12 @@ play_cold_start(struct play *play, bool is_clean)
 		world->log->runs_begun = play->runs;
 		store_relaxed(&((struct shard_shared *)world->shard)->state, SHARD_CORRUPT);
 		engine_attach(play->worker, world);
+		if (!play->script->steps_emptying)
+			engine_empty(play->worker);
 		engine_step_begin(play);
-		engine_start_cold(play->worker);
+		if (play->script->steps_emptying)
+			engine_empty(play->worker);
+		engine_replay(play->worker);
 	}
 	engine_to_rest(play);
 }

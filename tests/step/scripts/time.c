@@ -229,4 +229,5 @@ cold_start_perform(struct play *play)
 	play_expect_stats(play, "orders", 3, 0, 0, 0);
 }
 
-const struct script cold_start_script = { .name = "cold_start", .perform = cold_start_perform };
+const struct script cold_start_script = { .name = "cold_start", .perform = cold_start_perform,
+	.steps_emptying = true };
