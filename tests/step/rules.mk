@@ -2,7 +2,9 @@
 STEP_SOURCES := $(filter-out tests/step/core/built.c,\
 	$(wildcard tests/step/core/*.c tests/step/matrix/*.c tests/step/scripts/*.c))
 STEP_OBJECTS := $(OBJ)/tests/step/stepper.o $(call objects,$(STEP_SOURCES))
-ENGINE_SOURCES := tests/step/core/built.c shm/txn.c $(wildcard shm/state/*.c) $(filter-out workerd/main.c,$(SOURCES_workerd))
+ENGINE_SOURCES := tests/step/core/built.c persistd/announce.c shm/txn.c $(wildcard shm/state/*.c) $(filter-out workerd/main.c,$(SOURCES_workerd))
+# Without frontd, which has functions of the same names as workerd.
+STEP_LIBS := $(foreach f,workerd persistd conf shm,$(call library,$f))
 # core/engine.c says why.
 STEP_LINK := -Wl,--wrap=front_attach,--wrap=front_detach
 
@@ -21,7 +23,7 @@ $(BUILD)/engines/$(1)/%.o: %.c | $(DEPS_STAMP)
 	@mkdir -p $$(@D)
 	$$(Q)$(2) $$(filter-out -O%,$$(FLAGS)) $(3) '-DBUILT_FLAGS="$(3)"' -c -o $$@ $$<
 
-$(BUILD)/engines/$(1)/stepper: $(patsubst %.c,$(BUILD)/engines/$(1)/%.o,$(ENGINE_SOURCES)) $(STEP_OBJECTS) $(LIBS_TEST)
+$(BUILD)/engines/$(1)/stepper: $(patsubst %.c,$(BUILD)/engines/$(1)/%.o,$(ENGINE_SOURCES)) $(STEP_OBJECTS) $(STEP_LIBS)
 	$$(link_test)
 $(BUILD)/engines/$(1)/stepper: LINK += $(STEP_LINK)
 
@@ -49,7 +51,7 @@ $(BUILD)/mutants/$(1)/%.o: %.c $(BUILD)/mutants/$(1)/$(2) | $(DEPS_STAMP)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) -I$(BUILD)/mutants/$(1) $$(FLAGS) -g0 $(3) -c -o $$@ $$(if $$(filter $(2),$$<),$(BUILD)/mutants/$(1)/$(2),$$<)
 
-$(BUILD)/mutants/$(1)/stepper: $(OBJ)/tests/step/core/built.o $(STEP_OBJECTS) $(LIBS_TEST) \
+$(BUILD)/mutants/$(1)/stepper: $(OBJ)/tests/step/core/built.o $(STEP_OBJECTS) $(STEP_LIBS) \
 		$(patsubst %.c,$(BUILD)/mutants/$(1)/%.o,$(if $(filter %.c,$(2)),$(2),$(filter-out tests/%,$(ENGINE_SOURCES))))
 	$$(link_test)
 $(BUILD)/mutants/$(1)/stepper: LINK += $(STEP_LINK)

@@ -7,7 +7,8 @@
  *   -s  try every STRIDE-th changed state (without it: each; the longest scripts have a stride of their own)
  *   -m  play mixtures, seed after seed, until so many crash states have been tried in all
  *   -1  stop at the first failure
- *   NAME is a script, `matrix`, a row of the matrix, `tracer` (the tracer against single-stepping); without any: all of them.
+ *   NAME is a script, `matrix`, `matrix.ROW`, `tracer` (the tracer against single-stepping) or `announce` (what persistd tells
+ *   of its position); without any: all of them.
  *
  * A soak run (SOAK or CHASQUI_SOAK_SECONDS in the environment) tries every state of the largest scripts too, and plays mixtures
  * until its time is over.
@@ -24,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/step/core/announcement.h"
 #include "tests/step/core/built.h"
 #include "tests/step/core/oracle.h"
 #include "tests/step/matrix/matrix.h"
@@ -42,10 +44,11 @@ static const struct script *const all_scripts[] = {
 };
 #define SCRIPT_COUNT (sizeof(all_scripts) / sizeof(all_scripts[0]))
 
-/* What one process does: a script, a row of the matrix, or the tracer's check. */
+/* What one process does: a script, a row of the matrix, the tracer's check, or persistd's part. */
 #define WORK_ROW SCRIPT_COUNT
 #define WORK_TRACER (WORK_ROW + ROW_COUNT)
-#define WORK_COUNT (WORK_TRACER + 1)
+#define WORK_ANNOUNCE (WORK_TRACER + 1)
+#define WORK_COUNT (WORK_ANNOUNCE + 1)
 
 /* Shared with the processes. */
 struct board {
@@ -217,6 +220,9 @@ work_begin(unsigned place, unsigned work)
 	dup2(running->stderr_fd, STDERR_FILENO);
 	if (work == WORK_TRACER) {
 		judge_tracer(verdict);
+	} else if (work == WORK_ANNOUNCE) {
+		if (!is_sanitized())
+			announcement_judge(verdict);
 	} else if (work >= WORK_ROW) {
 		judge_row((enum matrix_row)(work - WORK_ROW), verdict);
 	} else {
@@ -249,8 +255,8 @@ print_last_line(int fd)
 static const char *
 work_name(const struct running *running, char *text, size_t bytes)
 {
-	if (running->work == WORK_TRACER)
-		return "tracer";
+	if (running->work >= WORK_TRACER)
+		return running->work == WORK_TRACER ? "tracer" : "announce";
 	if (running->work >= WORK_ROW)
 		snprintf(text, bytes, "matrix.%s", matrix_row_names[running->work - WORK_ROW]);
 	else if (all_scripts[running->work] == &mixture_script)
@@ -411,7 +417,8 @@ choose_by_name(const char *name)
 
 	for (unsigned work = 0; work < WORK_COUNT; work++) {
 		bool is_row = work >= WORK_ROW && work < WORK_TRACER;
-		const char *own = work < WORK_ROW ? all_scripts[work]->name : is_row ? matrix_row_names[work - WORK_ROW] : "tracer";
+		const char *own = work < WORK_ROW ? all_scripts[work]->name : is_row ? matrix_row_names[work - WORK_ROW]
+		    : work == WORK_TRACER ? "tracer" : "announce";
 		bool is_meant = is_row ? strcmp(name, "matrix") == 0 || (strncmp(name, "matrix.", 7) == 0 && strcmp(name + 7, own) == 0)
 		                       : strcmp(name, own) == 0;
 

@@ -437,6 +437,8 @@ judge_state(void)
 		wrong("a crash with %" PRIu64 " words logged is not recovered: %s", count, trouble);
 		return;
 	}
+	if (shard_of(&it.copy)->guard.position != 0)
+		wrong("after recovery a request is still named as being executed");
 	judge_mirrors();
 	judge_digest(count);
 	judge_stream();
@@ -585,6 +587,8 @@ step_end(void)
 {
 	tracer_end();
 	it.at = 0;
+	if (shard_of(&it.live)->guard.position != 0)
+		wrong("between two turns a request is named as being executed");
 	if (world_copy_state(&it.seen, &it.live))
 		wrong("the worker changed memory without being seen: the tracer is at fault");
 }
