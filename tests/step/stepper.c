@@ -5,13 +5,13 @@
  *   step_stepper [-s STRIDE] [-m STATES] [-1] [NAME...]
  *
  *   -s  try every STRIDE-th changed state (without it: each; the longest scripts have a stride of their own)
- *   -m  play mixtures, seed after seed, until so many crash states have been tried in all
+ *   -m  play mixtures, seed after seed, until so many crash states have been tried in all (without names: half a million)
  *   -1  stop at the first failure
  *   NAME is a script, `matrix`, `matrix.ROW`, `tracer` (the tracer against single-stepping) or `announce` (what persistd tells
  *   of its position); without any: all of them.
  *
- * A soak run (SOAK or CHASQUI_SOAK_SECONDS in the environment) tries every state of the largest scripts too, and plays mixtures
- * until its time is over.
+ * A soak run (CHASQUI_SOAK_SECONDS in the environment) tries every state of the largest scripts too, and plays mixtures until its
+ * time is over.
  */
 #include <inttypes.h>
 #include <sched.h>
@@ -32,6 +32,7 @@
 #include "tests/step/scripts/scripts.h"
 
 #define PROCESSES_MAX 16
+#define STATES_WANTED 500000
 /* How often the dearer questions are asked: of a script or a cell, and of mixtures, which ask them of more. */
 #define RESUME_STRIDE 8
 #define NESTED_STRIDE 8
@@ -114,10 +115,8 @@ plan_of(const struct script *script)
 	struct oracle_plan plan = { .stride = it.stride, .resume_stride = RESUME_STRIDE,
 		.nested_stride = NESTED_STRIDE, .recovery_stride = 1, .is_native_only = is_sanitized() };
 
-	if (plan.stride == 0) {
+	if (plan.stride == 0)
 		plan.stride = script->stride != 0 ? script->stride : 1;
-		plan.is_native_only |= script->is_for_soak;
-	}
 	if (script == &mixture_script) {
 		plan.resume_stride = MIXTURE_RESUME_STRIDE;
 		plan.recovery_stride = MIXTURE_RECOVERY_STRIDE;
@@ -431,13 +430,13 @@ choose_by_name(const char *name)
 static int
 choose(int argc, char **argv)
 {
-	const char *soak = getenv("SOAK"), *seconds = getenv("CHASQUI_SOAK_SECONDS"), *seed = getenv("STEP_SEED");
+	const char *seconds = getenv("CHASQUI_SOAK_SECONDS"), *seed = getenv("STEP_SEED");
 	int option;
 
-	if ((soak != NULL && *soak != '\0') || (seconds != NULL && *seconds != '\0'))
+	if (seconds != NULL && *seconds != '\0') {
 		it.stride = 1;
-	if (seconds != NULL)
 		it.soak_ends = time(NULL) + (time_t)strtoul(seconds, NULL, 10);
+	}
 	it.seed = seed != NULL ? strtoul(seed, NULL, 10) : 1;
 	while ((option = getopt(argc, argv, "1m:s:")) != -1) {
 		if (option == '1')
@@ -451,6 +450,8 @@ choose(int argc, char **argv)
 	}
 	for (unsigned work = 0; work < WORK_COUNT; work++)
 		it.is_chosen[work] = optind == argc;
+	if (optind == argc && it.states_wanted == 0)
+		it.states_wanted = STATES_WANTED;
 	for (int arg = optind; arg < argc; arg++) {
 		if (!choose_by_name(argv[arg])) {
 			fprintf(stderr, "there is no script or row %s\n", argv[arg]);

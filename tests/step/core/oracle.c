@@ -42,6 +42,7 @@ static struct {
 	uint64_t dead_digest;   /* what the recovery under way has to come to */
 	uint64_t cold_digest;   /* what the replay under way has to come to; 0: none is */
 	uint64_t last_count;    /* of the undo log, in the state before */
+	uint64_t recovery_changes;
 	uint64_t stream_seen;   /* records below were compared with the reference's */
 	struct worker living;   /* the one that is stepped */
 	struct worker recovering; /* likewise, while a recovery is */
@@ -481,7 +482,10 @@ end_if_wrong(void)
 static void
 look_at_recovery(const struct tracer_stop *stop)
 {
-	if (!follow(&it.dead_seen, &it.dead, stop))
+	bool is_changed = follow(&it.dead_seen, &it.dead, stop);
+
+	end_if_wrong();
+	if (!is_changed || it.recovery_changes++ % it.plan->stride != 0)
 		return;
 	it.at = stop->at;
 	const char *trouble = recover_copy(&it.dead_seen);

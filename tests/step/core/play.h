@@ -39,7 +39,6 @@ struct script {
 	void (*perform)(struct play *play);
 	uint32_t messages;       /* slots of the shard; 0: SCRIPT_MESSAGES */
 	uint32_t stride;         /* in `make test` only every stride-th changed state is tried; 0: each */
-	bool is_for_soak;        /* in `make test` it is played natively only */
 	bool steps_emptying;     /* of a cold start the emptying too: some 45,000 stores, byte by byte */
 	uint64_t start_ms;       /* 0: PLAY_START_MS */
 	uint64_t first_lsn;      /* where its stream begins; 0: LSN_FIRST */
