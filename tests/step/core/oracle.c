@@ -373,6 +373,7 @@ judge_resumed(void)
 		wrong("%s: %s", what, trouble);
 		return;
 	}
+	world_soil(&it.other);
 	if (perform(&it.other) != NULL)
 		wrong("%s: %s", what, it.resumed.wrong);
 	else

@@ -137,21 +137,27 @@ play_run(struct play *play)
 	engine_to_rest(play);
 }
 
-void
-play_cold_start(struct play *play, bool is_clean)
+static void
+front_begin(struct world *world, unsigned front)
+{
+	uint64_t epoch;
+
+	(void)front_state(world, front, &epoch);
+	memset(world->front[front], 0, sizeof(*world->front[front]));
+	store_release(&world->registry->slot[SLOT_FRONT(front)].state_epoch, slot_word(epoch + 1, SLOT_STARTING));
+}
+
+static void
+start_cold(struct play *play, bool is_clean, bool are_fronts_new)
 {
 	struct world *world = play->world;
 	bool is_begun = ++play->runs == play->resumed_run;
-	uint64_t epoch;
 
 	if (is_past(play))
 		return;
 	if (!is_begun) {
-		for (unsigned i = 0; i < WORLD_FRONTS; i++) {
-			(void)front_state(world, i, &epoch);
-			memset(world->front[i], 0, sizeof(*world->front[i]));
-			store_release(&world->registry->slot[SLOT_FRONT(i)].state_epoch, slot_word(epoch + 1, SLOT_STARTING));
-		}
+		for (unsigned i = 0; i < WORLD_FRONTS && are_fronts_new; i++)
+			front_begin(world, i);
 		world->log->generation++;
 		world->log->is_clean = is_clean;
 		world->log->runs_begun = play->runs;
@@ -165,6 +171,33 @@ play_cold_start(struct play *play, bool is_clean)
 		engine_replay(play->worker);
 	}
 	engine_to_rest(play);
+}
+
+void
+play_cold_start(struct play *play, bool is_clean)
+{
+	start_cold(play, is_clean, true);
+}
+
+void
+play_reload(struct play *play)
+{
+	start_cold(play, false, false);
+}
+
+void
+play_front_replaced(struct play *play, unsigned front)
+{
+	if (!is_past(play))
+		front_begin(play->world, front);
+}
+
+void
+play_journal(struct play *play, enum journal_state state)
+{
+	play->is_stalled = state == JOURNAL_STARTING || state == JOURNAL_FAILED;
+	if (!is_past(play))
+		store_release(&play->world->durable->journal_state, state);
 }
 
 void
@@ -238,8 +271,7 @@ play_front_returns(struct play *play, unsigned front)
 		fail(play, "run %lu: the worker has not closed frontd %u", play->runs, front);
 		return;
 	}
-	memset(world->front[front], 0, sizeof(*world->front[front]));
-	store_release(&world->registry->slot[SLOT_FRONT(front)].state_epoch, slot_word(epoch + 1, SLOT_STARTING));
+	front_begin(world, front);
 }
 
 /* --- requests --- */

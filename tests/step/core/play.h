@@ -66,6 +66,15 @@ void play_front_returns(struct play *play, unsigned front);
  */
 void play_cold_start(struct play *play, bool is_clean);
 
+/* Only the shard is built anew, as one that was found damaged is: the frontds are those that spoke to it before. */
+void play_reload(struct play *play);
+
+/* While the worker was dead too, its frontd's next incarnation has begun: no word of the worker's was waited for. */
+void play_front_replaced(struct play *play, unsigned front);
+
+/* What persistd says of the journal from now on; STARTING and FAILED: nothing becomes durable. */
+void play_journal(struct play *play, enum journal_state state);
+
 /* The worker is restarted: attaches, recovers, goes on. */
 void play_restart(struct play *play);
 

@@ -232,3 +232,22 @@ world_copy(const struct world *to, const struct world *from)
 	}
 	compiler_barrier(); /* the compiler does not know that the rings are mapped twice */
 }
+
+void
+world_soil(const struct world *world)
+{
+	const struct shard_root *root = &((const struct shard_shared *)world->shard)->root;
+	const uint64_t some = 8192;
+	uint64_t tail = root->stream_tail, mask = WORLD_STREAM_BYTES - 1;
+
+	for (unsigned i = 0; i < WORLD_FRONTS; i++) {
+		uint64_t head = world->front[i]->worker[0].reply.head, end = root->fronts[i].reply_tail;
+
+		if (end - head <= WORLD_REPLY_BYTES)
+			memset(world->reply_bytes[i] + (end & (WORLD_REPLY_BYTES - 1)), 0xa5, WORLD_REPLY_BYTES - (end - head));
+	}
+	/* The stream is the journal, too: no record is soiled. */
+	if (tail + some - world->log->first_lsn <= WORLD_STREAM_BYTES)
+		memset(world->stream_bytes + (tail & mask), 0xa5, some);
+	compiler_barrier();
+}

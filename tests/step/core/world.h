@@ -67,6 +67,9 @@ void world_close(struct world *world);
  */
 void world_copy(const struct world *to, const struct world *from);
 
+/* Junk into what means nothing: the free part of the reply rings, and some of the stream's. */
+void world_soil(const struct world *world);
+
 /*
  * Only what a crash state is made of: the shard with the used part of its undo log, the cursors, and what the worker has told
  * the supervisor.  About 90 KB, 10 us.  True if `to` was different before.
