@@ -1,8 +1,9 @@
 /*
- * matrix: every operation in every state of the tables that matters.  A row is something that happens to a shard: an operation
- * of shm/ops.def, or of happenings.def what time, frontds and starts do to it.  A column is a state of states.def.  Of the jobs, the rows purge
- * (JOB_PURGE), queue_delete (JOB_DELETE), front_dies (JOB_CLOSE_FRONT) and cold (JOB_END_LEASES) bring them about.  A cell
- * is a script: the column sets the stage, unstepped, and says how it knows that it stands; the row happens, stepped.
+ * matrix: every operation in every state of the tables that matters.  A row is something that happens to a shard: an
+ * operation of shm/ops.def, or of happenings.def what time, frontds and starts do to it.  A column is a state of states.def.
+ * Of the jobs, the rows purge (JOB_PURGE), queue_delete (JOB_DELETE), front_dies (JOB_CLOSE_FRONT) and cold (JOB_END_LEASES)
+ * bring them about.  A cell is a script: the column sets the stage, unstepped, and says how it knows that it stands; the row
+ * happens, stepped.
  */
 #ifndef TESTS_STEP_MATRIX_H
 #define TESTS_STEP_MATRIX_H
