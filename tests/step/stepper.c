@@ -1,6 +1,6 @@
 /*
- * stepper: every script of scripts/, every cell of matrix/, and mixtures, judged by the oracle (core/oracle.h), in as many processes
- * as there are processors.  Last line: N passed, N failed.
+ * stepper: every script of scripts/, every cell of matrix/, and mixtures, judged by the oracle (core/oracle.h), in as many
+ * processes as there are processors.  Last line: N passed, N failed.
  *
  *   step_stepper [-s STRIDE] [-m STATES] [-1] [NAME...]
  *
@@ -10,8 +10,8 @@
  *   NAME is a script, `matrix`, `matrix.ROW`, `tracer` (the tracer against single-stepping) or `announce` (what persistd tells
  *   of its position); without any: all of them.
  *
- * A soak run (CHASQUI_SOAK_SECONDS in the environment) tries every state of the largest scripts too, and plays mixtures until its
- * time is over.
+ * A soak run (CHASQUI_SOAK_SECONDS in the environment) tries every state of the largest scripts too, and plays mixtures
+ * until its time is over.
  */
 #include <inttypes.h>
 #include <sched.h>
@@ -139,7 +139,6 @@ verdict_add(struct verdict *sum, const struct verdict *verdict)
 	sum->transactions += verdict->transactions;
 	sum->nested += verdict->nested;
 	sum->resumed += verdict->resumed;
-	sum->kinds |= verdict->kinds;
 	sum->seconds += verdict->seconds;
 	if (verdict->undo_words_max > sum->undo_words_max)
 		sum->undo_words_max = verdict->undo_words_max;

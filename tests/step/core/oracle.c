@@ -1,7 +1,7 @@
 /*
- * Happy path: reference(), then the same script is played once more, and look_at_life() is called after each instruction that
- * stored something; at a commit judge_recovery() steps the recovery from the state just before, and look_at_recovery() is called
- * likewise.
+ * Happy path: reference(), then the same script is played once more, and look_at_life() is called after each instruction
+ * that stored something; at a commit judge_recovery() steps the recovery from the state just before, and
+ * look_at_recovery() is called likewise.
  * Failure modes: the first thing that is wrong is written into the verdict, with the instruction after which it was seen.
  */
 #include "tests/step/core/oracle.h"
@@ -417,13 +417,6 @@ recover_copy(const struct world *seen)
 }
 
 static void
-note_jobs(const struct shard_root *root)
-{
-	for (unsigned i = 0; i < JOB_MAX && root->job_count > 0; i++)
-		it.verdict->kinds |= 1ull << (root->jobs[i].kind & 63);
-}
-
-static void
 judge_state(void)
 {
 	uint64_t count = shard_of(&it.seen)->undo.count;
@@ -444,7 +437,6 @@ judge_state(void)
 	judge_mirrors();
 	judge_digest(count);
 	judge_stream();
-	note_jobs(&shard_of(&it.seen)->root);
 	it.verdict->states++;
 	it.verdict->open_states += count > 0;
 	it.verdict->cold_states += is_cold;
@@ -563,7 +555,8 @@ look_at_life(const struct tracer_stop *stop)
 	}
 	it.verdict->changes++;
 	if (it.plan->is_compared)
-		it.verdict->sequence = it.verdict->sequence * 31 + hash_bytes(it.seen.shard, offsetof(struct shard_shared, undo.entries));
+		it.verdict->sequence = it.verdict->sequence * 31 +
+		    hash_bytes(it.seen.shard, offsetof(struct shard_shared, undo.entries));
 	count = shard_of(&it.seen)->undo.count;
 	bool is_commit = count == 0 && it.last_count > 0, was_cold = it.cold_digest != 0;
 	if (is_tried(count))

@@ -26,7 +26,6 @@ struct verdict {
 	uint64_t nested;        /* rollbacks of a crash state broken off at one entry and done again */
 	uint64_t resumed;       /* played to the end from there */
 	uint64_t undo_words_max;
-	uint64_t kinds;         /* bit k: a job of kind k (enum job_kind) was under way in a state tried */
 	double seconds;
 	bool is_judging;        /* where it died, if it died: in the recovery of a crash state, or in the life that is stepped */
 	char where[64];         /* the caller's words, printed with what is wrong */

@@ -27,8 +27,8 @@ struct tracer_stop {
 typedef void (*tracer_look)(const struct tracer_stop *stop);
 
 /*
- * Memory is whole pages.  is_each: stop after each instruction of any kind, as a check of this very method.  May be called again
- * while nothing is traced.
+ * Memory is whole pages.  is_each: stop after each instruction of any kind, as a check of this very method.  May be called
+ * again while nothing is traced.
  */
 struct tracer_memory {
 	char *base;
