@@ -252,6 +252,7 @@ settle_all(struct worker *worker, const struct request *request, struct settle *
 		reply->settled[i] = settle_one(worker, (enum op)request->header.op, settle, &receipt);
 	}
 	reply->count = count;
+	reply->reserved = 0; /* the ring holds what an earlier reply left there */
 }
 
 static enum served

@@ -1,7 +1,7 @@
 /*
  * Happy path: engine_begin() once, then engine_run() again and again; in another life engine_attach(), engine_recover().
- * Two functions are replaced when linking (rules.mk: --wrap), all else runs as released: front_attach() cannot find a region
- * by its name here, so it finds it in the world; shard_check() runs at full speed, since it writes nothing and is long.
+ * One function is replaced when linking (rules.mk: --wrap), all else runs as released: front_attach() cannot find a region
+ * by its name here, so it finds it in the world.
  */
 #include "tests/step/core/engine.h"
 
@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "shm/atomic.h"
-#include "tests/step/core/tracer.h"
 #include "workerd/fronts.h"
 #include "workerd/recover.h"
 #include "workerd/replay.h"
@@ -19,26 +18,29 @@
 int __wrap_front_attach(struct front *front, const char *instance, uint32_t index, uint64_t epoch,
     const struct front_geometry *geometry, const struct region_identity *store, int worker);
 void __wrap_front_detach(struct front *front);
-const char *__wrap_shard_check(const struct shard *shard, const struct shard_mirrors *mirrors);
-const char *__real_shard_check(const struct shard *shard, const struct shard_mirrors *mirrors);
 
-/* Where front_attach() looks. */
-static struct world *present;
+static struct world *
+world_of(const char *instance)
+{
+	return (struct world *)(uintptr_t)(instance - offsetof(struct world, role.instance));
+}
 
 int
 __wrap_front_attach(struct front *front, const char *instance, uint32_t index, uint64_t epoch,
     const struct front_geometry *geometry, const struct region_identity *store, int worker)
 {
-	(void)instance, (void)store;
-	if (present->registry->slot[SLOT_FRONT(index)].state_epoch >> 8 != epoch) {
+	const struct world *world = world_of(instance);
+
+	(void)store;
+	if (world->registry->slot[SLOT_FRONT(index)].state_epoch >> 8 != epoch) {
 		errno = ENOENT;
 		return -1;
 	}
 	memset(front, 0, sizeof(*front));
 	front->geometry = *geometry;
-	front->shared = present->front[index];
-	front->request_bytes[worker] = present->request_bytes[index];
-	front->reply_bytes[worker] = present->reply_bytes[index];
+	front->shared = world->front[index];
+	front->request_bytes[worker] = world->request_bytes[index];
+	front->reply_bytes[worker] = world->reply_bytes[index];
 	return 0;
 }
 
@@ -48,34 +50,19 @@ __wrap_front_detach(struct front *front)
 	memset(front, 0, sizeof(*front));
 }
 
-const char *
-__wrap_shard_check(const struct shard *shard, const struct shard_mirrors *mirrors)
-{
-	uint64_t is_stepped = load_relaxed(&present->log->is_stepped);
-
-	store_relaxed(&present->log->is_stepped, 0);
-	const char *wrong = __real_shard_check(shard, mirrors);
-	store_relaxed(&present->log->is_stepped, is_stepped);
-	if (is_stepped)
-		tracer_mark();
-	return wrong;
-}
-
 void
 engine_attach(struct worker *worker, struct world *world)
 {
-	static struct role role;
+	struct role *role = &world->role;
 
-	present = world;
-	memset(&role, 0, sizeof(role));
-	role.kind = ROLE_WORKER;
-	role.slot = SLOT_WORKER(0);
-	role.registry.shared = world->registry;
-	role.geometry.front = (struct front_geometry){ .workers = 1, .request_bytes = WORLD_REQUEST_BYTES,
+	role->kind = ROLE_WORKER;
+	role->slot = SLOT_WORKER(0);
+	role->registry.shared = world->registry;
+	role->geometry.front = (struct front_geometry){ .workers = 1, .request_bytes = WORLD_REQUEST_BYTES,
 		.reply_bytes = WORLD_REPLY_BYTES };
 
 	worker_init(worker, 0, 1);
-	worker->role = &role;
+	worker->role = role;
 	shard_view(&worker->shard, world->shard, &world->geometry);
 	worker->stream = (struct stream){ .shared = world->stream, .bytes = world->stream_bytes,
 		.size_bytes = WORLD_STREAM_BYTES, .replay_bytes = world->replay_bytes, .replay_size_bytes = WORLD_REPLAY_BYTES };
@@ -84,9 +71,47 @@ engine_attach(struct worker *worker, struct world *world)
 }
 
 void
-engine_begin(struct worker *worker, struct world *world, uint64_t now_ms)
+engine_empty(struct worker *worker)
 {
-	world->durable->shard[0].lsn = LSN_FIRST;
+	struct role *role = worker->role;
+
+	worker->role = NULL; /* there is no persistd to be asked for a journal */
+	replay_begin(worker);
+	worker->role = role;
+}
+
+void
+engine_replay(struct worker *worker)
+{
+	struct role *role = worker->role;
+	const struct world *world = world_of(role->instance);
+	const struct replay_end end = { .lsn = world->durable->shard[0].lsn, .generation = world->log->generation,
+		.is_clean = world->log->is_clean };
+
+	worker->role = NULL;
+	for (uint64_t lsn = world->log->first_lsn; lsn < end.lsn;) {
+		const struct record *record = (const struct record *)stream_at(&worker->stream, lsn);
+
+		assert(record->lsn == lsn);
+		replay_record(worker, record);
+		lsn += record->bytes;
+	}
+	replay_finish(worker, &end);
+	worker->role = role;
+}
+
+static void
+engine_start_cold(struct worker *worker)
+{
+	engine_empty(worker);
+	engine_replay(worker);
+}
+
+void
+engine_begin(struct worker *worker, struct world *world, uint64_t now_ms, uint64_t first_lsn)
+{
+	world->durable->shard[0].lsn = first_lsn;
+	world->log->first_lsn = first_lsn;
 	world->log->generation = 1;
 	world->log->is_clean = 1;
 	for (unsigned i = 0; i < WORLD_FRONTS; i++)
@@ -96,26 +121,6 @@ engine_begin(struct worker *worker, struct world *world, uint64_t now_ms)
 	store_relaxed(&worker->shard.root->now_ms, now_ms);
 	worker_mirror(worker);
 	world->durable->shard[0].lsn = world->stream->tail;
-}
-
-void
-engine_start_cold(struct worker *worker)
-{
-	struct role *role = worker->role;
-	const struct replay_end end = { .lsn = present->durable->shard[0].lsn, .generation = present->log->generation,
-		.is_clean = present->log->is_clean };
-
-	worker->role = NULL; /* there is no persistd to be asked for a journal */
-	replay_begin(worker);
-	for (uint64_t lsn = LSN_FIRST; lsn < end.lsn;) {
-		const struct record *record = (const struct record *)stream_at(&worker->stream, lsn);
-
-		assert(record->lsn == lsn);
-		replay_record(worker, record);
-		lsn += record->bytes;
-	}
-	replay_finish(worker, &end);
-	worker->role = role;
 }
 
 const char *

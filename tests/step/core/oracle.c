@@ -1,19 +1,21 @@
 /*
- * Happy path: reference(), then a child plays the same script while judge_states() steps it; then judge_recovery() steps
- * a recovery itself, from the state with the longest undo log.
+ * Happy path: reference(), then the same script is played once more, and look_at_life() is called after each instruction
+ * that stored something; at a commit judge_recovery() steps the recovery from the state just before, and
+ * look_at_recovery() is called likewise.
  * Failure modes: the first thing that is wrong is written into the verdict, with the instruction after which it was seen.
  */
 #include "tests/step/core/oracle.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "shm/atomic.h"
+#include "shm/hash.h"
 #include "shm/state/check.h"
 #include "shm/state/digest.h"
 #include "tests/step/core/engine.h"
@@ -28,22 +30,24 @@ static struct {
 	const struct oracle_plan *plan;
 	struct verdict *verdict;
 	struct world reference; /* at the end of the native performance */
-	struct world live;      /* the child's */
+	struct world live;      /* the life that is stepped */
 	struct world seen;      /* the live one's state as of the last change */
 	struct world copy;      /* where it is recovered */
 	struct world other;     /* where it is resumed */
-	struct world longest;   /* as of the longest undo log */
-	struct tracer tracer;
+	struct world dead;      /* as of just before a commit: whose recovery is stepped */
+	struct world dead_seen;
+	uint64_t at;            /* the instruction that comes next */
 	uint64_t reference_digest;
 	uint64_t before_digest; /* of the last commit */
-	uint64_t longest_digest;
+	uint64_t dead_digest;   /* what the recovery under way has to come to */
 	uint64_t cold_digest;   /* what the replay under way has to come to; 0: none is */
-	uint64_t longest_count;
 	uint64_t last_count;    /* of the undo log, in the state before */
-	uint64_t changes;
+	uint64_t recovery_changes;
 	uint64_t stream_seen;   /* records below were compared with the reference's */
+	struct worker living;   /* the one that is stepped */
+	struct worker recovering; /* likewise, while a recovery is */
 	struct worker worker;   /* ours, to recover and resume with */
-	struct play play;
+	struct play play, resumed;
 } it;
 
 static void __attribute__((format(printf, 1, 2)))
@@ -59,10 +63,10 @@ wrong(const char *format, ...)
 	va_start(args, format);
 	used = vsnprintf(verdict->wrong, sizeof(verdict->wrong), format, args);
 	va_end(args);
-	if (it.tracer.pid != 0 && used > 0 && used < (int)sizeof(verdict->wrong))
+	if (it.at != 0 && used > 0 && used < (int)sizeof(verdict->wrong))
 		snprintf(verdict->wrong + used, sizeof(verdict->wrong) - (size_t)used,
-		    " [run %" PRIu64 ", step %" PRIu64 ", before the instruction at 0x%" PRIx64 "]", it.live.log->runs_begun,
-		    it.tracer.steps, tracer_at(&it.tracer) - (uint64_t)(uintptr_t)&__executable_start);
+		    " [run %" PRIu64 ", store %" PRIu64 ", before the instruction at 0x%" PRIx64 "]", it.live.log->runs_begun,
+		    verdict->steps, it.at - (uint64_t)(uintptr_t)&__executable_start);
 }
 
 static bool
@@ -112,6 +116,20 @@ wrong_answers(const char *what, const struct world_log *log)
 	    reference->used_bytes);
 }
 
+/*
+ * The records up to `tail` are those of the reference, as far as they cannot have been overwritten by what a transaction wrote
+ * that did not come about.
+ */
+static bool
+is_same_stream(const struct world *world, uint64_t tail)
+{
+	const uint64_t kept = WORLD_STREAM_BYTES / 4 * 3;
+	uint64_t first = world->log->first_lsn, begin = tail - first > kept ? tail - kept : first;
+	uint64_t at = begin & (WORLD_STREAM_BYTES - 1);
+
+	return memcmp(world->stream_bytes + at, it.reference.stream_bytes + at, tail - begin) == 0;
+}
+
 static void
 compare_ends(const char *what, const struct world *world)
 {
@@ -122,20 +140,28 @@ compare_ends(const char *what, const struct world *world)
 		wrong("%s: the shard does not end as in the reference", what);
 	else if (log->used_bytes != reference->used_bytes || memcmp(log->replies, reference->replies, log->used_bytes) != 0)
 		wrong_answers(what, log);
-	else if (tail != shard_of(&it.reference)->root.stream_tail || tail > WORLD_STREAM_BYTES ||
-	    memcmp(world->stream_bytes + LSN_FIRST, it.reference.stream_bytes + LSN_FIRST, tail - LSN_FIRST) != 0)
+	else if (tail != shard_of(&it.reference)->root.stream_tail || !is_same_stream(world, tail))
 		wrong("%s: the records are not those of the reference", what);
 }
 
-static int
-perform(struct world *world, bool is_stepped)
+static void
+begin(struct worker *worker, struct world *world)
 {
-	memset(&it.play, 0, sizeof(it.play));
-	it.play.world = world;
-	it.play.worker = &it.worker;
-	it.play.is_stepped = is_stepped;
-	play_perform(&it.play, it.script);
-	return it.play.wrong == NULL ? 0 : 1;
+	const struct script *script = it.script;
+
+	engine_begin(worker, world, script->start_ms != 0 ? script->start_ms : PLAY_START_MS,
+	    script->first_lsn != 0 ? script->first_lsn : LSN_FIRST);
+}
+
+/* From the beginning, natively, or on from where a world stands. */
+static const char *
+perform(struct world *world)
+{
+	memset(&it.resumed, 0, sizeof(it.resumed));
+	it.resumed.world = world;
+	it.resumed.worker = &it.worker;
+	play_perform(&it.resumed, it.script);
+	return it.resumed.wrong;
 }
 
 /* Expectations hold, natively; twice the same. */
@@ -145,9 +171,9 @@ reference(void)
 	for (unsigned round = 0; round < 2 && !is_wrong(); round++) {
 		struct world *world = round == 0 ? &it.reference : &it.other;
 
-		engine_begin(&it.worker, world, PLAY_START_MS);
-		if (perform(world, false) != 0) {
-			wrong("natively: %s", it.play.wrong);
+		begin(&it.worker, world);
+		if (perform(world) != NULL) {
+			wrong("natively: %s", it.resumed.wrong);
 			return;
 		}
 		if (round == 0)
@@ -290,14 +316,14 @@ judge_mirrors(void)
 static void
 judge_stream(void)
 {
-	uint64_t tail = it.seen.stream->tail;
+	uint64_t tail = it.seen.stream->tail, at = it.stream_seen & (WORLD_STREAM_BYTES - 1);
 
 	if (tail <= it.stream_seen)
 		return;
-	if (tail > WORLD_STREAM_BYTES || tail > shard_of(&it.reference)->root.stream_tail)
+	if (tail > shard_of(&it.reference)->root.stream_tail || tail - it.stream_seen > WORLD_STREAM_BYTES)
 		wrong("the stream's tail is shown at %" PRIu64 ", beyond the reference's", tail);
-	else if (memcmp(it.live.stream_bytes + it.stream_seen, it.reference.stream_bytes + it.stream_seen,
-	             tail - it.stream_seen) != 0)
+	else if (shard_of(&it.reference)->root.stream_tail - it.stream_seen <= WORLD_STREAM_BYTES / 4 * 3 &&
+	    memcmp(it.live.stream_bytes + at, it.reference.stream_bytes + at, tail - it.stream_seen) != 0)
 		wrong("records were shown that are not those of the reference");
 	it.stream_seen = tail;
 }
@@ -339,17 +365,17 @@ judge_resumed(void)
 {
 	char what[64];
 
-	snprintf(what, sizeof(what), "resumed after a crash at step %" PRIu64, it.tracer.steps);
+	snprintf(what, sizeof(what), "resumed after a crash at store %" PRIu64, it.verdict->steps);
 	world_copy(&it.other, &it.live);
-	it.other.log->is_stepped = 0;
 	engine_attach(&it.worker, &it.other);
 	const char *trouble = engine_recover(&it.worker);
 	if (trouble != NULL) {
 		wrong("%s: %s", what, trouble);
 		return;
 	}
-	if (perform(&it.other, false) != 0)
-		wrong("%s: %s", what, it.play.wrong);
+	world_soil(&it.other);
+	if (perform(&it.other) != NULL)
+		wrong("%s: %s", what, it.resumed.wrong);
 	else
 		compare_ends(what, &it.other);
 	it.verdict->resumed++;
@@ -359,76 +385,153 @@ judge_resumed(void)
 static void
 take_journal(void)
 {
-	memcpy(it.copy.stream_bytes, it.live.stream_bytes, it.live.durable->shard[0].lsn);
+	uint64_t first = it.live.log->first_lsn, at = first & (WORLD_STREAM_BYTES - 1);
+
+	memcpy(it.copy.stream_bytes + at, it.live.stream_bytes + at, it.live.durable->shard[0].lsn - first);
+	it.copy.log->first_lsn = first;
 	it.copy.log->generation = it.live.log->generation;
 	it.copy.log->is_clean = it.live.log->is_clean;
+}
+
+/* A restarted worker on `seen`: NULL, or what is wrong.  It ends up on the copy. */
+static const char *
+recover_copy(const struct world *seen)
+{
+	bool was_cold = shard_of(seen)->state != SHARD_READY;
+	struct shard shard;
+
+	world_copy_state(&it.copy, seen);
+	if (was_cold || it.cold_digest != 0)
+		take_journal();
+	engine_attach(&it.worker, &it.copy);
+	it.verdict->is_judging = true;
+	const char *trouble = engine_recover(&it.worker);
+	/* A warm recovery asks shard_check() itself and reports no more than that it failed. */
+	if (trouble != NULL || was_cold || it.cold_digest != 0) {
+		shard_view(&shard, it.copy.shard, &it.copy.geometry);
+		const char *damage = shard_check(&shard, NULL);
+		trouble = damage != NULL ? damage : trouble;
+	}
+	it.verdict->is_judging = false;
+	return trouble;
 }
 
 static void
 judge_state(void)
 {
 	uint64_t count = shard_of(&it.seen)->undo.count;
-	struct shard shard;
+	bool is_cold = shard_of(&it.seen)->state != SHARD_READY;
 
-	if (world_copy_state(&it.seen, &it.live))
-		wrong("an old entry of the undo log changed");
-	world_copy_state(&it.copy, &it.seen);
-	if (shard_of(&it.seen)->state != SHARD_READY || it.cold_digest != 0)
-		take_journal();
-	judge_nested();
-	engine_attach(&it.worker, &it.copy);
-	const char *trouble = engine_recover(&it.worker);
-	shard_view(&shard, it.copy.shard, &it.copy.geometry);
-	if (trouble == NULL)
-		trouble = shard_check(&shard, NULL);
+	if (count > 0 && it.verdict->open_states % it.plan->nested_stride == 0) {
+		world_copy_state(&it.copy, &it.seen);
+		judge_nested();
+	}
+	const char *trouble = recover_copy(&it.seen);
 	if (trouble != NULL) {
 		/* Nothing else can be asked of a damaged shard: its lists may have no end. */
 		wrong("a crash with %" PRIu64 " words logged is not recovered: %s", count, trouble);
 		return;
 	}
+	if (shard_of(&it.copy)->guard.position != 0)
+		wrong("after recovery a request is still named as being executed");
 	judge_mirrors();
 	judge_digest(count);
 	judge_stream();
 	it.verdict->states++;
 	it.verdict->open_states += count > 0;
+	it.verdict->cold_states += is_cold;
 	if (count > it.verdict->undo_words_max)
 		it.verdict->undo_words_max = count;
+	if (!is_wrong() && it.verdict->states % it.plan->resume_stride == 0)
+		judge_resumed();
+}
+
+/* --- recovery itself, stepped --- */
+
+/* True if it was changed by this instruction. */
+static bool
+follow(struct world *seen, struct world *live, const struct tracer_stop *stop)
+{
+	bool is_changed = stop->page_count == 0 && world_copy_state(seen, live);
+
+	for (unsigned i = 0; i < stop->page_count; i++) {
+		enum world_change change = world_follow(seen, live, stop->pages[i]);
+
+		if (change == WORLD_OLD_ENTRY)
+			wrong("an entry of the undo log changed that is not the newest");
+		is_changed |= change != WORLD_SAME;
+	}
+	return is_changed;
+}
+
+/* The first thing that is wrong ends it: what comes after it says nothing. */
+static void
+end_if_wrong(void)
+{
+	if (is_wrong())
+		_exit(EXIT_SUCCESS);
 }
 
 static void
-keep_longest(void)
+look_at_recovery(const struct tracer_stop *stop)
 {
-	uint64_t count = shard_of(&it.seen)->undo.count;
+	bool is_changed = follow(&it.dead_seen, &it.dead, stop);
 
-	if (count <= it.longest_count)
+	end_if_wrong();
+	if (!is_changed || it.recovery_changes++ % it.plan->stride != 0)
 		return;
-	it.longest_count = count;
-	it.longest_digest = it.before_digest;
-	world_copy(&it.longest, &it.live);
+	it.at = stop->at;
+	const char *trouble = recover_copy(&it.dead_seen);
+	if (trouble != NULL)
+		wrong("a crash inside recovery is not recovered: %s", trouble);
+	else if (digest_of(&it.copy) != it.dead_digest)
+		wrong("a crash inside recovery does not lead to the state before the transaction");
+	it.verdict->recovery_states++;
+	end_if_wrong();
+}
+
+static unsigned
+written_of(const struct world *world, struct tracer_memory memory[WORLD_PARTS])
+{
+	struct world_part parts[WORLD_PARTS];
+
+	world_written(world, parts);
+	for (unsigned i = 0; i < WORLD_PARTS; i++)
+		memory[i] = (struct tracer_memory){ parts[i].base, parts[i].bytes };
+	return WORLD_PARTS;
+}
+
+/*
+ * The worker died with all of a transaction's `count` words logged, just before its commit: its recovery dies after each of its
+ * own stores.
+ */
+static void
+judge_recovery(uint64_t count)
+{
+	struct undo_log *log = &shard_of(&it.seen)->undo;
+	struct tracer_memory memory[WORLD_PARTS];
+	struct tracer outer;
+
+	log->count = count;
+	world_copy_state(&it.dead, &it.seen);
+	world_copy_state(&it.dead_seen, &it.seen);
+	log->count = 0;
+	engine_attach(&it.recovering, &it.dead);
+	tracer_push(&outer, memory, written_of(&it.dead, memory), look_at_recovery);
+	tracer_begin();
+	const char *trouble = engine_recover(&it.recovering);
+	tracer_end();
+	tracer_pop(&outer);
+	if (trouble != NULL)
+		wrong("recovery from just before a commit: %s", trouble);
+	else if (world_copy_state(&it.dead_seen, &it.dead))
+		wrong("recovery changed memory without being seen: the tracer is at fault");
+	else if (digest_of(&it.dead) != it.dead_digest)
+		wrong("recovery from just before a commit does not lead to the state before the transaction");
+	it.verdict->recoveries++;
 }
 
 /* --- stepping --- */
-
-static int
-child_performs(void *arg)
-{
-	(void)arg;
-	if (perform(&it.live, true) != 0)
-		wrong("stepped: %s", it.play.wrong);
-	return 0;
-}
-
-static bool
-child_is_well(const char *what)
-{
-	if (is_wrong())
-		return false;
-	if (WIFSIGNALED(it.tracer.status))
-		wrong("%s died by signal %d", what, WTERMSIG(it.tracer.status));
-	else if (WEXITSTATUS(it.tracer.status) != 0)
-		wrong("%s ended with exit code %d", what, WEXITSTATUS(it.tracer.status));
-	return !is_wrong();
-}
 
 static bool
 is_tried(uint64_t count)
@@ -436,89 +539,71 @@ is_tried(uint64_t count)
 	/* The commits are never left out: they are what the states between are compared with. */
 	bool is_commit = (count == 0) != (it.last_count == 0);
 
-	return is_commit || it.changes % it.plan->stride == 0;
+	return is_commit || it.verdict->changes % it.plan->stride == 0;
 }
 
 static void
-judge_states(void)
+look_at_life(const struct tracer_stop *stop)
 {
-	while (!is_wrong() && tracer_step(&it.tracer) == TRACE_STEPPED) {
-		if (!world_follow(&it.seen, &it.live))
-			continue;
-		uint64_t count = shard_of(&it.seen)->undo.count;
+	uint64_t before_digest = it.before_digest, count;
 
-		it.changes++;
-		if (is_tried(count)) {
-			judge_state();
-			keep_longest();
-			if (!is_wrong() && it.verdict->states % it.plan->resume_stride == 0)
-				judge_resumed();
-		}
-		it.last_count = count;
+	it.verdict->steps++;
+	it.at = stop->at;
+	if (!follow(&it.seen, &it.live, stop)) {
+		end_if_wrong();
+		return;
 	}
-	it.verdict->steps = it.tracer.steps;
+	it.verdict->changes++;
+	if (it.plan->is_compared)
+		it.verdict->sequence = it.verdict->sequence * 31 +
+		    hash_bytes(it.seen.shard, offsetof(struct shard_shared, undo.entries));
+	count = shard_of(&it.seen)->undo.count;
+	bool is_commit = count == 0 && it.last_count > 0, was_cold = it.cold_digest != 0;
+	if (is_tried(count))
+		judge_state();
+	if (is_commit && !was_cold && !is_wrong() && it.verdict->transactions % it.plan->recovery_stride == 0) {
+		it.dead_digest = before_digest;
+		judge_recovery(it.last_count);
+	}
+	it.last_count = count;
+	end_if_wrong();
+}
+
+/* What the others did meanwhile is no store of the worker's. */
+static void
+step_begin(void)
+{
+	world_copy_state(&it.seen, &it.live);
+	it.before_digest = digest_of(&it.live);
+	it.last_count = 0;
+	it.stream_seen = it.live.stream->tail;
+	tracer_begin();
+}
+
+static void
+step_end(void)
+{
+	tracer_end();
+	it.at = 0;
+	if (shard_of(&it.live)->guard.position != 0)
+		wrong("between two turns a request is named as being executed");
+	if (world_copy_state(&it.seen, &it.live))
+		wrong("the worker changed memory without being seen: the tracer is at fault");
 }
 
 static void
 judge_stepped(void)
 {
-	engine_begin(&it.worker, &it.live, PLAY_START_MS);
-	world_copy(&it.seen, &it.live);
-	world_copy(&it.copy, &it.live);
-	it.before_digest = digest_of(&it.live);
-	it.stream_seen = LSN_FIRST;
-	if (tracer_start(&it.tracer, &it.live.log->is_stepped, child_performs, NULL) != 0) {
-		wrong("cannot single-step a child: %s; ptrace has to be allowed here", strerror(errno));
-		return;
-	}
-	judge_states();
-	if (!is_wrong() && child_is_well("the stepped performance"))
+	struct tracer_memory memory[WORLD_PARTS];
+
+	begin(&it.living, &it.live);
+	tracer_open(memory, written_of(&it.live, memory), look_at_life, it.plan->is_each);
+	it.play = (struct play){ .world = &it.live, .worker = &it.living, .begin = step_begin, .end = step_end };
+	play_perform(&it.play, it.script);
+	if (it.play.wrong != NULL)
+		wrong("stepped: %s", it.play.wrong);
+	else if (!is_wrong())
 		compare_ends("stepped", &it.live);
-	tracer_stop(&it.tracer);
-}
-
-/* --- recovery itself, stepped --- */
-
-static int
-child_recovers(void *arg)
-{
-	struct world *world = arg;
-
-	engine_attach(&it.worker, world);
-	store_relaxed(&world->log->is_stepped, 1);
-	tracer_mark();
-	const char *trouble = engine_recover(&it.worker);
-	store_relaxed(&world->log->is_stepped, 0);
-	return trouble == NULL ? 0 : 1;
-}
-
-static void
-judge_recovery(void)
-{
-	uint64_t changes = 0;
-
-	if (it.longest_count == 0)
-		return;
-	world_copy(&it.seen, &it.longest);
-	it.longest.log->is_stepped = 0;
-	if (tracer_start(&it.tracer, &it.longest.log->is_stepped, child_recovers, &it.longest) != 0)
-		return;
-	while (!is_wrong() && tracer_step(&it.tracer) == TRACE_STEPPED) {
-		if (!world_copy_state(&it.seen, &it.longest) || changes++ % it.plan->stride != 0)
-			continue;
-		world_copy_state(&it.copy, &it.seen);
-		engine_attach(&it.worker, &it.copy);
-		const char *trouble = engine_recover(&it.worker);
-		if (trouble != NULL)
-			wrong("a crash inside recovery is not recovered: %s", trouble);
-		else if (digest_of(&it.copy) != it.longest_digest)
-			wrong("a crash inside recovery does not lead to the state before the transaction");
-		it.verdict->nested++;
-	}
-	it.verdict->steps += it.tracer.steps;
-	if (!is_wrong())
-		(void)child_is_well("the stepped recovery");
-	tracer_stop(&it.tracer);
 }
 
 void
@@ -526,21 +611,19 @@ oracle_judge(const struct script *script, const struct oracle_plan *plan, struct
 {
 	struct shard_geometry geometry = { .messages = script->messages != 0 ? script->messages : SCRIPT_MESSAGES,
 		.queues = 6, .fronts = WORLD_FRONTS, .waiters_per_front = 8 };
-	struct world *worlds[] = { &it.reference, &it.live, &it.seen, &it.copy, &it.other, &it.longest };
+	struct world *worlds[] = { &it.reference, &it.live, &it.seen, &it.copy, &it.other, &it.dead, &it.dead_seen };
 	struct timespec began, ended;
 
 	clock_gettime(CLOCK_MONOTONIC, &began);
+	memset(&it, 0, sizeof(it));
 	it.script = script;
 	it.plan = plan;
 	it.verdict = verdict;
 	for (unsigned i = 0; i < sizeof(worlds) / sizeof(worlds[0]); i++)
 		world_open(worlds[i], &geometry);
 	reference();
-	if (!is_wrong() && !plan->is_native_only) {
+	if (!is_wrong() && !plan->is_native_only)
 		judge_stepped();
-		if (!is_wrong())
-			judge_recovery();
-	}
 	for (unsigned i = 0; i < sizeof(worlds) / sizeof(worlds[0]); i++)
 		world_close(worlds[i]);
 	clock_gettime(CLOCK_MONOTONIC, &ended);

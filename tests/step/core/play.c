@@ -11,7 +11,6 @@
 
 #include "shm/atomic.h"
 #include "tests/step/core/engine.h"
-#include "tests/step/core/tracer.h"
 
 #define ALL_FIELDS (2 * FIELD_BACKOFF_JITTER - 1)
 
@@ -38,11 +37,15 @@ is_past(const struct play *play)
 void
 play_perform(struct play *play, const struct script *script)
 {
-	play->now_ms = PLAY_START_MS;
+	play->script = script;
+	play->now_ms = script->start_ms != 0 ? script->start_ms : PLAY_START_MS;
 	play->next_id = 1;
 	play->runs = 0;
 	play->front = 0;
 	play->is_slow = false;
+	play->is_stalled = false;
+	play->is_quiet = false;
+	play->note_count = 0;
 	play->wrong = NULL;
 	play->resumed_run = play->world->log->runs_begun;
 	script->perform(play);
@@ -96,10 +99,8 @@ take_answers(struct play *play, unsigned front)
 static void
 engine_step_begin(struct play *play)
 {
-	if (!play->is_stepped)
-		return;
-	store_relaxed(&play->world->log->is_stepped, 1);
-	tracer_mark();
+	if (play->begin != NULL && !play->is_quiet)
+		play->begin();
 }
 
 /* Let it come to rest; then everybody else has his turn. */
@@ -111,10 +112,12 @@ engine_to_rest(struct play *play)
 	uint64_t epoch;
 
 	compiler_barrier();
-	store_relaxed(&world->log->is_stepped, 0);
+	if (play->end != NULL && !play->is_quiet)
+		play->end();
 	if (!has_ended)
 		fail(play, "run %lu: the worker does not come to rest", play->runs);
-	store_release(&world->durable->shard[0].lsn, load_acquire(&world->stream->tail));
+	if (!play->is_stalled)
+		store_release(&world->durable->shard[0].lsn, load_acquire(&world->stream->tail));
 	for (unsigned i = 0; i < WORLD_FRONTS; i++) {
 		if (front_state(world, i, &epoch) != SLOT_DEAD && !(i == 0 && play->is_slow))
 			take_answers(play, i);
@@ -134,30 +137,109 @@ play_run(struct play *play)
 	engine_to_rest(play);
 }
 
-void
-play_cold_start(struct play *play, bool is_clean)
+static void
+front_begin(struct world *world, unsigned front)
+{
+	uint64_t epoch;
+
+	(void)front_state(world, front, &epoch);
+	memset(world->front[front], 0, sizeof(*world->front[front]));
+	store_release(&world->registry->slot[SLOT_FRONT(front)].state_epoch, slot_word(epoch + 1, SLOT_STARTING));
+}
+
+static void
+start_cold(struct play *play, bool is_clean, bool are_fronts_new)
 {
 	struct world *world = play->world;
 	bool is_begun = ++play->runs == play->resumed_run;
-	uint64_t epoch;
 
 	if (is_past(play))
 		return;
 	if (!is_begun) {
-		for (unsigned i = 0; i < WORLD_FRONTS; i++) {
-			(void)front_state(world, i, &epoch);
-			memset(world->front[i], 0, sizeof(*world->front[i]));
-			store_release(&world->registry->slot[SLOT_FRONT(i)].state_epoch, slot_word(epoch + 1, SLOT_STARTING));
-		}
+		for (unsigned i = 0; i < WORLD_FRONTS && are_fronts_new; i++)
+			front_begin(world, i);
 		world->log->generation++;
 		world->log->is_clean = is_clean;
 		world->log->runs_begun = play->runs;
 		store_relaxed(&((struct shard_shared *)world->shard)->state, SHARD_CORRUPT);
 		engine_attach(play->worker, world);
+		if (!play->script->steps_emptying)
+			engine_empty(play->worker);
 		engine_step_begin(play);
-		engine_start_cold(play->worker);
+		if (play->script->steps_emptying)
+			engine_empty(play->worker);
+		engine_replay(play->worker);
 	}
 	engine_to_rest(play);
+}
+
+void
+play_cold_start(struct play *play, bool is_clean)
+{
+	start_cold(play, is_clean, true);
+}
+
+void
+play_reload(struct play *play)
+{
+	start_cold(play, false, false);
+}
+
+void
+play_front_replaced(struct play *play, unsigned front)
+{
+	if (!is_past(play))
+		front_begin(play->world, front);
+}
+
+void
+play_journal(struct play *play, enum journal_state state)
+{
+	play->is_stalled = state == JOURNAL_STARTING || state == JOURNAL_FAILED;
+	if (!is_past(play))
+		store_release(&play->world->durable->journal_state, state);
+}
+
+void
+play_restart(struct play *play)
+{
+	bool is_begun = ++play->runs == play->resumed_run;
+
+	if (is_past(play))
+		return;
+	if (!is_begun) {
+		play->world->log->runs_begun = play->runs;
+		engine_step_begin(play);
+		engine_attach(play->worker, play->world);
+		const char *trouble = engine_recover(play->worker);
+		if (trouble != NULL)
+			fail(play, "run %lu: a restarted worker finds that %s", play->runs, trouble);
+	}
+	engine_to_rest(play);
+}
+
+bool
+play_is_past(const struct play *play)
+{
+	return is_past(play);
+}
+
+const struct shard_root *
+play_root(const struct play *play)
+{
+	return &((const struct shard_shared *)play->world->shard)->root;
+}
+
+uint64_t
+play_note(struct play *play, uint64_t seen)
+{
+	struct world_log *log = play->world->log;
+	unsigned number = play->note_count++;
+
+	assert(number < WORLD_NOTES_MAX);
+	if (!is_past(play))
+		log->notes[number] = seen;
+	return log->notes[number];
 }
 
 void
@@ -189,8 +271,7 @@ play_front_returns(struct play *play, unsigned front)
 		fail(play, "run %lu: the worker has not closed frontd %u", play->runs, front);
 		return;
 	}
-	memset(world->front[front], 0, sizeof(*world->front[front]));
-	store_release(&world->registry->slot[SLOT_FRONT(front)].state_epoch, slot_word(epoch + 1, SLOT_STARTING));
+	front_begin(world, front);
 }
 
 /* --- requests --- */
@@ -349,6 +430,21 @@ play_publish(struct play *play, const char *queue, uint32_t count, uint64_t dela
 }
 
 uint64_t
+play_publish_bytes(struct play *play, const char *queue, uint32_t body_bytes)
+{
+	static const char zeros[WORLD_REQUEST_BYTES / 2];
+	struct publish_request request = { .count = 1 };
+	struct publish_item item = { .body_bytes = body_bytes };
+
+	draft_begin(&draft, OP_PUBLISH);
+	draft_add_name(&draft, queue);
+	draft_add(&draft, &request.count, 8);
+	draft_add(&draft, &item, sizeof(item));
+	draft_add(&draft, zeros, body_bytes);
+	return post(play);
+}
+
+uint64_t
 play_receive(struct play *play, const char *queue, struct play_receive wanted)
 {
 	struct receive_request request = { .lease_ms = wanted.lease_ms, .max = wanted.max, .wait_ms = wanted.wait_ms,
@@ -450,6 +546,13 @@ play_receipts(struct play *play, uint64_t receive_id)
 		receipts.items[receipts.count].msg_idx = reply->deliveries[receipts.count].msg_idx;
 	}
 	return receipts;
+}
+
+void
+play_expect_that(struct play *play, bool is_so, const char *what)
+{
+	if (!is_past(play) && !is_so)
+		fail(play, "run %lu: it is not so that %s", play->runs, what);
 }
 
 void

@@ -26,7 +26,12 @@ struct play {
 	uint64_t resumed_run;    /* this one was begun by another life; 0: none (runs count from 1) */
 	unsigned front;          /* who posts */
 	bool is_slow;            /* frontd 0 takes no answers for the present: its reply ring fills */
-	bool is_stepped;         /* tell the tracer while the engine runs */
+	bool is_stalled;         /* persistd writes nothing for the present: the stream ring fills */
+	bool is_quiet;           /* what runs now only sets the stage: it is not stepped */
+	unsigned note_count;
+	const struct script *script;
+	void (*begin)(void);     /* around each run that is to be stepped; NULL: performed natively */
+	void (*end)(void);
 };
 
 struct script {
@@ -34,7 +39,10 @@ struct script {
 	void (*perform)(struct play *play);
 	uint32_t messages;       /* slots of the shard; 0: SCRIPT_MESSAGES */
 	uint32_t stride;         /* in `make test` only every stride-th changed state is tried; 0: each */
-	bool is_for_soak;        /* in `make test` it is played natively only */
+	bool steps_emptying;     /* of a cold start the emptying too: some 45,000 stores, byte by byte */
+	uint64_t start_ms;       /* 0: PLAY_START_MS */
+	uint64_t first_lsn;      /* where its stream begins; 0: LSN_FIRST */
+	unsigned row, column;    /* of a cell of the matrix */
 };
 #define SCRIPT_MESSAGES 24
 
@@ -58,6 +66,27 @@ void play_front_returns(struct play *play, unsigned front);
  */
 void play_cold_start(struct play *play, bool is_clean);
 
+/* Only the shard is built anew, as one that was found damaged is: the frontds are those that spoke to it before. */
+void play_reload(struct play *play);
+
+/* While the worker was dead too, its frontd's next incarnation has begun: no word of the worker's was waited for. */
+void play_front_replaced(struct play *play, unsigned front);
+
+/* What persistd says of the journal from now on; STARTING and FAILED: nothing becomes durable. */
+void play_journal(struct play *play, enum journal_state state);
+
+/* The worker is restarted: attaches, recovers, goes on. */
+void play_restart(struct play *play);
+
+/* What is done now was done in another life and is not done again. */
+bool play_is_past(const struct play *play);
+
+/* The root of the shard that it plays on.  Not to be believed in what a resumed life skips: see play_note(). */
+const struct shard_root *play_root(const struct play *play);
+
+/* What a script saw, for it to act upon: in a resumed life what was seen at that point in the earlier one. */
+uint64_t play_note(struct play *play, uint64_t seen);
+
 /* Each posts one request and returns its id. */
 uint64_t play_queue_put(struct play *play, const char *queue, const struct queue_config *config);
 uint64_t play_queue_patch(struct play *play, const char *queue, const struct queue_config *config, uint32_t fields);
@@ -71,6 +100,7 @@ struct play_receive {
 	uint32_t wait_ms;
 	uint32_t waiter_slot;
 };
+uint64_t play_publish_bytes(struct play *play, const char *queue, uint32_t body_bytes);
 uint64_t play_receive(struct play *play, const char *queue, struct play_receive wanted);
 void play_receive_cancel(struct play *play, uint64_t id, uint32_t waiter_slot);
 uint64_t play_purge(struct play *play, const char *queue, uint32_t states);
@@ -99,6 +129,7 @@ void play_lie(struct play *play);
 const struct reply *play_reply(struct play *play, uint64_t id);
 
 /* --- what it expects; the first failure ends the performance --- */
+void play_expect_that(struct play *play, bool is_so, const char *what);
 void play_expect(struct play *play, uint64_t id, enum outcome outcome);
 void play_expect_none(struct play *play, uint64_t id);
 void play_expect_delivered(struct play *play, uint64_t id, uint32_t count);

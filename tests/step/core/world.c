@@ -8,10 +8,12 @@
 
 #include "shm/atomic.h"
 
+#define PAGE_BYTES 4096u
+
 static size_t
 page_up(size_t bytes)
 {
-	return (bytes + 4095) & ~(size_t)4095;
+	return (bytes + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
 }
 
 /* Hand out the next part of the linear mapping. */
@@ -100,13 +102,6 @@ world_close(struct world *world)
 	close(world->fd);
 }
 
-void
-world_copy(const struct world *to, const struct world *from)
-{
-	memcpy(to->base, from->base, from->size_bytes);
-	compiler_barrier(); /* the compiler does not know that the rings are mapped twice */
-}
-
 static bool
 copy_if_different(void *to, const void *from, size_t bytes)
 {
@@ -153,12 +148,106 @@ world_copy_state(const struct world *to, const struct world *from)
 	return copy_words(to, from) || is_different;
 }
 
-bool
-world_follow(const struct world *to, const struct world *from)
+void
+world_written(const struct world *world, struct world_part parts[WORLD_PARTS])
 {
-	const struct undo_log *log = &((struct shard_shared *)from->shard)->undo;
-	uint64_t count = load_relaxed(&log->count), first = count < 2 ? 0 : count - 2;
-	bool is_different = copy_entries(&((struct shard_shared *)to->shard)->undo, log, first);
+	parts[0] = (struct world_part){ world->shard, (size_t)((char *)world->front[0] - (char *)world->shard) };
+	for (unsigned i = 0; i < WORLD_FRONTS; i++)
+		parts[1 + i] = (struct world_part){ (char *)world->front[i], page_up(sizeof(struct front_shared)) };
+	/* Of the statistics nothing is acted upon but which fronts are closed. */
+	parts[1 + WORLD_FRONTS] = (struct world_part){ (char *)world->stats, PAGE_BYTES };
+	_Static_assert(WORLD_PARTS == 2 + WORLD_FRONTS, "shard and stream, fronts, statistics");
+	_Static_assert(offsetof(struct stats_shared, closed_epoch) + sizeof(uint64_t[FRONT_MAX]) <= PAGE_BYTES, "in the first page");
+}
 
-	return copy_words(to, from) || is_different;
+/*
+ * A page with entries of the undo log: before those, one that counts, the one being written, and the rest, which means nothing
+ * and may be of any earlier life.
+ */
+static enum world_change
+follow_entries(const struct world *to, const struct world *from, size_t at)
+{
+	const struct undo_log *log = &((const struct shard_shared *)from->shard)->undo;
+	size_t entries = offsetof(struct shard_shared, undo.entries), end = at + PAGE_BYTES;
+	size_t newest = entries + load_relaxed(&log->count) * sizeof(log->entries[0]), rest = newest + sizeof(log->entries[0]);
+	size_t words = entries > at ? entries - at : 0;
+	bool is_different = words > 0 && memcmp(to->base + at, from->base + at, words) != 0;
+	enum world_change change = WORLD_SAME;
+
+	for (size_t byte = at + words; byte < rest && byte < end; byte += 8) {
+		if (memcmp(to->base + byte, from->base + byte, 8) == 0)
+			continue;
+		if (byte < newest)
+			change = WORLD_OLD_ENTRY;
+		is_different = true;
+	}
+	memcpy(to->base + at, from->base + at, PAGE_BYTES);
+	return change == WORLD_SAME && is_different ? WORLD_CHANGED : change;
+}
+
+enum world_change
+world_follow(const struct world *to, const struct world *from, const char *page)
+{
+	size_t at = (size_t)(page - from->base), entries = offsetof(struct shard_shared, undo.entries);
+	size_t bytes = PAGE_BYTES;
+
+	if (at + PAGE_BYTES > entries && at < entries + sizeof(((struct undo_log *)NULL)->entries))
+		return follow_entries(to, from, at);
+	if (page == (const char *)from->stats) {
+		at += offsetof(struct stats_shared, closed_epoch);
+		bytes = sizeof(to->stats->closed_epoch);
+	}
+	return copy_if_different(to->base + at, from->base + at, bytes) ? WORLD_CHANGED : WORLD_SAME;
+}
+
+/* What is between two cursors of a mirrored ring. */
+static void
+copy_ring(char *to, const char *from, uint64_t size, uint64_t begin, uint64_t end)
+{
+	uint64_t at = begin & (size - 1);
+
+	memcpy(to + at, from + at, end - begin < size ? end - begin : size);
+}
+
+void
+world_copy(const struct world *to, const struct world *from)
+{
+	const struct shard_root *root = &((const struct shard_shared *)from->shard)->root;
+	const struct world_log *log = from->log;
+	uint64_t first = log->first_lsn;
+
+	world_copy_state(to, from);
+	memcpy(to->stats, from->stats, sizeof(*to->stats));
+	memcpy(to->durable, from->durable, sizeof(*to->durable));
+	memcpy(to->registry, from->registry, sizeof(*to->registry));
+	memcpy(to->log, log, offsetof(struct world_log, replies) + log->used_bytes);
+	copy_ring(to->stream_bytes, from->stream_bytes, WORLD_STREAM_BYTES, first,
+	    root->stream_tail > first ? root->stream_tail : first);
+	for (unsigned i = 0; i < WORLD_FRONTS; i++) {
+		const struct ring_shared *request = &from->front[i]->worker[0].request, *reply = &from->front[i]->worker[0].reply;
+
+		copy_ring(to->request_bytes[i], from->request_bytes[i], WORLD_REQUEST_BYTES, request->head, request->tail);
+		copy_ring(to->reply_bytes[i], from->reply_bytes[i], WORLD_REPLY_BYTES, reply->head,
+		    root->fronts[i].reply_tail > reply->tail ? root->fronts[i].reply_tail : reply->tail);
+	}
+	compiler_barrier(); /* the compiler does not know that the rings are mapped twice */
+}
+
+void
+world_soil(const struct world *world)
+{
+	const struct shard_root *root = &((const struct shard_shared *)world->shard)->root;
+	const uint64_t some = 8192;
+	uint64_t tail = root->stream_tail, mask = WORLD_STREAM_BYTES - 1;
+
+	for (unsigned i = 0; i < WORLD_FRONTS; i++) {
+		uint64_t head = world->front[i]->worker[0].reply.head, end = root->fronts[i].reply_tail;
+
+		if (end - head <= WORLD_REPLY_BYTES)
+			memset(world->reply_bytes[i] + (end & (WORLD_REPLY_BYTES - 1)), 0xa5, WORLD_REPLY_BYTES - (end - head));
+	}
+	/* The stream is the journal, too: no record is soiled. */
+	if (tail + some - world->log->first_lsn <= WORLD_STREAM_BYTES)
+		memset(world->stream_bytes + (tail & mask), 0xa5, some);
+	compiler_barrier();
 }

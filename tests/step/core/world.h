@@ -13,6 +13,7 @@
 #include "shm/durable.h"
 #include "shm/front.h"
 #include "shm/registry.h"
+#include "shm/role.h"
 #include "shm/state/shard.h"
 #include "shm/stats.h"
 #include "shm/stream.h"
@@ -22,17 +23,19 @@
 #define WORLD_REPLAY_BYTES (1u << 16)
 #define WORLD_REQUEST_BYTES (1u << 18)
 #define WORLD_REPLY_BYTES REPLY_BYTES_MAX
-#define WORLD_LOG_BYTES (1u << 18)
+#define WORLD_LOG_BYTES (1u << 20)
 #define WORLD_RUNS_MAX 256
+#define WORLD_NOTES_MAX 8
 
 /* What the other processes know: survives the worker, is copied with the world. */
 struct world_log {
 	uint64_t runs_begun;  /* requests of this many runs have been posted */
 	uint64_t used_bytes;  /* of replies, all that came after each run that is over */
 	uint64_t ends[WORLD_RUNS_MAX]; /* used_bytes after each run, [0]: 0 */
-	uint64_t is_stepped;  /* 1: the engine is running, step it */
+	uint64_t first_lsn;   /* of the records in the stream ring, which stand for the journal */
 	uint64_t generation;  /* of cold starts, as persistd counts them */
 	uint64_t is_clean;    /* the last stop was a clean one */
+	uint64_t notes[WORLD_NOTES_MAX]; /* what a script saw and has to know in another life (play_note) */
 	char replies[WORLD_LOG_BYTES];
 };
 
@@ -51,14 +54,21 @@ struct world {
 	char *stream_bytes, *replay_bytes; /* mirrored, like the next two */
 	char *request_bytes[WORLD_FRONTS];
 	char *reply_bytes[WORLD_FRONTS];
+	struct role role; /* of the worker that is put on it; private memory */
 };
 
 /* Zero-filled, shared with children forked later.  Exits with a message when memory fails. */
 void world_open(struct world *world, const struct shard_geometry *geometry);
 void world_close(struct world *world);
 
-/* All of it; both of one geometry. */
+/*
+ * All of it that means anything; both of one geometry.  What lies beyond the tails of rings is left as it is: a worker may not
+ * depend on it.
+ */
 void world_copy(const struct world *to, const struct world *from);
+
+/* Junk into what means nothing: the free part of the reply rings, and some of the stream's. */
+void world_soil(const struct world *world);
 
 /*
  * Only what a crash state is made of: the shard with the used part of its undo log, the cursors, and what the worker has told
@@ -66,7 +76,19 @@ void world_copy(const struct world *to, const struct world *from);
  */
 bool world_copy_state(const struct world *to, const struct world *from);
 
-/* The same, where `to` was kept up with each store that `from` saw: of a long undo log only the newest entries are looked at. */
-bool world_follow(const struct world *to, const struct world *from);
+/* The part that a worker writes as words and that others, or its successor, read: whole pages. */
+struct world_part {
+	char *base;
+	size_t bytes;
+};
+#define WORLD_PARTS 4
+void world_written(const struct world *world, struct world_part parts[WORLD_PARTS]);
+
+/*
+ * An instruction of the worker on `from` may have changed this page of it: `to`, kept up with each store before, follows.  An
+ * entry of the undo log may change only while it is the one being written.
+ */
+enum world_change { WORLD_SAME, WORLD_CHANGED, WORLD_OLD_ENTRY };
+enum world_change world_follow(const struct world *to, const struct world *from, const char *page);
 
 #endif

@@ -1,4 +1,5 @@
 # file: shm/txn.h
+# steps: publish
 # The word changes first, then its old value is logged.
 /txn_log_word((txn), txn_p_/{
 	s/.*/		uint64_t txn_old_ = (uint64_t)*txn_p_; \\/

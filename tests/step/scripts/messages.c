@@ -60,7 +60,7 @@ publish_largest_perform(struct play *play)
 }
 
 const struct script publish_largest_script = { .name = "publish_largest", .perform = publish_largest_perform,
-	.messages = PUBLISH_BATCH_MAX + 8, .is_for_soak = true };
+	.messages = PUBLISH_BATCH_MAX + 8, .stride = 401 };
 
 static void
 receive_perform(struct play *play)
@@ -228,7 +228,7 @@ settle_largest_perform(struct play *play)
 }
 
 const struct script settle_largest_script = { .name = "settle_largest", .perform = settle_largest_perform,
-	.messages = RECEIVE_BATCH_MAX + 8, .stride = 97 };
+	.messages = RECEIVE_BATCH_MAX + 8, .stride = 7 };
 
 static void
 slots_reused_perform(struct play *play)
@@ -262,4 +262,4 @@ slots_reused_perform(struct play *play)
 	play_expect_stats(play, "orders", 2, 0, 0, 0);
 }
 
-const struct script slots_reused_script = { .name = "slots_reused", .perform = slots_reused_perform, .stride = 3 };
+const struct script slots_reused_script = { .name = "slots_reused", .perform = slots_reused_perform };

@@ -184,4 +184,4 @@ mixture_perform(struct play *play)
 	}
 }
 
-const struct script mixture_script = { .name = "mixture", .perform = mixture_perform, .stride = 4 };
+const struct script mixture_script = { .name = "mixture", .perform = mixture_perform };

@@ -140,3 +140,91 @@ answers_full_perform(struct play *play)
 }
 
 const struct script answers_full_script = { .name = "answers_full", .perform = answers_full_perform };
+
+/* Each way in which a worker and an incarnation of a frontd can miss each other. */
+static void
+front_epochs_perform(struct play *play)
+{
+	struct play_receive waiting = { .max = 1, .lease_ms = 60000, .wait_ms = 60000, .waiter_slot = 2 };
+
+	play_queue_put(play, "orders", NULL);
+	play_run(play);
+
+	/* Dead before the worker ever saw it: opened, what it posted is done, closed. */
+	play_front_dies(play, 1);
+	play_run(play);
+	play_front_returns(play, 1);
+	play->front = 1;
+	play_publish(play, "orders", 1, 0);
+	play_receive(play, "orders", (struct play_receive){ .max = 1, .lease_ms = 1000 });
+	play_front_dies(play, 1);
+	play_run(play);
+	play->front = 0;
+	play_expect_stats(play, "orders", 1, 0, 0, 0);
+
+	/* It dies together with the worker, and its region is gone before a successor looks. */
+	play_front_returns(play, 1);
+	play->front = 1;
+	uint64_t only = play_receive(play, "orders", waiting);
+	play_run(play);
+	play_expect_delivered(play, only, 1);
+	uint64_t dropped = play_receive(play, "orders", waiting);
+	play_run(play);
+	play_front_replaced(play, 1);
+	play_restart(play);
+	uint64_t again = play_receive(play, "orders", waiting);
+	play->front = 0;
+	play_publish(play, "orders", 1, 0);
+	play_run(play);
+	play_expect_none(play, dropped);
+	play_expect_delivered(play, again, 1);
+
+	/* The shard was damaged and is loaded anew: whom it spoke to before, it gives up. */
+	play_reload(play);
+	uint64_t unheard = play_queue_get(play, "orders");
+	play_run(play);
+	play_expect_none(play, unheard);
+	play_front_dies(play, 0);
+	play_front_dies(play, 1);
+	play_run(play);
+	play_front_returns(play, 0);
+	play_front_returns(play, 1);
+	play_expect_stats(play, "orders", 2, 0, 0, 0);
+}
+
+const struct script front_epochs_script = { .name = "front_epochs", .perform = front_epochs_perform };
+
+/* persistd is gone for a while, then its journal is bad, then full; announcement.c steps its own side. */
+static void
+persist_restart_perform(struct play *play)
+{
+	struct play_receive two = { .max = 2, .lease_ms = 60000 };
+
+	play_queue_put(play, "orders", NULL);
+	play_publish(play, "orders", 3, 0);
+	play_run(play);
+	play_journal(play, JOURNAL_STARTING);
+	uint64_t published = play_publish(play, "orders", 1, 0), received = play_receive(play, "orders", two);
+	play_run(play);
+	play_expect(play, published, OUTCOME_OK);
+	play_expect_delivered(play, received, 2);
+	play_restart(play);
+
+	play_journal(play, JOURNAL_FAILED);
+	struct play_receipts receipts = play_receipts(play, received);
+	uint64_t refused = play_publish(play, "orders", 1, 0), acked = play_ack(play, "orders", &receipts);
+	play_run(play);
+	play_expect(play, refused, OUTCOME_JOURNAL_FAILED);
+	play_expect(play, acked, OUTCOME_OK);
+	play_restart(play);
+
+	play_journal(play, JOURNAL_DISK_FULL);
+	refused = play_publish(play, "orders", 1, 0);
+	play_run(play);
+	play_expect(play, refused, OUTCOME_DISK_FULL);
+	play_journal(play, JOURNAL_OK);
+	play_restart(play);
+	play_expect_stats(play, "orders", 2, 0, 0, 0);
+}
+
+const struct script persist_restart_script = { .name = "persist_restart", .perform = persist_restart_perform };
