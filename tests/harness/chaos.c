@@ -278,17 +278,17 @@ strike(struct chaos *chaos, struct blow *blow)
 {
 	uint64_t what = chance(chaos, 100);
 
-	if (what < 48)
+	if (what < 52)
 		lone_kill(chaos, blow);
-	else if (what < 62)
+	else if (what < 68)
 		kill_two(chaos);
-	else if (what < 74)
+	else if (what < 82)
 		kill_again(chaos);
-	else if (what < 85)
+	else if (what < 90)
 		stop_for_a_while(chaos);
-	else if (what < 91)
+	else if (what < 94)
 		restart_warm(chaos);
-	else if (what < 96)
+	else if (what < 98)
 		restart_cold(chaos);
 	else
 		restart_clean(chaos);
@@ -310,5 +310,5 @@ chaos_blow(struct chaos *chaos)
 	if (chaos->is_calm)
 		wait_us(CALM_MS * 1000 + chance(chaos, 50000));
 	else
-		wait_us(chance(chaos, 3) == 0 ? chance(chaos, 10000) : chance(chaos, 150000));
+		wait_us(chance(chaos, 3) == 0 ? chance(chaos, 10000) : chance(chaos, 120000));
 }

@@ -579,8 +579,9 @@ static int
 compare_receipts(const void *left, const void *right)
 {
 	const struct item *a = left, *b = right;
+	int order = compare(a->event->queue, b->event->queue);
 
-	return compare(a->event->receipt, b->event->receipt);
+	return order != 0 ? order : compare(a->event->receipt, b->event->receipt);
 }
 
 /* Reorders the items: the last to be done with them. */
@@ -597,8 +598,8 @@ check_receipts_differ(struct check *check)
 	for (size_t i = 1; i < count; i++) {
 		const struct story story = { .message = check->items[i].message, .items = &check->items[i - 1], .count = 2 };
 
-		ask(check, RULE_RECEIPT, &story, check->items[i].event->receipt != check->items[i - 1].event->receipt,
-		    "has the receipt of another delivery");
+		ask(check, RULE_RECEIPT, &story, compare_receipts(&check->items[i], &check->items[i - 1]) != 0,
+		    "has the receipt of another delivery of its queue");
 	}
 }
 
