@@ -64,7 +64,7 @@ settle_plan_one(struct api_call *call)
 	plan->mode = NACK_RELEASE;
 	if (!api_take_queue(call, 2))
 		return false;
-	if (!receipt_parse(call->target->segments[4], &plan->receipt))
+	if (!receipt_parse(call->target->segments[4], call->memo.shard, &plan->receipt))
 		return api_refuse(call, OUTCOME_BAD_RECEIPT, NULL);
 	if (call->memo.route->op != OP_ACK && !take_fields(call, NULL))
 		return false;
@@ -88,7 +88,7 @@ settle_plan_batch(struct api_call *call)
 	plan->receipts = calloc(plan->count, sizeof(plan->receipts[0]));
 	assert(plan->receipts != NULL);
 	json_array_foreach(receipts, index, receipt)
-		if (!json_is_string(receipt) || !receipt_parse(json_slice(receipt), &plan->receipts[index]))
+		if (!json_is_string(receipt) || !receipt_parse(json_slice(receipt), call->memo.shard, &plan->receipts[index]))
 			return api_refuse(call, OUTCOME_BAD_RECEIPT, "receipts[%zu]", index);
 	plan_frame(call);
 	return true;

@@ -204,7 +204,7 @@ give_up(uint64_t seed, const struct history *history, const char *what)
 
 START_TEST(a_storm_of_kills_and_stops_breaks_no_promise)
 {
-	uint64_t seed = strtoull(getenv("STORM_SEED"), NULL, 10) + (unsigned)_i, until_ms;
+	uint64_t seed = strtoull(getenv("STORM_SEED"), NULL, 10) + (unsigned)_i, began_ms = clock_ms(), blown_ms;
 	static struct chaos chaos;
 	static struct history history;
 	static struct verdict verdict;
@@ -216,11 +216,12 @@ START_TEST(a_storm_of_kills_and_stops_breaks_no_promise)
 	chaos = (struct chaos){ .history = &history, .moved = moved, .is_calm = told("STORM_CALM", 0) != 0 };
 	unsigned workers = chaos_begin(&chaos, seed);
 	chaos.argument = stormers = stormers_begin(seed, chaos.broker.port, workers, &history);
-	until_ms = deadline_in(seconds() * 1000);
-	while (clock_ms() < until_ms || (chaos_kills(&chaos.counts) < KILLS && !chaos.is_calm))
+	while (clock_ms() < began_ms + seconds() * 1000 || (chaos_kills(&chaos.counts) < KILLS && !chaos.is_calm))
 		chaos_blow(&chaos);
 	chaos_calm(&chaos);
+	blown_ms = clock_ms();
 	complaint = stormers_drain(stormers, DRAIN_MS);
+	printf("blew for %.1f s, ran empty in %.1f s\n", (double)(blown_ms - began_ms) / 1e3, (double)(clock_ms() - blown_ms) / 1e3);
 	checker_run(&history, &verdict);
 	counts = stormers_counts(stormers);
 	print_counts(&chaos.counts, &counts);
