@@ -10,7 +10,7 @@
 
 #include "tests/harness/deadline.h"
 
-enum { CALM_MS = 300, AGAIN_MS = 1500 };
+enum { CALM_MS = 500, AGAIN_MS = 1500 };
 
 /* splitmix64, Sebastiano Vigna, public domain. */
 static uint64_t

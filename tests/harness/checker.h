@@ -14,7 +14,8 @@
  *  COUNT     delivery_count of a message never goes down, acquire_count rises with every lease
  *  RECEIPT   no receipt is honoured twice, nor after its message was given to another, released or went through a power
  *            cut; none is given out twice
- *  HALF      of a batch all messages are there or none, also when nobody heard how it went
+ *  HALF      of a batch all messages are there or none, also when nobody heard how it went (what is not on disk yet may be
+ *            delivered, and taken back by a power cut with its whole batch)
  *  SHARED    nobody else is given a message while its lease stands
  *  REVOKED   a receipt is not stale while its lease stands
  *

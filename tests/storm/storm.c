@@ -5,7 +5,7 @@
  *   STORM_SEED=n       the first seed (else from the clock); each storm takes the next one
  *   STORM_SEEDS=n      how many storms (else 4; in `make soak` as many as CHASQUI_SOAK_SECONDS have room for)
  *   STORM_SECONDS=n    how long each blows (else 6), and on until KILLS were done
- *   STORM_CALM=1       kills of single processes only, a third of a second apart: for measuring pauses
+ *   STORM_CALM=1       kills of single processes only, half a second apart: for measuring pauses
  *
  * A seed repeats what is done, to the same sizes; when it strikes is the kernel's.  A storm that fails leaves its history.
  */
@@ -26,6 +26,7 @@ enum { SEEDS = 4, SECONDS = 6, KILLS = 50, DRAIN_MS = 60000, DRAIN_USUAL_S = 6, 
 /* Pauses that were measured, by role. */
 struct pauses {
 	unsigned count;
+	unsigned unclear;       /* lone kills that met no pulse, or another blow came before the pause was over */
 	uint32_t us[PAUSES_MAX];
 };
 
@@ -111,7 +112,9 @@ measure_pauses(const struct chaos *chaos, const struct history *history)
 			    blow->role == ROLE_FRONTD, &pause_us) && pause_us > longest_us)
 				longest_us = pause_us;
 		}
-		if (longest_us != 0)
+		if (longest_us == 0)
+			pauses->unclear++;
+		else
 			pauses->us[pauses->count++] = (uint32_t)longest_us;
 	}
 }
@@ -173,9 +176,9 @@ print_totals(void)
 
 		qsort(pauses->us, pauses->count, sizeof(pauses->us[0]), compare_us);
 		if (pauses->count > 0)
-			printf(" %s p50 %.1f p95 %.1f max %.1f (of %u)", chaos_role_name((enum chaos_role)i),
+			printf(" %s p50 %.1f p95 %.1f max %.1f (%u; %u unclear)", chaos_role_name((enum chaos_role)i),
 			    pauses->us[pauses->count / 2] / 1e3, pauses->us[pauses->count * 95 / 100] / 1e3,
-			    pauses->us[pauses->count - 1] / 1e3, pauses->count);
+			    pauses->us[pauses->count - 1] / 1e3, pauses->count, pauses->unclear);
 	}
 	printf("\n");
 	fflush(stdout);

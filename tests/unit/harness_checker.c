@@ -546,6 +546,30 @@ START_TEST(half_of_a_batch_where_the_rest_may_have_been_purged)
 }
 END_TEST
 
+START_TEST(half_of_a_batch_before_a_power_cut_that_took_it_back)
+{
+	publish(1, 1, 2, HEARD_NOTHING);
+	deliver(2, ANN, 1, 1);
+	cut(4);
+	expect_good();
+	/* This has carried it to disk, so that it cannot have been taken back. */
+	publish(3, 3, 1, HEARD_OK);
+	settle(8, EVENT_ACKED, BOB, 3, 1, HEARD_NOTHING);
+	expect_breach(RULE_HALF);
+}
+END_TEST
+
+START_TEST(half_of_a_batch_over_a_power_cut)
+{
+	publish(1, 1, 2, HEARD_NOTHING);
+	cut(2);
+	deliver(4, ANN, 2, 1);
+	expect_breach(RULE_HALF);
+	cut(6);
+	expect_breach(RULE_HALF);
+}
+END_TEST
+
 /* --- SHARED --- */
 
 START_TEST(a_message_given_to_two_at_once)
@@ -713,6 +737,8 @@ suite(void)
 	tcase_add_test(tcase, one_receipt_for_two_messages);
 	tcase_add_test(tcase, half_of_a_batch);
 	tcase_add_test(tcase, half_of_a_batch_where_the_rest_may_have_been_purged);
+	tcase_add_test(tcase, half_of_a_batch_before_a_power_cut_that_took_it_back);
+	tcase_add_test(tcase, half_of_a_batch_over_a_power_cut);
 	tcase_add_test(tcase, a_message_given_to_two_at_once);
 	tcase_add_test(tcase, a_message_given_to_two_at_once_while_both_wait);
 	tcase_add_test(tcase, a_message_given_to_another_while_its_extended_lease_stood);
