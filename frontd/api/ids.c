@@ -46,19 +46,19 @@ message_id_format(const struct message_id *id, char out[MESSAGE_ID_BYTES])
 }
 
 void
-receipt_format(const struct receipt *receipt, char out[RECEIPT_BYTES])
+receipt_format(const struct receipt *receipt, uint32_t shard, char out[RECEIPT_BYTES])
 {
-	base32_format(receipt->msg_idx, receipt->token, out, RECEIPT_BYTES);
+	base32_format((uint64_t)shard << 32 | receipt->msg_idx, receipt->token, out, RECEIPT_BYTES);
 }
 
 bool
-receipt_parse(struct http_slice text, struct receipt *receipt)
+receipt_parse(struct http_slice text, uint32_t shard, struct receipt *receipt)
 {
 	uint64_t high, low;
 
-	if (text.len != RECEIPT_BYTES || !base32_parse(text, 32, &high, &low))
+	if (text.len != RECEIPT_BYTES || !base32_parse(text, 40, &high, &low))
 		return false;
-	*receipt = (struct receipt){ .token = low, .msg_idx = (uint32_t)high };
+	*receipt = (struct receipt){ .token = high >> 32 == shard ? low : 0, .msg_idx = (uint32_t)high };
 	return true;
 }
 

@@ -1,6 +1,7 @@
 /*
  * ids: numbers as clients see them, in Crockford's base32 (no I, L, O, U).  A message id sorts by time:
- * 48 bit enqueued_ms | 8 bit shard | 40 bit seq | 32 bit msg_idx.  A receipt is msg_idx and the lease's token.
+ * 48 bit enqueued_ms | 8 bit shard | 40 bit seq | 32 bit msg_idx.  A receipt is 8 bit shard | 32 bit msg_idx |
+ * 64 bit token of the lease; each shard counts its own tokens, so the other two may be those of a lease in another shard.
  */
 #ifndef FRONTD_API_IDS_H
 #define FRONTD_API_IDS_H
@@ -12,7 +13,7 @@
 #include "shm/frame.h"
 
 #define MESSAGE_ID_BYTES 26
-#define RECEIPT_BYTES 20
+#define RECEIPT_BYTES 21
 #define CURSOR_BYTES 13
 
 struct message_id {
@@ -24,9 +25,9 @@ struct message_id {
 
 void message_id_format(const struct message_id *id, char out[MESSAGE_ID_BYTES]);
 
-void receipt_format(const struct receipt *receipt, char out[RECEIPT_BYTES]);
-/* Only what receipt_format() writes. */
-bool receipt_parse(struct http_slice text, struct receipt *receipt);
+void receipt_format(const struct receipt *receipt, uint32_t shard, char out[RECEIPT_BYTES]);
+/* Only what receipt_format() writes.  One of another shard becomes token 0, which no lease has. */
+bool receipt_parse(struct http_slice text, uint32_t shard, struct receipt *receipt);
 
 /* Where a list goes on: any 64 bits. */
 void cursor_format(uint64_t cursor, char out[CURSOR_BYTES]);

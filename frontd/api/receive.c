@@ -91,9 +91,9 @@ delivery_id(const struct receive_reply *reply, const struct delivery *delivery, 
 }
 
 static void
-delivery_receipt(const struct delivery *delivery, char out[RECEIPT_BYTES])
+delivery_receipt(const struct receive_reply *reply, const struct delivery *delivery, char out[RECEIPT_BYTES])
 {
-	receipt_format(&(struct receipt){ .token = delivery->token, .msg_idx = delivery->msg_idx }, out);
+	receipt_format(&(struct receipt){ .token = delivery->token, .msg_idx = delivery->msg_idx }, reply->shard, out);
 }
 
 static bool
@@ -153,7 +153,7 @@ put_message(struct answer *answer, const struct receive_reply *reply, const stru
 	char id[MESSAGE_ID_BYTES], receipt[RECEIPT_BYTES];
 
 	delivery_id(reply, delivery, id);
-	delivery_receipt(delivery, receipt);
+	delivery_receipt(reply, delivery, receipt);
 	answer_put(answer, "{\"id\":\"");
 	answer_put_bytes(answer, id, sizeof(id));
 	answer_put(answer, "\",\"receipt\":\"");
@@ -202,7 +202,7 @@ answer_raw(const struct api_memo *memo, const struct receive_reply *reply, const
 	uint32_t position = 0;
 
 	delivery_id(reply, delivery, id);
-	delivery_receipt(delivery, receipt);
+	delivery_receipt(reply, delivery, receipt);
 	answer_head_room(answer, ANSWER_HEAD_BYTES + delivery->attributes_bytes * 2);
 	answer_put_bytes(answer, bytes + delivery->attributes_bytes, delivery->body_bytes);
 	answer_head_typed(answer, 200, content_type.ptr != NULL ? content_type : HTTP_LITERAL(ANSWER_RAW));

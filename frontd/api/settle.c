@@ -67,7 +67,7 @@ settle_plan_one(struct api_call *call)
 	plan->mode = NACK_RELEASE;
 	if (!api_take_queue(call, 2))
 		return false;
-	if (!receipt_parse(call->target->segments[4], &plan->receipt))
+	if (!receipt_parse(call->target->segments[4], call->memo.shard, &plan->receipt))
 		return api_refuse(call, OUTCOME_BAD_RECEIPT, NULL);
 	if (call->memo.route->op != OP_ACK && !take_fields(call, NULL))
 		return false;
@@ -87,7 +87,7 @@ count_elements(struct scan array)
 }
 
 static bool
-take_receipt(struct scan *receipts, struct receipt *receipt)
+take_receipt(struct scan *receipts, uint32_t shard, struct receipt *receipt)
 {
 	struct scan_value value;
 	char room[RECEIPT_BYTES];
@@ -95,7 +95,7 @@ take_receipt(struct scan *receipts, struct receipt *receipt)
 	if (!scan_next(receipts) || !scan_value(receipts, &value) || value.kind != SCAN_STRING)
 		return false;
 	struct http_slice text = scan_text(&value.string, (struct http_span){ room, sizeof(room) });
-	return text.ptr != NULL && receipt_parse(text, receipt);
+	return text.ptr != NULL && receipt_parse(text, shard, receipt);
 }
 
 bool
@@ -114,7 +114,7 @@ settle_plan_batch(struct api_call *call)
 	plan->receipts = calloc(plan->count, sizeof(plan->receipts[0]));
 	assert(plan->receipts != NULL);
 	for (size_t i = 0; i < count; i++)
-		if (!take_receipt(&receipts, &plan->receipts[i]))
+		if (!take_receipt(&receipts, call->memo.shard, &plan->receipts[i]))
 			return api_refuse(call, OUTCOME_BAD_RECEIPT, "receipts[%zu]", i);
 	plan_frame(call);
 	return true;

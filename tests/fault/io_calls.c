@@ -13,7 +13,7 @@
 
 #include "tests/harness/client.h"
 #include "tests/harness/deadline.h"
-#include "tests/harness/history.h"
+#include "tests/harness/life.h"
 #include "tests/harness/trial.h"
 #include "tests/harness/unit.h"
 
@@ -219,7 +219,7 @@ run_one(struct run *run)
 	/* Room, and the right to write, do not come back at once. */
 	if (run->seed % 3 == 0 && run->fault >= IO_FAULT_ENOSPC && run->fault <= IO_FAULT_EROFS)
 		io->times = SOME_CALLS;
-	history_use_wrapped(log);
+	life_use_wrapped(log);
 	struct oracle *oracle = oracle_new(&oracle_options);
 	live(run, &broker, io, oracle);
 	run->calls = io->calls;

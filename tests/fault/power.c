@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "tests/harness/deadline.h"
-#include "tests/harness/history.h"
+#include "tests/harness/life.h"
 #include "tests/harness/power_check.h"
 #include "tests/harness/trial.h"
 #include "tests/harness/unit.h"
@@ -93,13 +93,13 @@ START_TEST(a_power_cut_at_any_moment_keeps_what_was_acknowledged_and_no_half_of_
 	}
 	printf("power: POWER_SEED=%" PRIu64 "\n", seed);
 	fflush(stdout);
-	struct history *history = history_record(log, seed, soak_seconds() > 0 ? RECORDED_SOAK : RECORDED);
-	unsigned answered = history_check_answers(history);
+	struct life *life = life_record(log, seed, soak_seconds() > 0 ? RECORDED_SOAK : RECORDED);
+	unsigned answered = life_check_answers(life);
 	ck_assert_uint_gt(answered, 50);
 	const char *text = getenv("POWER_CUTS");
-	cut_all(history->io, text != NULL ? (unsigned)atoi(text) : soak_seconds() > 0 ? CUTS_SOAK : CUTS, seed);
-	io_log_unmap(history->io);
-	free(history);
+	cut_all(life->io, text != NULL ? (unsigned)atoi(text) : soak_seconds() > 0 ? CUTS_SOAK : CUTS, seed);
+	io_log_unmap(life->io);
+	free(life);
 	power_check_end();
 }
 END_TEST
@@ -117,22 +117,22 @@ START_TEST(a_broker_whose_power_was_cut_comes_up_with_everything_it_had_acknowle
 	snprintf(directory, sizeof(directory), "%.*s", (int)(strlen(log) - strlen(".log")), log);
 	printf("power: POWER_SEED=%" PRIu64 "\n", seed);
 	fflush(stdout);
-	struct history *history = history_record(log, seed, RECORDED);
+	struct life *life = life_record(log, seed, RECORDED);
 	unsetenv("CHASQUI_TEST_IO");
-	uint64_t end = io_log_tail(history->io);
-	power_open(&power, history->io);
+	uint64_t end = io_log_tail(life->io);
+	power_open(&power, life->io);
 	for (unsigned i = 0; i < cuts; i++) {
-		uint64_t at = end / cuts * (i + 1) - history_any(history, end / cuts);
+		uint64_t at = end / cuts * (i + 1) - life_any(life, end / cuts);
 		struct broker broker;
 
 		while (power.at < at && power_step(&power))
 			;
-		broker_init(&broker, history_options);
+		broker_init(&broker, life_options);
 		power_check_use(NULL, broker.data);
 		power_check_cut(&power, seed + i, POWER_NAMES_IN_ORDER);
 		broker_start(&broker);
 		unsigned acknowledged;
-		const char *complaint = history_check_broker(history, &broker, power.at, &acknowledged);
+		const char *complaint = life_check_broker(life, &broker, power.at, &acknowledged);
 		if (complaint != NULL)
 			power_complain("a broker: %s", complaint);
 		printf("power: at %" PRIu64 " of %" PRIu64 ": %u publishes were answered 201, and are there\n", power.at, end,
@@ -143,8 +143,8 @@ START_TEST(a_broker_whose_power_was_cut_comes_up_with_everything_it_had_acknowle
 	}
 	power_close(&power);
 	power_check_use(NULL, directory);
-	io_log_unmap(history->io);
-	free(history);
+	io_log_unmap(life->io);
+	free(life);
 	power_check_end();
 }
 END_TEST

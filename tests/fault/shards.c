@@ -157,6 +157,40 @@ START_TEST(every_frontd_reaches_every_queue)
 }
 END_TEST
 
+/* Each shard counts its leases by itself, so the first lease of each has the same token and the same slot. */
+START_TEST(a_receipt_of_one_shard_is_stale_in_every_other)
+{
+	char queues[WORKERS][16], receipts[WORKERS][80], json[200];
+	struct response *answer;
+	struct broker broker;
+	struct client client;
+
+	broker_up(&broker, four_of_each);
+	client_open(&client, broker.port);
+	for (uint32_t w = 0; w < WORKERS; w++) {
+		queue_in(w, queues[w]);
+		client_queue(&client, queues[w], "{\"lease\":\"1h\"}");
+		client_publish(&client, queues[w], "x");
+		answer = client_receive(&client, queues[w], "{}");
+		snprintf(receipts[w], sizeof(receipts[w]), "%s", response_text(answer, "messages.0.receipt"));
+	}
+	for (uint32_t w = 0; w < WORKERS; w++) {
+		const char *foreign = receipts[(w + 1) % WORKERS];
+
+		expect_problem(client_do(&client, "DELETE /v1/queues/%s/leases/%s", queues[w], foreign), 410, "lease-expired");
+		snprintf(json, sizeof(json), "{\"receipts\":[\"%s\"]}", foreign);
+		answer = client_json(&client, json, "POST /v1/queues/%s/leases:ack", queues[w]);
+		ck_assert_int_eq(response_number(answer, "results.0.status"), 410);
+		answer = client_do(&client, "GET /v1/queues/%s", queues[w]);
+		ck_assert_int_eq(response_number(answer, "stats.leased"), 1);
+	}
+	for (uint32_t w = 0; w < WORKERS; w++)
+		expect_status(client_do(&client, "DELETE /v1/queues/%s/leases/%s", queues[w], receipts[w]), 204);
+	client_close(&client);
+	broker_free(&broker);
+}
+END_TEST
+
 START_TEST(long_polls_of_all_frontds_on_one_queue_get_one_message_each)
 {
 	static struct client polls[CLIENTS];
@@ -404,6 +438,7 @@ suite(void)
 	tcase_set_timeout(places, TEST_SECONDS);
 	tcase_add_test(four, queues_spread_over_the_shards_and_a_list_pages_over_all_of_them);
 	tcase_add_test(four, every_frontd_reaches_every_queue);
+	tcase_add_test(four, a_receipt_of_one_shard_is_stale_in_every_other);
 	tcase_add_test(four, long_polls_of_all_frontds_on_one_queue_get_one_message_each);
 	tcase_add_test(four, one_worker_that_is_away_stops_its_own_shard_only);
 	tcase_add_test(starts, the_number_of_frontds_may_change_and_the_number_of_workers_may_not);

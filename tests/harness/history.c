@@ -1,347 +1,165 @@
 #include "tests/harness/history.h"
 
-#include <check.h>
-#include <errno.h>
+#include <assert.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "shm/record.h"
-#include "tests/harness/client.h"
-#include "tests/harness/power.h"
-
-enum { BODY_MAX = 200000, BATCH_MAX = 7, AT_ONCE = 8 };
-
-const char *const history_options[] = { "worker.shards=2", "worker.messages=20000", "worker.queues=16",
-	"worker.stream_ring=8MiB", NULL };
-static const char *const queues[] = { "one", "two", "three", "four" }; /* on both shards */
+#include "shm/hash.h"
 
 uint64_t
-history_any(struct history *history, uint64_t below)
+clock_us(void)
 {
-	history->random ^= history->random << 13;
-	history->random ^= history->random >> 7;
-	history->random ^= history->random << 17;
-	return history->random % below;
-}
+	struct timespec now;
 
-/* The body of a message says its number; the rest, and its length, follow from that. */
-static uint32_t
-body_of(uint32_t number, char *body)
-{
-	uint32_t mixed = number * 2654435761u, bytes = mixed % 16 == 0 ? mixed / 16 % BODY_MAX : mixed / 16 % 3000;
-	uint32_t count = (uint32_t)sprintf(body, "message %08" PRIu32 " ", number);
-
-	for (; count < bytes; count++)
-		body[count] = (char)('a' + (count * 7 + number) % 26);
-	body[count] = '\0';
-	return count;
-}
-
-/* The number in a body that is whole; UINT32_MAX: it is not one of ours as it was sent. */
-static uint32_t
-number_of(const char *body, size_t bytes)
-{
-	static char wanted[BODY_MAX + 100];
-	uint32_t number;
-
-	if (bytes < 17 || sscanf(body, "message %08" SCNu32, &number) != 1 || number >= HISTORY_MESSAGES_MAX)
-		return UINT32_MAX;
-	return body_of(number, wanted) == bytes && memcmp(wanted, body, bytes) == 0 ? number : UINT32_MAX;
-}
-
-/* --- recording --- */
-
-static void
-publish_begin(struct history *history, struct client *client, uint32_t *publish)
-{
-	static char text[BATCH_MAX * (BODY_MAX + 100)], body[BODY_MAX + 100];
-	uint32_t count = history_any(history, 4) == 0 ? 2 + (uint32_t)history_any(history, BATCH_MAX - 1) : 1;
-	struct history_publish *published = &history->publishes[*publish = history->publish_count++];
-	size_t bytes = 0;
-	char request[80];
-
-	ck_assert_uint_lt(history->messages + count, HISTORY_MESSAGES_MAX);
-	*published = (struct history_publish){ .first = history->messages, .count = count };
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t body_bytes = body_of(published->first + i, body);
-
-		if (count == 1)
-			memcpy(text, body, bytes = body_bytes);
-		else
-			bytes += (size_t)sprintf(text + bytes, "{\"body\":\"%s\"}\n", body);
-	}
-	history->messages += count;
-	snprintf(request, sizeof(request), "POST /v1/queues/%s/messages", queues[history_any(history, 4)]);
-	client_request(client, request, count == 1 ? "Content-Type: text/plain\r\n" : "Content-Type: application/x-ndjson\r\n", text,
-	    bytes);
-}
-
-static void
-publish_end(struct history *history, struct client *client, uint32_t publish)
-{
-	struct response *answer = client_answer(client);
-
-	/* While persistd is away its journal takes nothing. */
-	if (answer->status == 503)
-		return;
-	ck_assert_msg(answer->status == 200 || answer->status == 201, "status %u: %.300s", answer->status, answer->body);
-	history->publishes[publish].answered = io_log_tail(history->io);
-}
-
-static void
-consume(struct history *history, struct client *client)
-{
-	const char *queue = queues[history_any(history, 4)];
-	char request[120];
-
-	snprintf(request, sizeof(request), "POST /v1/queues/%s/messages:receive", queue);
-	struct response *answer = client_ask(client, request, "Accept: application/octet-stream\r\n", NULL);
-	if (answer->status != 200)
-		return;
-	uint32_t number = number_of(answer->body, answer->body_bytes);
-	ck_assert_uint_ne(number, UINT32_MAX);
-	history->ack_sent[number] = io_log_tail(history->io) + 1;
-	if (client_do(client, "DELETE /v1/queues/%s/leases/%s", queue, response_field(answer, "Mq-Receipt"))->status == 204)
-		history->ack_answered[number] = io_log_tail(history->io);
-}
-
-struct crowd {
-	struct client clients[AT_ONCE], consumer;
-};
-
-static void
-crowd_open(struct crowd *crowd, uint16_t port)
-{
-	for (unsigned i = 0; i < AT_ONCE; i++)
-		client_open(&crowd->clients[i], port);
-	client_open(&crowd->consumer, port);
-}
-
-static void
-crowd_close(struct crowd *crowd)
-{
-	for (unsigned i = 0; i < AT_ONCE; i++)
-		client_close(&crowd->clients[i]);
-	client_close(&crowd->consumer);
-}
-
-static void
-work(struct history *history, struct crowd *crowd, uint64_t bytes)
-{
-	uint32_t publish[AT_ONCE];
-	uint64_t end = io_log_tail(history->io) + bytes;
-
-	while (io_log_tail(history->io) < end && history->messages + 2 * AT_ONCE * BATCH_MAX < HISTORY_MESSAGES_MAX) {
-		unsigned at_once = 1 + (unsigned)history_any(history, AT_ONCE);
-
-		for (unsigned i = 0; i < at_once; i++)
-			publish_begin(history, &crowd->clients[i], &publish[i]);
-		for (unsigned i = 0; i < at_once; i++)
-			publish_end(history, &crowd->clients[i], publish[i]);
-		if (history_any(history, 3) == 0)
-			consume(history, &crowd->consumer);
-		/* Now and then long enough for a witness. */
-		if (history_any(history, 100) == 0)
-			(void)client_try_answer(&crowd->consumer, 60);
-	}
-}
-
-/* So that something is on its way to the disk when somebody is killed. */
-static void
-ask_much(struct history *history, struct crowd *crowd)
-{
-	uint32_t publish;
-
-	for (unsigned i = 0; i < AT_ONCE; i++)
-		publish_begin(history, &crowd->clients[i], &publish);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 void
-history_use_wrapped(const char *log)
+history_init(struct history *history, const struct history_queue *queues, unsigned queue_count, unsigned client_count,
+    uint64_t slack_us)
 {
-	char program[512], directory[600];
-
-	unsetenv("CHASQUI_TEST_IO");
-	broker_program(program, "chasqui");
-	*strrchr(program, '/') = '\0';
-	if (strcmp(strrchr(program, '/'), "/bin") == 0) {
-		snprintf(directory, sizeof(directory), "%s/../faults", program);
-		setenv("CHASQUI_BIN", directory, 1);
-	}
-	if (log != NULL)
-		setenv("CHASQUI_TEST_IO", log, 1);
+	assert(queue_count <= HISTORY_QUEUES_MAX);
+	*history = (struct history){ .queue_count = queue_count, .client_count = client_count, .slack_us = slack_us };
+	memcpy(history->queues, queues, queue_count * sizeof(queues[0]));
+	history->lists = calloc(client_count, sizeof(history->lists[0]));
+	assert(history->lists != NULL);
 }
 
-struct history *
-history_record(const char *log, uint64_t seed, uint64_t bytes)
+void
+history_free(struct history *history)
 {
-	struct history *history = calloc(1, sizeof(*history));
-	struct broker broker;
-	struct crowd crowd;
-
-	ck_assert_ptr_nonnull(history);
-	history->random = seed * 0x9e3779b97f4a7c15ull | 1;
-	broker_init(&broker, history_options);
-	history->io = io_log_create(log, broker.data);
-	ck_assert_msg(history->io != NULL, "%s: %s", log, strerror(errno));
-	history->io->is_recording = 1;
-	history_use_wrapped(log);
-	broker_start(&broker);
-	client_open(&crowd.consumer, broker.port);
-	for (unsigned i = 0; i < 4; i++)
-		client_queue(&crowd.consumer, queues[i], "{\"lease\":\"60s\"}");
-	client_close(&crowd.consumer);
-	crowd_open(&crowd, broker.port);
-	work(history, &crowd, bytes / 3);
-	ask_much(history, &crowd);
-	broker_wait_live(&broker, SLOT_PERSIST, broker_kill(&broker, SLOT_PERSIST));
-	crowd_close(&crowd);
-	crowd_open(&crowd, broker.port);
-	work(history, &crowd, bytes / 3);
-	ask_much(history, &crowd);
-	broker_kill_all(&broker);
-	crowd_close(&crowd);
-	broker_wipe(&broker);
-	broker_start(&broker);
-	crowd_open(&crowd, broker.port);
-	work(history, &crowd, bytes / 3);
-	crowd_close(&crowd);
-	broker_stop(&broker);
-	broker_free(&broker);
-	return history;
+	for (unsigned i = 0; i < history->client_count; i++)
+		free(history->lists[i].events);
+	free(history->lists);
+	history->lists = NULL;
+	history->client_count = 0;
 }
 
-/* --- holding it against others --- */
-
-unsigned
-history_check_answers(const struct history *history)
+void
+history_add(struct history *history, const struct history_event *event)
 {
-	struct power power;
-	unsigned count = 0, answered = 0;
-	uint64_t *end = calloc(HISTORY_MESSAGES_MAX, sizeof(*end));
-	uint32_t *shard = calloc(HISTORY_MESSAGES_MAX, sizeof(*shard)), next = 0;
+	struct history_list *list = &history->lists[event->client];
 
-	ck_assert(end != NULL && shard != NULL);
-	power_open(&power, history->io);
-	while (power_step(&power))
-		;
-	for (uint32_t b = 0; b < power.batch_count; b++) {
-		const struct batch_header *header = power.batches[b];
-		const char *bytes = (const char *)header + header->header_bytes;
-
-		for (uint32_t i = 0; i < header->ranges; i++) {
-			const struct batch_range *range = &batch_ranges(header)[i];
-
-			for (uint32_t at = 0; at < range->bytes;) {
-				const struct published_record *record = (const struct published_record *)(bytes + at);
-				const char *body = bytes + at + RECORD_PUBLISHED_BYTES + record->attributes_bytes;
-				uint32_t number = record->record.type == RECORD_PUBLISHED ? number_of(body, record->body_bytes) :
-				    UINT32_MAX;
-
-				if (number != UINT32_MAX) {
-					end[number] = range->lsn + at + record->record.bytes;
-					shard[number] = range->shard;
-				}
-				at += record->record.bytes;
-			}
-			bytes += range->bytes;
-		}
+	assert(event->client < history->client_count && event->queue < history->queue_count);
+	assert(event->begin_us <= event->end_us);
+	if (list->count == list->capacity) {
+		list->capacity = list->capacity * 2 + 1024;
+		list->events = realloc(list->events, list->capacity * sizeof(list->events[0]));
+		assert(list->events != NULL);
 	}
-	power_close(&power);
-	power_open(&power, history->io);
-	bool has_more = true;
-	while (has_more) {
-		has_more = power_step(&power);
-		/* Publishes were answered one after the other, but not in order of their numbers. */
-		for (uint32_t p = next; p < history->publish_count && p < next + 2 * AT_ONCE; p++) {
-			const struct history_publish *published = &history->publishes[p];
-			uint32_t last = published->first + published->count - 1;
-
-			if (published->answered != power.at)
-				continue;
-			ck_assert_msg(end[last] != 0, "message %" PRIu32 " was answered and is in no batch", last);
-			ck_assert_msg(power.announced.lsn[shard[last]] >= end[last], "message %" PRIu32 " was answered 201 before it was durable",
-			    last);
-			count++;
-		}
-		while (next < history->publish_count && (history->publishes[next].answered == 0 ||
-		    history->publishes[next].answered <= power.at))
-			next++;
-	}
-	for (uint32_t p = 0; p < history->publish_count; p++)
-		answered += history->publishes[p].answered != 0;
-	ck_assert_uint_eq(count, answered);
-	power_close(&power);
-	free(end);
-	free(shard);
-	return count;
+	list->events[list->count++] = *event;
 }
 
-static char complaint[300];
-
-/* The first thing that is wrong. */
-static void __attribute__((format(printf, 1, 2)))
-wrong(const char *format, ...)
+void
+history_cut(struct history *history, uint64_t begin_us, uint64_t end_us)
 {
-	va_list arguments;
-
-	if (complaint[0] != '\0')
-		return;
-	va_start(arguments, format);
-	vsnprintf(complaint, sizeof(complaint), format, arguments);
-	va_end(arguments);
+	assert(begin_us <= end_us && history->cut_count < HISTORY_CUTS_MAX);
+	assert(history->cut_count == 0 || history->cuts[history->cut_count - 1].end_us <= begin_us);
+	history->cuts[history->cut_count++] = (struct history_cut){ begin_us, end_us };
 }
 
-const char *
-history_check_broker(const struct history *history, const struct broker *broker, uint64_t at, unsigned *acknowledged)
+void
+history_describe(const struct history *history, const struct history_event *event, char text[256])
 {
-	uint8_t *seen = calloc(HISTORY_MESSAGES_MAX, 1);
-	struct response *answer;
-	struct client client;
+	static const char *const ops[] = { "publish", "delivery", "receive", "ack", "nack", "extend", "purge", "delete" };
+	static const char *const outcomes[] = { "ok", "refused", "stale", "unknown" };
+	int n = snprintf(text, 256, "%" PRIu64 " %" PRIu64 " client %u %s %s %s", event->begin_us, event->end_us,
+	    event->client, history->queues[event->queue].name, ops[event->op], outcomes[event->outcome]);
+	char *end = text + n;
+	size_t room = 256 - (size_t)n;
 
-	ck_assert_ptr_nonnull(seen);
-	complaint[0] = '\0';
-	*acknowledged = 0;
-	client_open(&client, broker->port);
-	for (unsigned q = 0; q < 4; q++) {
-		char request[80];
-
-		snprintf(request, sizeof(request), "POST /v1/queues/%s/messages:receive", queues[q]);
-		while ((answer = client_ask(&client, request, "Accept: application/octet-stream\r\n", NULL))->status == 200) {
-			uint32_t number = number_of(answer->body, answer->body_bytes);
-
-			if (number == UINT32_MAX) {
-				wrong("a body that nobody sent: %.60s", answer->body);
-				continue;
-			}
-			if (seen[number]++ != 0)
-				wrong("message %" PRIu32 " came twice", number);
-			if (history->ack_answered[number] != 0 && history->ack_answered[number] <= at)
-				wrong("message %" PRIu32 " came back after its acknowledgement", number);
-		}
-		/* The queue itself may not have been there yet. */
-		ck_assert_msg(answer->status == 204 || answer->status == 404, "status %u: %.300s", answer->status, answer->body);
+	switch ((enum history_op)event->op) {
+	case EVENT_SENT:
+		snprintf(end, room, " message %08x count %u", event->message, event->count);
+		break;
+	case EVENT_DELIVERED:
+		snprintf(end, room, " message %08x place %u receipt %016" PRIx64 " id %016" PRIx64
+		    " lease %" PRIu64 " deliveries %u acquired %u%s", event->message, event->place, event->receipt,
+		    event->id, event->lease_us, event->delivery_count, event->acquire_count,
+		    event->is_altered ? " ALTERED" : "");
+		break;
+	case EVENT_ACKED:
+	case EVENT_NACKED:
+	case EVENT_EXTENDED:
+		snprintf(end, room, " message %08x receipt %016" PRIx64 " lease %" PRIu64, event->message,
+		    event->receipt, event->lease_us);
+		break;
+	case EVENT_NOTHING_CAME:
+	case EVENT_PURGED:
+	case EVENT_DELETED:
+		break;
 	}
-	client_close(&client);
-	for (uint32_t p = 0; p < history->publish_count; p++) {
-		const struct history_publish *published = &history->publishes[p];
-		uint32_t there = 0, settled = 0;
+}
 
-		for (uint32_t n = published->first; n < published->first + published->count; n++) {
-			there += seen[n];
-			settled += seen[n] == 0 && history->ack_sent[n] != 0 && history->ack_sent[n] <= at;
+bool
+history_dump(const struct history *history, const char *path, const char *comment)
+{
+	FILE *file = fopen(path, "we");
+	char text[256];
+
+	if (file == NULL)
+		return false;
+	fprintf(file, "# %s\n# begin_us end_us client queue operation outcome ...\n", comment);
+	for (unsigned i = 0; i < history->cut_count; i++)
+		fprintf(file, "%" PRIu64 " %" PRIu64 " power cut\n", history->cuts[i].begin_us, history->cuts[i].end_us);
+	for (unsigned i = 0; i < history->client_count; i++) {
+		for (size_t k = 0; k < history->lists[i].count; k++) {
+			history_describe(history, &history->lists[i].events[k], text);
+			fprintf(file, "%s\n", text);
 		}
-		bool is_answered = published->answered != 0 && published->answered <= at;
-		*acknowledged += is_answered;
-		if (is_answered && there + settled != published->count)
-			wrong("of publish %" PRIu32 " (%" PRIu32 " messages, answered 201 before the cut) %" PRIu32 " are there", p,
-			    published->count, there);
-		if (there != 0 && there + settled != published->count)
-			wrong("publish %" PRIu32 " is there by half: %" PRIu32 " of %" PRIu32, p, there, published->count);
 	}
-	free(seen);
-	return complaint[0] != '\0' ? complaint : NULL;
+	return fclose(file) == 0;
+}
+
+/* --- bodies --- */
+
+/* "storm SEED MESSAGE LENGTH CHECKSUM " in hexadecimal digits. */
+enum { BODY_HEAD_BYTES = 6 + 17 + 9 + 9 + 17 };
+
+/* The head that belongs before what follows it in body; who wears another's number gets another checksum, too. */
+static void
+body_head(uint64_t seed, uint32_t message, const char *body, size_t body_bytes, char head[BODY_HEAD_BYTES + 1])
+{
+	uint64_t checksum = hash_bytes(&(uint64_t[]){ seed, message, body_bytes }, 24) ^
+	    hash_bytes(body + BODY_HEAD_BYTES, body_bytes - BODY_HEAD_BYTES);
+
+	snprintf(head, BODY_HEAD_BYTES + 1, "storm %016" PRIx64 " %08x %08x %016" PRIx64 " ", seed, message,
+	    (unsigned)body_bytes, checksum);
+}
+
+void
+storm_body(uint64_t seed, uint32_t message, char *body, size_t body_bytes)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	uint64_t state = hash_bytes(&(uint64_t[]){ seed, message }, 16);
+	char head[BODY_HEAD_BYTES + 1];
+
+	assert(body_bytes >= STORM_BODY_BYTES_MIN);
+	for (size_t i = BODY_HEAD_BYTES; i < body_bytes; i++) {
+		/* Knuth's MMIX generator: each message has a text of its own. */
+		state = state * 6364136223846793005u + 1442695040888963407u;
+		body[i] = letters[state >> 58];
+	}
+	body_head(seed, message, body, body_bytes, head);
+	memcpy(body, head, BODY_HEAD_BYTES);
+}
+
+bool
+storm_body_read(uint64_t seed, const char *body, size_t body_bytes, uint32_t *message, bool *is_altered)
+{
+	char begin[sizeof("storm ") + 16 + 1 + 8], head[BODY_HEAD_BYTES + 1];
+	uint64_t its_seed;
+
+	if (body_bytes < STORM_BODY_BYTES_MIN)
+		return false;
+	snprintf(begin, sizeof(begin), "%.*s", (int)sizeof(begin) - 1, body);
+	if (sscanf(begin, "storm %16" SCNx64 " %8x", &its_seed, message) != 2 || its_seed != seed)
+		return false;
+	body_head(seed, *message, body, body_bytes, head);
+	*is_altered = memcmp(head, body, BODY_HEAD_BYTES) != 0;
+	return true;
 }

@@ -5,11 +5,11 @@
 #include "persistd/loader.h"
 #include "shm/state/check.h"
 #include "tests/harness/engine.h"
-#include "tests/harness/history.h"
+#include "tests/harness/life.h"
 #include "tests/unit/persist_world.h"
 #include "workerd/replay.h"
 
-_Static_assert((int)HISTORY_SHARDS == (int)WORLD_SHARDS, "a recording is opened by the world of the unit tests");
+_Static_assert((int)LIFE_SHARDS == (int)WORLD_SHARDS, "a recording is opened by the world of the unit tests");
 
 /* The cut at hand, for whoever has to repeat it. */
 static struct {
@@ -39,7 +39,7 @@ power_complain(const char *format, ...)
 
 /* A shard each, rebuilt as workers do it. */
 struct shards {
-	struct engine *engine[HISTORY_SHARDS];
+	struct engine *engine[LIFE_SHARDS];
 };
 
 static void
@@ -95,8 +95,8 @@ compare_batch(const struct power *power, const struct reader *reader, struct sha
 static void
 shards_open(struct shards *shards)
 {
-	for (unsigned s = 0; s < HISTORY_SHARDS; s++) {
-		shards->engine[s] = engine_open(&(struct engine_options){ .messages = HISTORY_MESSAGES_MAX, .queues = 16, .is_fresh = true });
+	for (unsigned s = 0; s < LIFE_SHARDS; s++) {
+		shards->engine[s] = engine_open(&(struct engine_options){ .messages = LIFE_MESSAGES_MAX, .queues = 16, .is_fresh = true });
 		shard_format(&shards->engine[s]->worker.shard, 0);
 	}
 }
@@ -104,7 +104,7 @@ shards_open(struct shards *shards)
 static void
 shards_check(struct shards *shards, const struct journal_position *position)
 {
-	for (unsigned s = 0; s < HISTORY_SHARDS; s++) {
+	for (unsigned s = 0; s < LIFE_SHARDS; s++) {
 		struct shard *shard = &shards->engine[s]->worker.shard;
 
 		shard->root->stream_tail = position->lsn[s];
@@ -125,7 +125,7 @@ position_check(const struct journal_position *position, const struct power *powe
 	if (position->index < announced->index)
 		power_complain("%s: the journal ends with batch %" PRIu64 ", and %" PRIu64 " was acknowledged", when, position->index,
 		    announced->index);
-	for (unsigned s = 0; s < HISTORY_SHARDS; s++) {
+	for (unsigned s = 0; s < LIFE_SHARDS; s++) {
 		if (position->lsn[s] < announced->lsn[s])
 			power_complain("%s: shard %u ends at LSN %" PRIu64 ", and %" PRIu64 " was acknowledged", when, s, position->lsn[s],
 			    announced->lsn[s]);
@@ -142,7 +142,7 @@ read_all(const struct power *power, const char *when, uint64_t own_index, bool r
 	struct store store;
 	enum loader_step step;
 
-	if (store_open(&store, cut.directory, NULL, HISTORY_SHARDS, STORE_LOCK_PERSISTD) != 0)
+	if (store_open(&store, cut.directory, NULL, LIFE_SHARDS, STORE_LOCK_PERSISTD) != 0)
 		power_complain("%s: the store does not open", when);
 	if (catalog_read(&catalog, &store) != 0 || loader_open(&loader, &store, &catalog, NULL, LOADER_TO_THE_END) != 0)
 		power_complain("%s: the journal cannot be read", when);

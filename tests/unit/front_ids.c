@@ -25,22 +25,33 @@ START_TEST(a_receipt_is_read_as_it_was_written)
 	char text[RECEIPT_BYTES];
 
 	for (size_t i = 0; i < 3; i++) {
-		receipt_format(&receipts[i], text);
-		ck_assert(receipt_parse((struct http_slice){ text, RECEIPT_BYTES }, &again));
+		receipt_format(&receipts[i], 31, text);
+		ck_assert(receipt_parse((struct http_slice){ text, RECEIPT_BYTES }, 31, &again));
 		ck_assert_uint_eq(again.token, receipts[i].token);
 		ck_assert_uint_eq(again.msg_idx, receipts[i].msg_idx);
 	}
 }
 END_TEST
 
+START_TEST(a_receipt_of_another_shard_has_no_token)
+{
+	struct receipt receipt = { .token = 5, .msg_idx = 7 };
+	char text[RECEIPT_BYTES];
+
+	receipt_format(&receipt, 1, text);
+	ck_assert(receipt_parse((struct http_slice){ text, RECEIPT_BYTES }, 0, &receipt));
+	ck_assert_uint_eq(receipt.token, 0);
+}
+END_TEST
+
 START_TEST(what_is_no_receipt_is_refused)
 {
-	static const char *const bad[] = { "", "0000000000000000000", "000000000000000000000", "ZZZZZZZZZZZZZZZZZZZZ",
-		"0000000000000000000i", "0000000000000000000a", "0000000000 000000000" };
+	static const char *const bad[] = { "", "00000000000000000000", "0000000000000000000000", "ZZZZZZZZZZZZZZZZZZZZZ",
+		"00000000000000000000i", "00000000000000000000a", "0000000000 0000000000" };
 	struct receipt receipt;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		ck_assert_msg(!receipt_parse(http_slice_of(bad[i]), &receipt), "%s", bad[i]);
+		ck_assert_msg(!receipt_parse(http_slice_of(bad[i]), 0, &receipt), "%s", bad[i]);
 }
 END_TEST
 
@@ -66,6 +77,7 @@ suite(void)
 
 	tcase_add_test(tcase, a_message_id_sorts_by_time_then_shard_then_sequence);
 	tcase_add_test(tcase, a_receipt_is_read_as_it_was_written);
+	tcase_add_test(tcase, a_receipt_of_another_shard_has_no_token);
 	tcase_add_test(tcase, what_is_no_receipt_is_refused);
 	tcase_add_test(tcase, a_cursor_is_any_64_bits);
 	suite_add_tcase(suite, tcase);
