@@ -47,6 +47,9 @@ struct engine_options {
 struct engine *engine_open(const struct engine_options *options);
 void engine_close(struct engine *engine);
 
+/* Memory for a ring: mapped twice, as region_map_mirrored() does it.  Given; 2 * bytes to be unmapped. */
+char *engine_mirrored(size_t bytes);
+
 /* Turn until nothing is left to do (bounded); then all is durable, unless is_disk_slow. */
 void engine_run(struct engine *engine);
 /* The same, `ms` later. */
