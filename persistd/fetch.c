@@ -99,6 +99,25 @@ fetches_attend(struct fetches *fetches)
 	return is_changed;
 }
 
+/*
+ * A frontd that writes nonsense is killed, as DESIGN §5 has it; its supervisor starts another.  It may be so young that its pid
+ * is not known yet: then the supervisor, which is told too, does it.
+ */
+static void
+front_break(struct fetches *fetches, uint32_t index, const char *what)
+{
+	const struct role *role = fetches->role;
+	struct fetch_front *mine = &fetches->fronts[index];
+	int32_t pid = load_relaxed(&role->registry.shared->slot[SLOT_FRONT(index)].pid);
+
+	diag(DIAG_ERROR, "frontd %" PRIu32 " %s and is killed", index, what);
+	mine->is_broken = true;
+	/* We look at that region no more.  Pairs with the supervisor's load_acquire before it unlinks it. */
+	store_release(&role->stats.shared->closed_epoch[index], mine->epoch);
+	if (pid > 1 && !role->is_thread)
+		(void)kill(pid, SIGKILL); /* gone already is as good */
+}
+
 /* --- slots --- */
 
 /* It has its share of the slots already. */
@@ -163,6 +182,11 @@ slot_deliver(struct fetches *fetches, struct fetch_slot *slot, enum outcome outc
 		return true;
 	}
 	struct fetch_reply *reply = ring_reserve(&mine->body, frame_bytes);
+	if (reply == NULL && ring_head_lies(&mine->body)) {
+		front_break(fetches, slot->front, "took bodies that were never given");
+		slot_release(fetches, slot);
+		return true;
+	}
 	if (reply == NULL)
 		return false;
 	reply->header = (struct frame_header){ .bytes = frame_bytes, .op = (uint16_t)outcome, .id = slot->request.header.id };
@@ -247,19 +271,6 @@ fetches_post(struct fetches *fetches)
 
 /* --- requests --- */
 
-/* A frontd that writes nonsense is killed, as DESIGN §5 has it; its supervisor starts another. */
-static void
-front_break(struct fetches *fetches, uint32_t index)
-{
-	const struct role *role = fetches->role;
-	int32_t pid = load_relaxed(&role->registry.shared->slot[SLOT_FRONT(index)].pid);
-
-	diag(DIAG_ERROR, "frontd %" PRIu32 " wrote nonsense into its fetch ring and is killed", index);
-	fetches->fronts[index].is_broken = true;
-	if (pid > 1 && !role->is_thread)
-		(void)kill(pid, SIGKILL); /* gone already is as good */
-}
-
 static enum outcome
 request_check(const struct fetches *fetches, const struct fetch_request *request)
 {
@@ -294,7 +305,7 @@ front_serve(struct fetches *fetches, uint32_t index, struct fetch_slot *slot)
 			break;
 		/* fall through */
 	case RING_LIES:
-		front_break(fetches, index);
+		front_break(fetches, index, "wrote nonsense into its fetch ring");
 		return false;
 	}
 	/* Copied before it is looked at: he may still be writing to it. */
