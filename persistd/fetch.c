@@ -9,10 +9,12 @@
 #include "persistd/batch.h"
 #include "persistd/disk.h"
 #include "shm/atomic.h"
+#include "shm/clock.h"
 #include "shm/diag.h"
 #include "shm/record.h"
 
 #define FETCH_ROUNDS_MAX 16 /* of FETCH_SLOTS each, in a turn */
+#define COMPLAINT_NS 1000000000ull
 
 _Static_assert(sizeof(struct fetch_reply) % 8 == 0, "frames are aligned");
 
@@ -158,12 +160,20 @@ slot_answer(struct fetch_slot *slot, enum outcome outcome)
 	slot->state = FETCH_READY;
 }
 
-/* What the journal gave must begin with the record that was asked for. */
+/*
+ * What the journal gave must begin with the record that was asked for.  It is said once a second at most: a frontd that was taken
+ * over may ask for what was never a record, as often as it likes.
+ */
 static enum outcome
-record_check(const struct fetch_request *request, const char *bytes)
+record_check(struct fetches *fetches, const struct fetch_request *request, const char *bytes)
 {
+	uint64_t now = now_ns();
+
 	if (batch_record_bytes(bytes, request->record_bytes, request->lsn) == request->record_bytes)
 		return OUTCOME_OK;
+	if (now - fetches->complained_ns < COMPLAINT_NS && fetches->complained_ns != 0)
+		return OUTCOME_MESSAGE_CORRUPT;
+	fetches->complained_ns = now;
 	diag(DIAG_ERROR, "the journal does not hold the record of LSN %" PRIu64 ", shard %" PRIu32 ", where it should be; "
 	    "run chasqui check", request->lsn, request->shard);
 	return OUTCOME_MESSAGE_CORRUPT;
@@ -209,7 +219,7 @@ slot_locate(struct fetches *fetches, struct fetch_slot *slot)
 
 	switch (fetches->backend->ops->fetch(fetches->backend, (uint32_t)(slot - fetches->slots), &range, slot->bytes, &here)) {
 	case BACKEND_HERE:
-		if (!slot_deliver(fetches, slot, record_check(request, here), here))
+		if (!slot_deliver(fetches, slot, record_check(fetches, request, here), here))
 			return false;
 		stat_add(&fetches->role->stats.shared->fetches, 1);
 		return true;
@@ -236,7 +246,7 @@ fetches_completed(struct fetches *fetches, uint32_t number, int32_t result)
 
 	stat_add(&fetches->role->stats.shared->fetches, 1);
 	if (result == (int32_t)request->record_bytes) {
-		slot_answer(slot, record_check(request, slot->bytes));
+		slot_answer(slot, record_check(fetches, request, slot->bytes));
 		return;
 	}
 	errno = result < 0 ? -result : EIO;
