@@ -9,6 +9,7 @@
 #include "shm/diag.h"
 
 #define RETRY_NS (100 * NS_PER_MS)
+#define COMPLAINT_NS (10 * NS_PER_S)
 
 #define ACCEPT_TAG uring_tag(URING_ACCEPT, 0, 0)
 
@@ -28,6 +29,20 @@ listen_wants(const struct frontd *frontd)
 	    frontd->now_ns >= frontd->listener.retry_ns;
 }
 
+static void
+complain_of_many(struct frontd *frontd)
+{
+	struct listener *listener = &frontd->listener;
+
+	if (frontd->is_draining || frontd->conns.open < frontd->limits.connections_max)
+		return;
+	if (frontd->now_ns < listener->complained_ns + COMPLAINT_NS && listener->complained_ns != 0)
+		return;
+	listener->complained_ns = frontd->now_ns;
+	diag(DIAG_WARNING, "%u connections are open, as many as there may be: new ones wait until one is closed; "
+	    "server.max_connections and LimitNOFILE (ulimit -n) set how many", frontd->conns.open);
+}
+
 void
 listen_update(struct frontd *frontd)
 {
@@ -40,6 +55,7 @@ listen_update(struct frontd *frontd)
 	} else if (!wants && listener->is_armed && !listener->is_cancelling) {
 		uring_cancel(frontd->uring, ACCEPT_TAG, uring_tag(URING_CANCEL, 0, 0));
 		listener->is_cancelling = true;
+		complain_of_many(frontd);
 	}
 }
 
