@@ -121,26 +121,37 @@ become_nobody(const struct broker *broker)
 	return false;
 }
 
-/* Kernels from 5.12 on count rings towards the memory of the cgroup and not this limit: then it serves. */
+/*
+ * What counts towards it differs from kernel to kernel: where it is enough, all serve.  On Linux 6.18 nothing starts persistd, and
+ * 16 KiB, which it takes, leave nothing for a frontd.
+ */
 START_TEST(without_locked_memory_an_ordinary_user_is_served_or_told_what_to_raise)
 {
-	struct rlimit limit = { 0, 0 };
+	static const rlim_t limits[] = { 16384, 0 };
 	struct broker broker;
 	struct client client;
 	int exit_status = 0;
 
 	broker_init(&broker, NULL);
-	ck_assert_int_eq(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
-	if (become_nobody(&broker)) {
+	if (!become_nobody(&broker)) {
+		broker_free(&broker);
+		return;
+	}
+	for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		ck_assert_int_eq(setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ limits[i], limits[i] }), 0);
 		if (broker_try_start(&broker, &exit_status)) {
 			client_open(&client, broker.port);
-			client_queue(&client, "q", "{}");
-			client_publish(&client, "q", "x");
+			expect_status(client_json(&client, "{}", "PUT /v1/queues/q%u", i), 201);
 			client_close(&client);
-		} else {
-			ck_assert_int_eq(exit_status, EX_CONFIG);
-			broker_wait_log(&broker, "set LimitMEMLOCK=infinity");
+			broker_stop(&broker);
+			continue;
 		}
+		char says[60];
+		snprintf(says, sizeof(says), "limit%s %llu", limits[i] == 0 ? "ed to" : "", (unsigned long long)limits[i]);
+		ck_assert_int_eq(exit_status, EX_CONFIG);
+		broker_wait_log(&broker, says);
+		broker_wait_log(&broker, "set LimitMEMLOCK=infinity");
+		ck_assert_uint_eq(broker_regions(&broker), 0);
 	}
 	broker_free(&broker);
 }
