@@ -96,22 +96,6 @@ check(struct engine *engine)
 	}
 }
 
-/* As front_retire() and front_welcome() do with the region of the next incarnation. */
-static void
-replace(struct engine *engine, struct attack *attack, struct attack_source *source)
-{
-	struct engine_front *front = &engine->fronts[HOSTILE];
-	uint64_t epoch = engine->worker.shard.root->fronts[HOSTILE].epoch + 1;
-	struct front_rings rings = rings_of(engine);
-
-	memset(&engine->worker.fronts[HOSTILE], 0, sizeof(engine->worker.fronts[HOSTILE]));
-	front->pair.request.tail = front->pair.request.head = 0;
-	front->pair.reply.tail = front->pair.reply.head = 0;
-	front_bind(&engine->worker, HOSTILE, &rings);
-	front_open(&engine->worker, HOSTILE, epoch);
-	attack_begin(attack, source, &rings, WAITERS);
-}
-
 /* --- the honest one --- */
 
 static struct reply *
@@ -241,8 +225,10 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 	attack_begin(&attack, &source, &rings, WAITERS);
 	for (unsigned i = 0; i < STEPS_MAX && !attack_is_used_up(&source); i++) {
 		step(engine, &attack, &source);
-		if (engine->worker.shard.root->fronts[HOSTILE].state == FRONT_CLOSED)
-			replace(engine, &attack, &source);
+		if (engine->worker.shard.root->fronts[HOSTILE].state == FRONT_CLOSED) {
+			engine_replace_front(engine, HOSTILE);
+			attack_begin(&attack, &source, &rings, WAITERS);
+		}
 	}
 	look(engine);
 	check(engine);

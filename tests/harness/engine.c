@@ -179,6 +179,21 @@ engine_restart(struct engine *engine, uint32_t last_signal)
 	worker_mirror(worker);
 }
 
+void
+engine_replace_front(struct engine *engine, uint32_t index)
+{
+	struct engine_front *front = &engine->fronts[index];
+	uint64_t epoch = engine->worker.shard.root->fronts[index].epoch + 1;
+
+	must(engine->worker.shard.root->fronts[index].state == FRONT_CLOSED);
+	engine->worker.fronts[index] = (struct worker_front){ .is_attached = false };
+	memset(&front->pair, 0, sizeof(front->pair));
+	bind_front(engine, index);
+	front_open(&engine->worker, index, epoch);
+	ring_init(&front->request, &front->pair.request, front->request_bytes, engine->request_ring_bytes);
+	ring_init(&front->reply, &front->pair.reply, front->reply_bytes, engine->reply_ring_bytes);
+}
+
 const char *
 engine_check(struct engine *engine)
 {

@@ -58,6 +58,9 @@ void engine_pass(struct engine *engine, uint64_t ms);
 /* As after a SIGKILL: private cursors forgotten, open transaction undone, warm start, full check. */
 void engine_restart(struct engine *engine, uint32_t last_signal);
 
+/* A front that was closed comes again, as the supervisor has it. */
+void engine_replace_front(struct engine *engine, uint32_t index);
+
 /* NULL, or what shard_check says, mirrors included. */
 const char *engine_check(struct engine *engine);
 
