@@ -396,6 +396,50 @@ START_TEST(a_frontd_that_writes_what_it_likes_into_its_rings_harms_nobody_else)
 }
 END_TEST
 
+/*
+ * Workers and persistd die while the frontd that was taken over lives: their successors attach a region whose cursors, or whose
+ * header, are not theirs to believe.  No shard may be thought damaged for it.
+ */
+START_TEST(successors_do_not_believe_what_the_hostile_one_left_in_its_region)
+{
+	static const uint32_t slots[] = { SLOT_WORKER(0), SLOT_WORKER(1), SLOT_PERSIST };
+	struct good good = { .body = malloc(COLD_BYTES) };
+	struct attack_source source = { .seed = clock_ms() | 1 };
+	struct broker broker;
+
+	ck_assert_ptr_nonnull(good.body);
+	broker_up(&broker, options);
+	open_at_the_honest(&broker, &good.client);
+	client_queue(&good.client, "good.one", "{}");
+	client_queue(&good.client, "good.two", "{}");
+	good_publish(&good, "good.two", 1000);
+	for (unsigned round = 0; round < 4; round++) {
+		struct broker_role role = broker_role(&broker, SLOT_FRONT(HOSTILE));
+		struct front front;
+
+		ck_assert_int_eq(kill(role.pid, SIGSTOP), 0);
+		ck_assert(map_front(&broker, role.epoch, &front));
+		for (size_t i = 0; i < sizeof(*front.shared) / 8; i++)
+			store_relaxed((uint64_t *)front.shared + i, round % 2 == 0 ? attack_choose(&source, UINT32_MAX) : UINT64_MAX - 7);
+		for (size_t i = 0; round >= 2 && i < REGION_HEADER_BYTES; i++)
+			store_relaxed((char *)front.region.base + i, (char)attack_choose(&source, 256));
+		for (unsigned i = 0; i < sizeof(slots) / sizeof(slots[0]); i++)
+			broker_wait_live(&broker, slots[i], broker_kill(&broker, slots[i]));
+		broker_wait_live(&broker, SLOT_FRONT(HOSTILE), role.epoch);
+		front_detach(&front);
+		good_round(&good, 0);
+	}
+	good_receive(&good, "good.two", 1000, 0);
+	char *log = broker_log(&broker);
+	ck_assert_msg(strstr(log, "is loaded anew") == NULL, "a shard was thought damaged:\n%s", log);
+	free(log);
+	ck_assert_uint_eq(broker_role(&broker, SLOT_FRONT(HONEST)).epoch, 1);
+	client_close(&good.client);
+	free(good.body);
+	broker_free(&broker);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -404,6 +448,7 @@ suite(void)
 
 	tcase_set_timeout(tcase, TEST_SECONDS + soak_seconds());
 	tcase_add_test(tcase, a_frontd_that_writes_what_it_likes_into_its_rings_harms_nobody_else);
+	tcase_add_test(tcase, successors_do_not_believe_what_the_hostile_one_left_in_its_region);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
