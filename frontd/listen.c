@@ -9,7 +9,7 @@
 #include "shm/diag.h"
 
 #define RETRY_NS (100 * NS_PER_MS)
-#define COMPLAINT_NS (10 * NS_PER_S)
+#define COMPLAINT_NS (60 * NS_PER_S)
 
 #define ACCEPT_TAG uring_tag(URING_ACCEPT, 0, 0)
 
@@ -49,13 +49,14 @@ listen_update(struct frontd *frontd)
 	struct listener *listener = &frontd->listener;
 	bool wants = listen_wants(frontd);
 
+	if (!wants)
+		complain_of_many(frontd);
 	if (wants && !listener->is_armed) {
 		uring_accept(frontd->uring, frontd->listen_fd, ACCEPT_TAG);
 		listener->is_armed = true;
 	} else if (!wants && listener->is_armed && !listener->is_cancelling) {
 		uring_cancel(frontd->uring, ACCEPT_TAG, uring_tag(URING_CANCEL, 0, 0));
 		listener->is_cancelling = true;
-		complain_of_many(frontd);
 	}
 }
 

@@ -167,10 +167,9 @@ slot_answer(struct fetch_slot *slot, enum outcome outcome)
 static enum outcome
 record_check(struct fetches *fetches, const struct fetch_request *request, const char *bytes)
 {
-	uint64_t now = now_ns();
-
 	if (batch_record_bytes(bytes, request->record_bytes, request->lsn) == request->record_bytes)
 		return OUTCOME_OK;
+	uint64_t now = now_ns();
 	if (now - fetches->complained_ns < COMPLAINT_NS && fetches->complained_ns != 0)
 		return OUTCOME_MESSAGE_CORRUPT;
 	fetches->complained_ns = now;

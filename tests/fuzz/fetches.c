@@ -230,8 +230,12 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 	enter_attack(&fetches, &sides[HOSTILE], &source, &attack);
 	for (unsigned i = 0; i < STEPS_MAX && !attack_is_used_up(&source); i++) {
 		step(&fetches, &journal, sides, &attack);
-		if (fetches.fronts[HOSTILE].is_broken)
-			enter_attack(&fetches, &sides[HOSTILE], &source, &attack);
+		assert(!fetches.fronts[HONEST].is_broken);
+		if (!fetches.fronts[HOSTILE].is_broken)
+			continue;
+		/* The supervisor is told, too. */
+		assert(stats.closed_epoch[HOSTILE] == fetches.fronts[HOSTILE].epoch);
+		enter_attack(&fetches, &sides[HOSTILE], &source, &attack);
 	}
 	honest_round(&fetches, &journal, &sides[HONEST], ++attack.next_id);
 	drain(&fetches, &journal, sides);
