@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontd/api/headers.h"
 #include "frontd/await.h"
 #include "frontd/frontd.h"
 #include "shm/diag.h"
@@ -41,7 +42,7 @@ record_bytes(const struct delivery *delivery)
 	return FRAME_ALIGN(RECORD_PUBLISHED_BYTES + delivery->attributes_bytes + delivery->body_bytes);
 }
 
-/* Is this the record of this delivery, whole and unchanged since the worker wrote it? */
+/* Is this the record of this delivery, whole and unchanged since the worker wrote it, with attributes that can be shown? */
 static bool
 record_is_good(const char *bytes, const struct delivery *delivery)
 {
@@ -50,7 +51,8 @@ record_is_good(const char *bytes, const struct delivery *delivery)
 	memcpy(&record, bytes, sizeof(record));
 	return record.record.type == RECORD_PUBLISHED && record.record.lsn == delivery->lsn && record.seq == delivery->seq &&
 	    record.attributes_bytes == delivery->attributes_bytes && record.body_bytes == delivery->body_bytes &&
-	    record.payload_hash == hash_bytes(bytes + RECORD_PUBLISHED_BYTES, delivery->attributes_bytes + delivery->body_bytes);
+	    record.payload_hash == hash_bytes(bytes + RECORD_PUBLISHED_BYTES, delivery->attributes_bytes + delivery->body_bytes) &&
+	    headers_stored_are_sound(bytes + RECORD_PUBLISHED_BYTES, delivery->attributes_bytes);
 }
 
 static void
@@ -66,8 +68,8 @@ copy_hot(struct frontd *frontd, uint32_t shard, const struct delivery *delivery,
 	if (!stream_copy(&frontd->streams[shard], delivery->lsn, to, record_bytes(delivery)))
 		return false;
 	if (!record_is_good(to, delivery)) {
-		diag(DIAG_WARNING, "shard %u, LSN %llu: the copy in memory does not match its checksum; reading it from the "
-		    "journal", shard, (unsigned long long)delivery->lsn);
+		diag(DIAG_WARNING, "shard %u, LSN %llu: the copy in memory does not match its checksum, or its attributes "
+		    "are none; reading it from the journal", shard, (unsigned long long)delivery->lsn);
 		return false;
 	}
 	stat_add(&frontd->stats->bodies_hot, 1);

@@ -33,8 +33,11 @@ limit_connections(struct frontd *frontd)
 		(void)setrlimit(RLIMIT_NOFILE, &limit); /* if it fails, the old one is read below */
 		(void)getrlimit(RLIMIT_NOFILE, &limit);
 	}
-	if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < (rlim_t)*max + RESERVED_FDS)
+	if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < (rlim_t)*max + RESERVED_FDS) {
 		*max = limit.rlim_cur > RESERVED_FDS + 16 ? (uint32_t)limit.rlim_cur - RESERVED_FDS : 16;
+		diag(DIAG_INFO, "the limit of open files is %llu: %u connections at most, whatever server.max_connections says; "
+		    "raise LimitNOFILE (ulimit -n)", (unsigned long long)limit.rlim_cur, *max);
+	}
 	diag(DIAG_DEBUG, "up to %u connections (descriptors: %llu), %u of them parked", *max,
 	    (unsigned long long)limit.rlim_cur, frontd->role->geometry.shard.waiters_per_front);
 }

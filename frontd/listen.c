@@ -9,6 +9,7 @@
 #include "shm/diag.h"
 
 #define RETRY_NS (100 * NS_PER_MS)
+#define COMPLAINT_NS (60 * NS_PER_S)
 
 #define ACCEPT_TAG uring_tag(URING_ACCEPT, 0, 0)
 
@@ -28,12 +29,28 @@ listen_wants(const struct frontd *frontd)
 	    frontd->now_ns >= frontd->listener.retry_ns;
 }
 
+static void
+complain_of_many(struct frontd *frontd)
+{
+	struct listener *listener = &frontd->listener;
+
+	if (frontd->is_draining || frontd->conns.open < frontd->limits.connections_max)
+		return;
+	if (frontd->now_ns < listener->complained_ns + COMPLAINT_NS && listener->complained_ns != 0)
+		return;
+	listener->complained_ns = frontd->now_ns;
+	diag(DIAG_WARNING, "%u connections are open, as many as there may be: new ones wait until one is closed; "
+	    "server.max_connections and LimitNOFILE (ulimit -n) set how many", frontd->conns.open);
+}
+
 void
 listen_update(struct frontd *frontd)
 {
 	struct listener *listener = &frontd->listener;
 	bool wants = listen_wants(frontd);
 
+	if (!wants)
+		complain_of_many(frontd);
 	if (wants && !listener->is_armed) {
 		uring_accept(frontd->uring, frontd->listen_fd, ACCEPT_TAG);
 		listener->is_armed = true;

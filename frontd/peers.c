@@ -2,6 +2,36 @@
 
 #include "frontd/frontd.h"
 #include "shm/atomic.h"
+#include "shm/record.h"
+
+/* What a publish of one message needs at most, and what it has to leave for others (workerd/append.h). */
+static bool
+is_crowded(const struct stream *stream, uint64_t used_bytes)
+{
+	uint64_t wanted_bytes = stream->size_bytes / 4 + RECORD_PUBLISHED_BYTES + ATTRIBUTES_BYTES_MAX + BODY_BYTES_MAX;
+
+	return used_bytes > stream->size_bytes || stream->size_bytes - used_bytes < wanted_bytes;
+}
+
+static void
+stream_refresh(struct frontd *frontd, uint32_t shard)
+{
+	struct peers_stream *seen = &frontd->peers.streams[shard];
+	const struct stream *stream = &frontd->streams[shard];
+	uint64_t durable_lsn = load_acquire(&frontd->durable.shared->shard[shard].lsn);
+	/* Read after the other: it may have grown meanwhile, but it is not behind. */
+	uint64_t tail = load_acquire(&stream->shared->tail);
+
+	if (tail <= durable_lsn)
+		seen->waiting_since_ns = 0;
+	else if (seen->waiting_since_ns == 0 || durable_lsn != seen->durable_lsn)
+		seen->waiting_since_ns = frontd->now_ns;
+	seen->durable_lsn = durable_lsn;
+	if (tail <= durable_lsn || !is_crowded(stream, tail - durable_lsn))
+		seen->crowded_since_ns = 0;
+	else if (seen->crowded_since_ns == 0)
+		seen->crowded_since_ns = frontd->now_ns;
+}
 
 void
 peers_refresh(struct frontd *frontd)
@@ -16,6 +46,7 @@ peers_refresh(struct frontd *frontd)
 			peers->down_since_ns[w] = 0;
 		else if (peers->down_since_ns[w] == 0)
 			peers->down_since_ns[w] = frontd->now_ns;
+		stream_refresh(frontd, w);
 	}
 	registry_slot(&frontd->role->registry, SLOT_PERSIST, &state, &epoch);
 	if (state == SLOT_LIVE && epoch != peers->persist_epoch) {
@@ -35,9 +66,15 @@ peers_is_down(const struct frontd *frontd, uint32_t shard)
 }
 
 static bool
+has_lasted(const struct frontd *frontd, uint64_t since_ns, uint64_t ns)
+{
+	return since_ns != 0 && frontd->now_ns - since_ns > ns;
+}
+
+static bool
 has_waited(const struct frontd *frontd, uint64_t since_ns)
 {
-	return since_ns != 0 && frontd->now_ns - since_ns > PEERS_PATIENCE_NS;
+	return has_lasted(frontd, since_ns, PEERS_PATIENCE_NS);
 }
 
 /* Does this operation need the disk before its client hears of it, and room on it? */
@@ -103,6 +140,14 @@ peers_unready(const struct frontd *frontd, enum outcome *outcome)
 		if (worker != NULL && load_relaxed(&worker->messages_used) >= frontd->role->geometry.shard.messages) {
 			*outcome = OUTCOME_SHARD_FULL;
 			return "a shard's table of messages is full";
+		}
+		if (has_lasted(frontd, frontd->peers.streams[w].crowded_since_ns, PEERS_CROWDED_NS)) {
+			*outcome = OUTCOME_BUSY;
+			return "a shard's ring of records is full: persistd hangs, or the disk is too slow";
+		}
+		if (has_waited(frontd, frontd->peers.streams[w].waiting_since_ns)) {
+			*outcome = OUTCOME_BUSY;
+			return "nothing becomes durable: persistd hangs, or the disk does";
 		}
 	}
 	return NULL;

@@ -17,8 +17,19 @@ struct frontd;
 /* A pause of so long is no error: requests stay in the rings and are executed by the successor. */
 #define PEERS_PATIENCE_NS (5ull * 1000 * 1000 * 1000)
 
+/* A burst may fill a stream ring for a moment: only what stays so is worth sending clients elsewhere. */
+#define PEERS_CROWDED_NS (1000ull * 1000 * 1000)
+
+/* How a shard's records get to the disk. */
+struct peers_stream {
+	uint64_t durable_lsn;               /* as last seen */
+	uint64_t waiting_since_ns;          /* records wait, and none has become durable since; 0: none waits */
+	uint64_t crowded_since_ns;          /* there is no room for a message of the largest size; 0: there is */
+};
+
 struct peers {
 	uint64_t down_since_ns[WORKER_MAX]; /* 0: live */
+	struct peers_stream streams[WORKER_MAX];
 	uint64_t starting_since_ns;         /* the journal; 0: not STARTING */
 	uint64_t persist_epoch;
 	bool persist_changed;               /* a new persistd: outstanding fetches have to be asked again */

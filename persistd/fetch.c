@@ -9,10 +9,12 @@
 #include "persistd/batch.h"
 #include "persistd/disk.h"
 #include "shm/atomic.h"
+#include "shm/clock.h"
 #include "shm/diag.h"
 #include "shm/record.h"
 
 #define FETCH_ROUNDS_MAX 16 /* of FETCH_SLOTS each, in a turn */
+#define COMPLAINT_NS 1000000000ull
 
 _Static_assert(sizeof(struct fetch_reply) % 8 == 0, "frames are aligned");
 
@@ -99,6 +101,25 @@ fetches_attend(struct fetches *fetches)
 	return is_changed;
 }
 
+/*
+ * A frontd that writes nonsense is killed, as DESIGN §5 has it; its supervisor starts another.  It may be so young that its pid
+ * is not known yet: then the supervisor, which is told too, does it.
+ */
+static void
+front_break(struct fetches *fetches, uint32_t index, const char *what)
+{
+	const struct role *role = fetches->role;
+	struct fetch_front *mine = &fetches->fronts[index];
+	int32_t pid = load_relaxed(&role->registry.shared->slot[SLOT_FRONT(index)].pid);
+
+	diag(DIAG_ERROR, "frontd %" PRIu32 " %s and is killed", index, what);
+	mine->is_broken = true;
+	/* We look at that region no more.  Pairs with the supervisor's load_acquire before it unlinks it. */
+	store_release(&role->stats.shared->closed_epoch[index], mine->epoch);
+	if (pid > 1 && !role->is_thread)
+		(void)kill(pid, SIGKILL); /* gone already is as good */
+}
+
 /* --- slots --- */
 
 /* It has its share of the slots already. */
@@ -139,12 +160,19 @@ slot_answer(struct fetch_slot *slot, enum outcome outcome)
 	slot->state = FETCH_READY;
 }
 
-/* What the journal gave must begin with the record that was asked for. */
+/*
+ * What the journal gave must begin with the record that was asked for.  It is said once a second at most: a frontd that was taken
+ * over may ask for what was never a record, as often as it likes.
+ */
 static enum outcome
-record_check(const struct fetch_request *request, const char *bytes)
+record_check(struct fetches *fetches, const struct fetch_request *request, const char *bytes)
 {
 	if (batch_record_bytes(bytes, request->record_bytes, request->lsn) == request->record_bytes)
 		return OUTCOME_OK;
+	uint64_t now = now_ns();
+	if (now - fetches->complained_ns < COMPLAINT_NS && fetches->complained_ns != 0)
+		return OUTCOME_MESSAGE_CORRUPT;
+	fetches->complained_ns = now;
 	diag(DIAG_ERROR, "the journal does not hold the record of LSN %" PRIu64 ", shard %" PRIu32 ", where it should be; "
 	    "run chasqui check", request->lsn, request->shard);
 	return OUTCOME_MESSAGE_CORRUPT;
@@ -163,6 +191,11 @@ slot_deliver(struct fetches *fetches, struct fetch_slot *slot, enum outcome outc
 		return true;
 	}
 	struct fetch_reply *reply = ring_reserve(&mine->body, frame_bytes);
+	if (reply == NULL && ring_head_lies(&mine->body)) {
+		front_break(fetches, slot->front, "took bodies that were never given");
+		slot_release(fetches, slot);
+		return true;
+	}
 	if (reply == NULL)
 		return false;
 	reply->header = (struct frame_header){ .bytes = frame_bytes, .op = (uint16_t)outcome, .id = slot->request.header.id };
@@ -185,7 +218,7 @@ slot_locate(struct fetches *fetches, struct fetch_slot *slot)
 
 	switch (fetches->backend->ops->fetch(fetches->backend, (uint32_t)(slot - fetches->slots), &range, slot->bytes, &here)) {
 	case BACKEND_HERE:
-		if (!slot_deliver(fetches, slot, record_check(request, here), here))
+		if (!slot_deliver(fetches, slot, record_check(fetches, request, here), here))
 			return false;
 		stat_add(&fetches->role->stats.shared->fetches, 1);
 		return true;
@@ -212,7 +245,7 @@ fetches_completed(struct fetches *fetches, uint32_t number, int32_t result)
 
 	stat_add(&fetches->role->stats.shared->fetches, 1);
 	if (result == (int32_t)request->record_bytes) {
-		slot_answer(slot, record_check(request, slot->bytes));
+		slot_answer(slot, record_check(fetches, request, slot->bytes));
 		return;
 	}
 	errno = result < 0 ? -result : EIO;
@@ -246,19 +279,6 @@ fetches_post(struct fetches *fetches)
 }
 
 /* --- requests --- */
-
-/* A frontd that writes nonsense is killed, as DESIGN §5 has it; its supervisor starts another. */
-static void
-front_break(struct fetches *fetches, uint32_t index)
-{
-	const struct role *role = fetches->role;
-	int32_t pid = load_relaxed(&role->registry.shared->slot[SLOT_FRONT(index)].pid);
-
-	diag(DIAG_ERROR, "frontd %" PRIu32 " wrote nonsense into its fetch ring and is killed", index);
-	fetches->fronts[index].is_broken = true;
-	if (pid > 1 && !role->is_thread)
-		(void)kill(pid, SIGKILL); /* gone already is as good */
-}
 
 static enum outcome
 request_check(const struct fetches *fetches, const struct fetch_request *request)
@@ -294,7 +314,7 @@ front_serve(struct fetches *fetches, uint32_t index, struct fetch_slot *slot)
 			break;
 		/* fall through */
 	case RING_LIES:
-		front_break(fetches, index);
+		front_break(fetches, index, "wrote nonsense into its fetch ring");
 		return false;
 	}
 	/* Copied before it is looked at: he may still be writing to it. */

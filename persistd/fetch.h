@@ -55,6 +55,7 @@ struct fetches {
 	struct fetch_front fronts[FRONT_MAX];
 	struct fetch_slot slots[FETCH_SLOTS];
 	uint32_t first;            /* front to begin with */
+	uint64_t complained_ns;    /* of a record that is not where it should be */
 };
 
 /* 0, or -1 and a diag. */

@@ -26,8 +26,8 @@ ring_room(struct ring *ring, uint64_t wanted_bytes)
 		ring->head = load_acquire(&ring->shared->head);
 		used = ring->tail - ring->head;
 	}
-	/* A head beyond the tail or far behind it is the consumer's lie: it has no room then, and hurts only itself. */
-	return used > ring->size_bytes ? 0 : ring->size_bytes - used;
+	/* A head beyond the tail or far behind it is the consumer's lie: it has no room then. */
+	return ring_head_lies(ring) ? 0 : ring->size_bytes - used;
 }
 
 void *

@@ -12,6 +12,7 @@
 #ifndef SHM_RING_H
 #define SHM_RING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -55,6 +56,16 @@ void ring_init(struct ring *ring, struct ring_shared *shared, void *mirrored_byt
 
 /* Bytes that may be written now; reads the consumer's head only when the last one read does not suffice for `wanted`. */
 uint64_t ring_room(struct ring *ring, uint64_t wanted_bytes);
+
+/*
+ * After a ring_reserve() that gave NULL: the head last read is one that no consumer can have come to.  It has no room until it
+ * takes that back; whoever can do without this consumer gives it up.
+ */
+static inline bool
+ring_head_lies(const struct ring *ring)
+{
+	return ring->tail - ring->head > ring->size_bytes;
+}
 
 /*
  * Room for a frame of frame_bytes (multiple of 8, <= size), or NULL when the ring is full.  Borrowed until ring_post().

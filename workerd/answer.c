@@ -1,6 +1,7 @@
 #include "workerd/answer.h"
 
 #include "shm/atomic.h"
+#include "workerd/fronts.h"
 
 void *
 answer_begin(struct worker *worker, struct addressee to, uint32_t bytes_max)
@@ -14,6 +15,10 @@ answer_begin(struct worker *worker, struct addressee to, uint32_t bytes_max)
 		return worker->scratch;
 	assert(front->reply.tail == front_of(worker, to.front)->reply_tail);
 	void *room = ring_reserve(&front->reply, bytes_max);
+	if (room == NULL && ring_head_lies(&front->reply)) {
+		front_lies(worker, to.front, "took answers that were never given");
+		return worker->scratch;
+	}
 	if (room == NULL && front->is_leaving)
 		return worker->scratch;
 	if (room == NULL)

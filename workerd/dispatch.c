@@ -13,6 +13,7 @@
 #include "shm/diag.h"
 #include "shm/state/names.h"
 #include "workerd/answer.h"
+#include "workerd/fronts.h"
 #include "workerd/guard.h"
 
 typedef enum served (*serve_function)(struct worker *, const struct request *);
@@ -77,15 +78,6 @@ request_serve(struct worker *worker, const struct request *request)
 	return handlers[request->header.op](worker, request);
 }
 
-static enum dispatch
-front_is_lying(struct worker *worker, uint32_t front)
-{
-	worker->fronts[front].is_broken = true;
-	stat_add(&worker->stats->frames_refused, 1);
-	diag(DIAG_ERROR, "frontd %u posted an impossible frame: its front is closed and it has to be restarted", front);
-	return DISPATCH_BROKEN;
-}
-
 enum dispatch
 dispatch_one(struct worker *worker, uint32_t front, uint64_t *bytes)
 {
@@ -102,7 +94,8 @@ dispatch_one(struct worker *worker, uint32_t front, uint64_t *bytes)
 	case RING_EMPTY:
 		return DISPATCH_EMPTY;
 	case RING_LIES:
-		return front_is_lying(worker, front);
+		front_lies(worker, front, "posted an impossible frame");
+		return DISPATCH_BROKEN;
 	case RING_FRAME:
 		break;
 	}
@@ -123,5 +116,6 @@ dispatch_one(struct worker *worker, uint32_t front, uint64_t *bytes)
 	mine->request.head = root->request_head;
 	mine->has_requests = true;
 	*bytes += request.header.bytes;
-	return DISPATCH_SERVED;
+	/* Its answer may have shown that it lies about those before. */
+	return mine->is_broken ? DISPATCH_BROKEN : DISPATCH_SERVED;
 }

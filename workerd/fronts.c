@@ -55,6 +55,14 @@ front_open(struct worker *worker, uint32_t front, uint64_t epoch)
 }
 
 void
+front_lies(struct worker *worker, uint32_t front, const char *what)
+{
+	worker->fronts[front].is_broken = true;
+	stat_add(&worker->stats->frames_refused, 1);
+	diag(DIAG_ERROR, "frontd %u %s: its front is closed and it has to be restarted", front, what);
+}
+
+void
 front_close(struct worker *worker, uint32_t front)
 {
 	assert(front_of(worker, front)->state == FRONT_OPEN);

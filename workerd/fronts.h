@@ -30,6 +30,9 @@ void front_bind(struct worker *worker, uint32_t front, const struct front_rings 
 /* A new incarnation, its rings bound and untouched: a transaction.  Tests and fronts_poll(). */
 void front_open(struct worker *worker, uint32_t front, uint64_t epoch);
 
+/* It wrote into its rings what no frontd writes: nothing of it is read any more, the next turn closes it. */
+void front_lies(struct worker *worker, uint32_t front, const char *what);
+
 /* Everything posted is executed, or nothing more can be: begin to close.  A transaction. */
 void front_close(struct worker *worker, uint32_t front);
 

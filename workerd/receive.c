@@ -3,7 +3,7 @@
  *
  * Happy path: receive_decide() picks from the head of the ready list; one LEASED record names them all; its apply moves them.
  * Nothing there and time to wait: the request is consumed and stands as a waiter; queue_offer() puts its queue on the serve
- * list as soon as something comes, and receive_serve_waiter() gives it to the oldest waiter.
+ * list as soon as something comes, and receive_serve_waiters() gives it to the oldest waiter.
  * Failure modes: no room in a waiter's reply ring: it goes to the end of its queue's waiters, so that it holds up nobody
  * else; its frontd has died: a job drops its waiters, and until then they are passed over by dismissing them.
  */
@@ -17,7 +17,11 @@
 
 /* A waiter whose reply does not fit is tried again after this. */
 #define POSTPONE_MS 20
-
+/*
+ * In a turn, of those whose frontd takes no answers: thousands of them may stand in front of one that can be served, and the
+ * worker sleeps between two such turns.
+ */
+#define STEPS_BACK_MAX 64
 
 /* What a receiver asks for. */
 struct receive_wish {
@@ -287,8 +291,16 @@ queue_reoffer(struct shard *shard, uint32_t queue_idx)
 	queue_offer(shard, queue_idx);
 }
 
-/* SERVE_LATER: nothing more can be done in this turn; what was changed is to be committed all the same. */
-static enum served
+/* How a look at the head of the serve list ended. */
+enum look {
+	LOOK_NOBODY,
+	LOOK_SERVED,
+	LOOK_STEPPED_BACK, /* its frontd takes no answers: others may */
+	LOOK_NO_ROOM,      /* for the record: nobody can be served */
+};
+
+/* What was changed is to be committed, whatever comes of it. */
+static enum look
 waiter_serve(struct worker *worker, uint32_t queue_idx, uint32_t waiter_idx)
 {
 	struct shard *shard = &worker->shard;
@@ -299,36 +311,53 @@ waiter_serve(struct worker *worker, uint32_t queue_idx, uint32_t waiter_idx)
 
 	assert(waiter->queue_idx == queue_idx);
 	if (count == 0)
-		return SERVED; /* taken by a receive that did not have to wait: off the serve list */
+		return LOOK_SERVED; /* taken by a receive that did not have to wait: off the serve list */
 	if (!append_fits(worker, leased_record_bytes(count)))
-		return SERVE_LATER;
+		return LOOK_NO_ROOM;
 	if (receive_give(worker, waiter_addressee(shard, waiter_idx), &wish, count) == SERVE_LATER) {
 		waiter_step_back(shard, waiter_idx);
-		return SERVE_LATER;
+		return LOOK_STEPPED_BACK;
 	}
 	waiter_leave(shard, waiter_idx);
-	return SERVED;
+	return LOOK_SERVED;
 }
 
-bool
-receive_serve_waiter(struct worker *worker)
+/* The oldest waiter of the first queue on the serve list gets what it waits for, in a transaction of its own. */
+static enum look
+serve_first(struct worker *worker)
 {
 	struct shard *shard = &worker->shard;
 	uint32_t queue_idx = shard->root->serve.head;
-	enum served served = SERVED;
+	enum look look = LOOK_SERVED;
 
 	if (queue_idx == NIL)
-		return false;
+		return LOOK_NOBODY;
 	uint32_t waiter_idx = queue_at(shard, queue_idx)->waiters.head;
 	assert(waiter_idx != NIL);
 	assert(queue_at(shard, queue_idx)->state == QUEUE_LIVE);
 	if (waiter_is_orphan(worker, waiter_idx))
 		waiter_leave(shard, waiter_idx);
 	else
-		served = waiter_serve(worker, queue_idx, waiter_idx);
+		look = waiter_serve(worker, queue_idx, waiter_idx);
 	queue_reoffer(shard, queue_idx);
 	worker_commit(worker);
-	return served == SERVED;
+	return look;
+}
+
+bool
+receive_serve_waiters(struct worker *worker, unsigned times_max)
+{
+	unsigned served = 0, stepped_back = 0;
+
+	while (served < times_max && stepped_back < STEPS_BACK_MAX) {
+		enum look look = serve_first(worker);
+
+		if (look == LOOK_NOBODY || look == LOOK_NO_ROOM)
+			break;
+		served += look == LOOK_SERVED;
+		stepped_back += look == LOOK_STEPPED_BACK;
+	}
+	return served > 0;
 }
 
 bool

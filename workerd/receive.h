@@ -7,10 +7,10 @@
 #include "workerd/worker.h"
 
 /*
- * One step over the serve list: the oldest waiter of its first queue gets what it waits for, in a transaction of its own.
- * False if there is nobody to serve, or no room to do so.
+ * Over the serve list: those who wait longest get what they wait for, each in a transaction of its own, at most times_max of
+ * them.  False if nobody was served: there is nobody, or no room to do so.
  */
-bool receive_serve_waiter(struct worker *worker);
+bool receive_serve_waiters(struct worker *worker, unsigned times_max);
 
 /* A waiter's time is over: answer EMPTY; without room for it, a little later. */
 void receive_end_wait(struct worker *worker, uint32_t waiter_idx);

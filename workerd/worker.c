@@ -116,7 +116,7 @@ worker_turn(struct worker *worker, uint64_t now_ms)
 	is_busy |= fronts_drain(worker);
 	is_busy |= repeat(worker, expire_step, TURN_TIMERS_MAX);
 	is_busy |= job_run(worker);
-	is_busy |= repeat(worker, receive_serve_waiter, TURN_SERVES_MAX);
+	is_busy |= receive_serve_waiters(worker, TURN_SERVES_MAX);
 	worker_mirror(worker);
 	stat_add(&worker->stats->worker_turns, 1);
 	return is_busy;

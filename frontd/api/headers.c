@@ -1,5 +1,6 @@
 #include "frontd/api/headers.h"
 
+#include "frontd/http/grammar.h"
 #include "frontd/http/text.h"
 #include "frontd/http/units.h"
 #include "shm/attributes.h"
@@ -90,18 +91,44 @@ headers_check(struct api_call *call)
 
 /* Under which name a header is stored with the message; ptr == NULL: it is not. */
 static struct http_slice
-stored_name(const struct http_field *field)
+stored_name(struct http_slice name)
 {
-	char first = (char)(field->name.ptr[0] | 0x20);
+	char first = (char)(name.ptr[0] | 0x20);
 
 	if (first != 'c' && first != 't' && first != 'm')
 		return (struct http_slice){ .ptr = NULL };
 	for (size_t i = 0; i < COUNT(stored_headers); i++)
-		if (http_slice_is_word(field->name, stored_headers[i].name))
+		if (http_slice_is_word(name, stored_headers[i].name))
 			return http_slice_of(stored_headers[i].stored);
-	if (http_slice_has_prefix(field->name, "ce-") || headers_attribute(field->name).ptr != NULL)
-		return field->name;
+	if (http_slice_has_prefix(name, "ce-") || headers_attribute(name).ptr != NULL)
+		return name;
 	return (struct http_slice){ .ptr = NULL };
+}
+
+static bool
+is_stored_form(struct http_slice name, struct http_slice value)
+{
+	struct http_slice stored = stored_name(name);
+
+	if (stored.ptr == NULL || stored.len != name.len || memcmp(stored.ptr, name.ptr, name.len) != 0)
+		return false;
+	for (size_t i = 0; i < name.len; i++)
+		if (!http_is(HTTP_CLASS_TOKEN, name.ptr[i]))
+			return false;
+	return http_find_ctl(value.ptr, value.ptr + value.len) == value.ptr + value.len && text_is_utf8(value);
+}
+
+bool
+headers_stored_are_sound(const char *bytes, uint32_t count)
+{
+	struct attribute attribute;
+	uint32_t position = 0;
+
+	while (attributes_next(bytes, count, &position, &attribute))
+		if (!is_stored_form((struct http_slice){ attribute.name, attribute.name_bytes },
+		    (struct http_slice){ attribute.value, attribute.value_bytes }))
+			return false;
+	return position == count;
 }
 
 static bool
@@ -175,7 +202,7 @@ headers_take_message(struct api_call *call)
 	call->publish.not_before_ms = 0;
 	for (size_t i = 0; i < request->field_count; i++) {
 		const struct http_field *field = &request->fields[i];
-		struct http_slice name = stored_name(field);
+		struct http_slice name = stored_name(field->name);
 
 		if (name.ptr != NULL ? !store_header(call, field, name) : !take_time(call, field))
 			return false;

@@ -19,6 +19,12 @@ bool headers_take_message(struct api_call *call);
 /* Of a batch: there must be none that belong to a single message. */
 bool headers_check_batch(struct api_call *call);
 
+/*
+ * Are these the encoded attributes of a message as headers_take_message() makes them?  Workers never look inside: what a frontd
+ * that was taken over has stored must not become headers, or JSON, of an answer of ours.
+ */
+bool headers_stored_are_sound(const char *bytes, uint32_t count);
+
 /* Is this the name of a custom attribute ("Mq-Attr-" and a token)?  The token, or ptr == NULL. */
 struct http_slice headers_attribute(struct http_slice name);
 

@@ -34,8 +34,8 @@ memory_of(size_t bytes)
 	return memory;
 }
 
-static char *
-mirrored_memory(size_t bytes)
+char *
+engine_mirrored(size_t bytes)
 {
 	int fd = memfd_create("engine", MFD_CLOEXEC);
 	char *base = mmap(NULL, 2 * bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -73,8 +73,8 @@ open_front(struct engine *engine, uint32_t index)
 {
 	struct engine_front *front = &engine->fronts[index];
 
-	front->request_bytes = mirrored_memory(engine->request_ring_bytes);
-	front->reply_bytes = mirrored_memory(engine->reply_ring_bytes);
+	front->request_bytes = engine_mirrored(engine->request_ring_bytes);
+	front->reply_bytes = engine_mirrored(engine->reply_ring_bytes);
 	bind_front(engine, index);
 	front_open(&engine->worker, index, EPOCH);
 	ring_init(&front->request, &front->pair.request, front->request_bytes, engine->request_ring_bytes);
@@ -118,7 +118,7 @@ engine_open(const struct engine_options *options)
 	engine->durable->journal_state = JOURNAL_OK;
 	engine->durable->shard[0].lsn = LSN_FIRST;
 	engine->now_ms = BEGIN_MS;
-	attach(engine, stream_bytes, mirrored_memory(stream_bytes));
+	attach(engine, stream_bytes, engine_mirrored(stream_bytes));
 	if (options->is_fresh)
 		return engine;
 	shard_format(&engine->worker.shard, engine->now_ms);
@@ -177,6 +177,21 @@ engine_restart(struct engine *engine, uint32_t last_signal)
 	for (uint32_t i = 0; i < engine->geometry.fronts; i++)
 		bind_front(engine, i);
 	worker_mirror(worker);
+}
+
+void
+engine_replace_front(struct engine *engine, uint32_t index)
+{
+	struct engine_front *front = &engine->fronts[index];
+	uint64_t epoch = engine->worker.shard.root->fronts[index].epoch + 1;
+
+	must(engine->worker.shard.root->fronts[index].state == FRONT_CLOSED);
+	engine->worker.fronts[index] = (struct worker_front){ .is_attached = false };
+	memset(&front->pair, 0, sizeof(front->pair));
+	bind_front(engine, index);
+	front_open(&engine->worker, index, epoch);
+	ring_init(&front->request, &front->pair.request, front->request_bytes, engine->request_ring_bytes);
+	ring_init(&front->reply, &front->pair.reply, front->reply_bytes, engine->reply_ring_bytes);
 }
 
 const char *

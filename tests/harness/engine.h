@@ -47,6 +47,9 @@ struct engine_options {
 struct engine *engine_open(const struct engine_options *options);
 void engine_close(struct engine *engine);
 
+/* Memory for a ring: mapped twice, as region_map_mirrored() does it.  Given; 2 * bytes to be unmapped. */
+char *engine_mirrored(size_t bytes);
+
 /* Turn until nothing is left to do (bounded); then all is durable, unless is_disk_slow. */
 void engine_run(struct engine *engine);
 /* The same, `ms` later. */
@@ -54,6 +57,9 @@ void engine_pass(struct engine *engine, uint64_t ms);
 
 /* As after a SIGKILL: private cursors forgotten, open transaction undone, warm start, full check. */
 void engine_restart(struct engine *engine, uint32_t last_signal);
+
+/* A front that was closed comes again, as the supervisor has it. */
+void engine_replace_front(struct engine *engine, uint32_t index);
 
 /* NULL, or what shard_check says, mirrors included. */
 const char *engine_check(struct engine *engine);

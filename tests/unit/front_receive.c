@@ -116,6 +116,40 @@ cold_record(void)
 	return delivery;
 }
 
+/* What a publish would have refused, stored by a frontd that was taken over: it must not become part of our answer. */
+START_TEST(attributes_that_no_publish_stores_are_not_delivered)
+{
+	static const struct {
+		const char *name, *value;
+	} bad[] = { { "Mq-Attr-x", "1\r\nMq-Receipt: 2" }, { "Content-Type", "text/plain\r\n\r\nbody" }, { "Content-Length", "0" },
+		{ "content-type", "text/plain" }, { "Mq-Attr-a b", "1" }, { "Mq-Attr-", "1" }, { "ce-id", "\xff\xfe" },
+		{ "Mq-Receipt", "1" }, { "x", "1" } };
+	static const char *const accepts[] = { NULL, "Accept: application/octet-stream\r\n" };
+
+	for (unsigned i = 0; i < 2 * (sizeof(bad) / sizeof(bad[0]) + 1); i++) {
+		const char *fields = accepts[i % 2];
+		char attributes[200] = "\x01\xff\xff";
+		uint32_t bytes = 0;
+
+		if (i / 2 < sizeof(bad) / sizeof(bad[0]))
+			ck_assert(attributes_add(attributes, &bytes, sizeof(attributes), bad[i / 2].name, strlen(bad[i / 2].name),
+			    bad[i / 2].value, strlen(bad[i / 2].value)));
+		else
+			bytes = 4; /* they do not end where they should */
+		struct delivery delivery = world_record(i + 1, attributes, bytes, "body", 4);
+		char stored[256];
+
+		record_size = FRAME_ALIGN(RECORD_PUBLISHED_BYTES + bytes + 4);
+		memcpy(stored, stream_at(&world.stream, delivery.lsn), record_size);
+		client_request(&client, "POST /v1/queues/q/messages:receive", fields, NULL, 0);
+		world_take(OP_RECEIVE);
+		world_deliver(world_id(), delivery);
+		give_fetched(take_fetch().header.id, OUTCOME_OK, stored, record_size);
+		expect_problem(client_answer(&client), 500, "message-corrupt");
+	}
+}
+END_TEST
+
 START_TEST(a_body_that_has_left_the_ring_is_fetched_from_persistd)
 {
 	struct delivery delivery = cold_record();
@@ -281,6 +315,7 @@ suite(void)
 	tcase_set_timeout(tcase, 30);
 	tcase_add_test(tcase, a_message_is_delivered_out_of_the_stream_ring);
 	tcase_add_test(tcase, a_body_that_is_not_text_comes_as_base64_and_raw_as_it_was);
+	tcase_add_test(tcase, attributes_that_no_publish_stores_are_not_delivered);
 	tcase_add_test(tcase, a_body_that_has_left_the_ring_is_fetched_from_persistd);
 	tcase_add_test(tcase, a_new_persistd_is_asked_again_and_two_answers_are_one);
 	tcase_add_test(tcase, a_corrupt_copy_in_memory_is_read_from_disk_and_a_corrupt_one_on_disk_is_never_delivered);

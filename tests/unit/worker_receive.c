@@ -189,6 +189,58 @@ START_TEST(a_full_reply_ring_holds_requests_back_and_loses_nothing)
 }
 END_TEST
 
+/* Front 0 asks for more than its reply ring holds and reads none of it. */
+static struct engine *
+open_with_a_full_reply_ring(void)
+{
+	struct engine *full = engine_open(&(struct engine_options){ .fronts = 2, .reply_ring_bytes = REPLY_BYTES_MAX });
+
+	ck_assert_int_eq(engine_put(full, "q", NULL, 0), OUTCOME_CREATED);
+	for (uint32_t slot = 0; slot < 40; slot++)
+		(void)engine_post_receive(full, 0, "q", 1, LEASE_DEFAULT, 60000, slot);
+	engine_run(full);
+	for (uint32_t i = 0; i < 2 * REPLY_BYTES_MAX / sizeof(struct reply); i++)
+		((struct queue_request *)engine_frame(full, 0, OP_QUEUE_GET, 1000 + i, sizeof(struct queue_request)))->name =
+		    engine_name("nothing");
+	engine_post(full, 0);
+	engine_run(full);
+	return full;
+}
+
+START_TEST(waiters_of_a_frontd_that_takes_no_answers_hold_up_no_other)
+{
+	struct engine *full = open_with_a_full_reply_ring();
+	uint64_t waits = engine_post_receive(full, 1, "q", 1, LEASE_DEFAULT, 60000, 0);
+
+	engine_run(full);
+	uint64_t published = engine_post_publish(full, 1, "q", "x", DELAY_DEFAULT, 1);
+	(void)worker_turn(&full->worker, full->now_ms);
+	struct reply *reply = engine_reply(full, 1);
+	ck_assert_ptr_nonnull(reply);
+	ck_assert_uint_eq(reply->header.id, published);
+	reply = engine_reply(full, 1);
+	ck_assert_msg(reply != NULL, "not served in the turn of the publish");
+	ck_assert_uint_eq(reply->header.id, waits);
+	ck_assert_uint_eq(reply->header.op, OUTCOME_OK);
+	ck_assert_ptr_null(engine_check(full));
+	engine_close(full);
+}
+END_TEST
+
+START_TEST(a_frontd_that_takes_answers_it_was_never_given_is_given_up)
+{
+	struct engine *full = open_with_a_full_reply_ring();
+
+	ck_assert_uint_eq(full->worker.shard.root->fronts[0].state, FRONT_OPEN);
+	full->fronts[0].pair.reply.head = full->fronts[0].pair.reply.tail + 8;
+	engine_run(full);
+	ck_assert_uint_eq(full->worker.shard.root->fronts[0].state, FRONT_CLOSED);
+	ck_assert_uint_eq(full->worker.shard.root->fronts[1].state, FRONT_OPEN);
+	ck_assert_ptr_null(engine_check(full));
+	engine_close(full);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -206,6 +258,8 @@ suite(void)
 	tcase_add_test(tcase, a_waiter_slot_that_is_taken_or_too_high_is_refused);
 	tcase_add_test(tcase, max_in_flight_limits_leases_and_waiters_go_on_when_one_is_settled);
 	tcase_add_test(tcase, a_full_reply_ring_holds_requests_back_and_loses_nothing);
+	tcase_add_test(tcase, waiters_of_a_frontd_that_takes_no_answers_hold_up_no_other);
+	tcase_add_test(tcase, a_frontd_that_takes_answers_it_was_never_given_is_given_up);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
