@@ -80,7 +80,7 @@ conn_store_grow(struct frontd *frontd, struct conn *conn, uint32_t size)
 	if (size <= conn->store_size)
 		return true;
 	uint64_t more = size - conn->store_size;
-	if (!memory_has_room(frontd, more))
+	if (!memory_has_room(frontd, conn, more))
 		return false;
 	char *store = realloc(conn->store, size);
 	if (store == NULL)

@@ -114,6 +114,7 @@ struct conns {
 /* Those with held_bytes, the one that makes no progress for the longest time first (memory.c). */
 struct holders {
 	struct conn *first, *last;
+	bool is_wanted;            /* somebody found no room since the last turn */
 };
 
 struct conn *conn_at(struct frontd *frontd, uint32_t index);

@@ -180,7 +180,7 @@ fetch_begin(struct frontd *frontd, struct exchange *exchange, const struct recei
 		offsets[i] = total_bytes;
 		total_bytes += record_bytes(&reply->deliveries[i]);
 	}
-	if (!memory_has_room(frontd, total_bytes)) {
+	if (!memory_has_room(frontd, exchange->conn, total_bytes)) {
 		await_give_back(frontd, exchange, reply, OUTCOME_BUSY);
 		return;
 	}

@@ -12,22 +12,28 @@
  */
 #define SHED_AGE_NS (20 * NS_PER_MS)
 
-#define LITTLE 32 /* this part of the budget, or less */
+#define LITTLE_BYTES (256u << 10)
 
 bool
-memory_has_room(const struct frontd *frontd, uint64_t bytes)
+memory_has_room(struct frontd *frontd, const struct conn *conn, uint64_t bytes)
 {
 	uint64_t max = frontd->limits.body_memory_bytes;
+	uint64_t own = conn != NULL ? conn->held_bytes : 0;
 
-	if (bytes > max / LITTLE && frontd->memory_used != 0)
+	if (bytes > LITTLE_BYTES && frontd->memory_used > own)
 		max = max / 4 * 3;
-	return bytes <= max && frontd->memory_used <= max - bytes;
+	bool has_room = bytes <= max && frontd->memory_used <= max - bytes;
+	frontd->holders.is_wanted |= !has_room;
+	return has_room;
 }
 
 bool
-memory_is_short(const struct frontd *frontd)
+memory_is_short(struct frontd *frontd)
 {
-	return frontd->memory_used > frontd->limits.body_memory_bytes / 2;
+	bool is_short = frontd->memory_used > frontd->limits.body_memory_bytes / 2;
+
+	frontd->holders.is_wanted |= is_short;
+	return is_short;
 }
 
 static void
@@ -120,17 +126,21 @@ holder_end(struct frontd *frontd, struct conn *conn)
 void
 memory_shed(struct frontd *frontd)
 {
-	uint64_t wanted = frontd->limits.body_memory_bytes / 2;
+	uint64_t max = frontd->limits.body_memory_bytes, wanted = max / 2;
 	uint64_t coming = 0; /* what was ended may come back only with a completion */
 	struct conn *conn, *next;
 
+	bool is_alone = frontd->holders.first == frontd->holders.last;
+	if (!frontd->holders.is_wanted && (is_alone || frontd->memory_used <= max / 4 * 3))
+		return;
 	for (conn = frontd->holders.first; conn != NULL && frontd->memory_used > wanted + coming; conn = next) {
 		uint64_t used = frontd->memory_used, held = conn->held_bytes;
 
 		next = conn->holder_next;
 		if (conn->held_since_ns + SHED_AGE_NS > frontd->now_ns)
-			return;
+			return; /* still wanted, when they are older */
 		if (holder_end(frontd, conn) && frontd->memory_used + held > used)
 			coming += frontd->memory_used + held - used;
 	}
+	frontd->holders.is_wanted = false;
 }

@@ -254,8 +254,8 @@ endure(const char *name, const unsigned connections[ATTACK_COUNT], unsigned sett
 static void
 setup(void)
 {
-	static const char *const options[] = { "server.body_memory=8MiB", "server.max_connections=12000", "log.level=warning",
-		"worker.waiters=16384", NULL };
+	static const char *const options[] = { "server.body_memory=8MiB", "server.receive_buffers=64",
+		"server.max_connections=12000", "log.level=warning", "worker.waiters=16384", NULL };
 	static const char *const memory_queues[] = { "good", "polled", "uploads", "junk", "empty", "large" };
 	struct rlimit limit = { DESCRIPTORS, DESCRIPTORS };
 	struct client client;
