@@ -1,5 +1,5 @@
 # Our parser beside others: README.md says how.  They are large and only compared with, so only this target installs them.
-DIFFERENTIAL := $(BUILD)/tests/differential_differential
+DIFFERENTIAL := $(BUILD)/differential/differential
 PACKAGES_DIFFERENTIAL := $(if $(shell command -v node),,nodejs) python3 python3-h11
 
 $(DIFFERENTIAL): $(OBJ)/tests/differential/differential.o $(LIBS_TEST)

@@ -3,7 +3,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 build=${BUILD:-build}
-program=$build/tests/differential_differential
+program=$build/differential/differential
 count=${COUNT:-20000}
 seed=${SEED:-$(date +%s)}
 directory=$(mktemp -d "${TMPDIR:-/tmp}/chasqui-differential.XXXXXX")
