@@ -268,7 +268,6 @@ static const char *
 difference(const struct ours *ours, const char *line, enum exception *exception)
 {
 	size_t begin = 0;
-	bool is_h11_like = false;
 
 	*exception = EXCEPTION_NONE;
 	for (unsigned i = 0; i < ours->count; begin = ours->ends[i++]) {
@@ -276,8 +275,8 @@ difference(const struct ours *ours, const char *line, enum exception *exception)
 
 		if (strncmp(line + begin, ours->line + begin, len) == 0)
 			continue;
-		is_h11_like = line[begin] != '\0' && (line[begin + 1] == '\0' || line[begin + 1] == '\n');
-		if (!is_h11_like)
+		/* Its last word: E, K, N or U. */
+		if (line[begin] == '\0' || (line[begin + 1] != '\0' && line[begin + 1] != '\n'))
 			return "another meaning";
 		if (i > 0 && ours->upgrades[i - 1] && line[begin] == 'U')
 			*exception = EXCEPTION_UPGRADE;
