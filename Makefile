@@ -166,4 +166,4 @@ clean: ## remove what was built
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## /  \1\t/p' Makefile bench/rules.mk | expand -t 14
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  \1\t/p' Makefile bench/rules.mk tests/differential/rules.mk | expand -t 14

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontd/api/queues.h"
 #include "frontd/api/receive.h"
 #include "frontd/frontd.h"
+#include "frontd/memory.h"
 #include "frontd/send.h"
 #include "shm/atomic.h"
 #include "shm/diag.h"
@@ -110,13 +112,16 @@ make_answer(struct frontd *frontd, struct exchange *exchange, const struct api_r
 	struct answer answer;
 
 	exchange_answer_begin(frontd, exchange, &answer);
-	if (reply->frame->header.op >= OUTCOME_BAD_REQUEST) {
+	if (exchange->memo.listing != NULL && memory_is_short(frontd)) {
+		answer_outcome(&answer, OUTCOME_BUSY, "too much memory is taken");
+	} else if (reply->frame->header.op >= OUTCOME_BAD_REQUEST) {
 		answer_outcome(&answer, reply->frame->header.op, exchange->memo.name_bytes == 0 ? NULL : "queue %.*s",
 		    exchange->memo.name_bytes, exchange->memo.name);
 	} else if (exchange->memo.route->answer(&exchange->memo, reply, &answer) == API_ASK_AGAIN) {
 		exchange->bytes = answer.room; /* lent again next time */
 		exchange->start = exchange->end = 0;
 		exchange_drop_answer(frontd, exchange);
+		exchange_hold(frontd, exchange, queue_listing_bytes(exchange->memo.listing));
 		return false;
 	}
 	exchange_answer_end(frontd, exchange, &answer);

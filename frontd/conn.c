@@ -7,6 +7,7 @@
 
 #include "frontd/frontd.h"
 #include "frontd/intake.h"
+#include "frontd/memory.h"
 #include "frontd/send.h"
 #include "frontd/serve.h"
 
@@ -79,12 +80,12 @@ conn_store_grow(struct frontd *frontd, struct conn *conn, uint32_t size)
 	if (size <= conn->store_size)
 		return true;
 	uint64_t more = size - conn->store_size;
-	if (frontd->memory_used + more > frontd->limits.body_memory_bytes)
+	if (!memory_has_room(frontd, conn, more))
 		return false;
 	char *store = realloc(conn->store, size);
 	if (store == NULL)
 		return false;
-	frontd->memory_used += more;
+	memory_hold(frontd, conn, more);
 	conn->store = store;
 	conn->store_size = size;
 	return true;
@@ -93,7 +94,7 @@ conn_store_grow(struct frontd *frontd, struct conn *conn, uint32_t size)
 void
 conn_store_free(struct frontd *frontd, struct conn *conn)
 {
-	frontd->memory_used -= conn->store_size;
+	memory_release(frontd, conn, conn->store_size);
 	free(conn->store);
 	free(conn->chunk);
 	conn->store = NULL;
@@ -146,11 +147,15 @@ conn_receive(struct frontd *frontd, struct conn *conn)
 	conn->is_direct = conn->state == CONN_BODY && conn->chunk == NULL;
 	conn->operations++;
 	assert(conn->operations <= OPERATIONS_MAX);
-	if (conn->is_direct)
-		uring_receive_into(frontd->uring, conn->fd, tag, conn->store + conn->store_used,
-		    conn->head_bytes + conn->body_bytes - conn->store_used);
-	else
+	if (conn->is_direct) {
+		uint32_t whole = conn->head_bytes + conn->body_bytes;
+		uint32_t room = whole < conn->store_size ? whole : conn->store_size;
+
+		assert(conn->store_used < room);
+		uring_receive_into(frontd->uring, conn->fd, tag, conn->store + conn->store_used, room - conn->store_used);
+	} else {
 		uring_receive(frontd->uring, conn->fd, tag);
+	}
 }
 
 static void
@@ -177,6 +182,12 @@ void
 conn_received(struct frontd *frontd, struct conn *conn, int result, const char *bytes)
 {
 	conn->is_receiving = false;
+	if (conn->is_direct && conn->state >= CONN_FINISHING)
+		conn_store_free(frontd, conn); /* nothing writes to it any more */
+	if (result == -ECANCELED && conn->state >= CONN_FINISHING) {
+		conn_receive(frontd, conn); /* conn_finish() ended it, not the client */
+		return;
+	}
 	if (result == -ENOBUFS || result == -EINTR || result == -EAGAIN) {
 		conn_receive(frontd, conn); /* all buffers were out; they are back by the next turn */
 		return;
@@ -209,7 +220,9 @@ conn_finish(struct frontd *frontd, struct conn *conn)
 		return;
 	if (conn->state == CONN_WAITING)
 		submit_unwait(frontd, conn);
-	if (!(conn->is_receiving && conn->is_direct))
+	if (conn->is_receiving && conn->is_direct)
+		uring_cancel(frontd->uring, uring_tag(URING_RECEIVE, conn->generation, conn->index), uring_tag(URING_CANCEL, 0, 0));
+	else
 		conn_store_free(frontd, conn);
 	conn_set_state(frontd, conn, CONN_FINISHING);
 	if (conn->first == NULL && conn->sending == NULL)
@@ -242,7 +255,7 @@ conn_linger(struct frontd *frontd, struct conn *conn)
 static void
 exchange_orphan(struct frontd *frontd, struct exchange *exchange)
 {
-	exchange->conn = NULL;
+	exchange_disown(frontd, exchange);
 	switch (exchange->state) {
 	case EXCHANGE_ASKED:
 		if (exchange->memo.route->op == OP_RECEIVE && exchange->memo.wait_ms != 0) {
@@ -312,6 +325,7 @@ conn_closed(struct frontd *frontd, struct conn *conn)
 
 	send_end(frontd, conn);
 	conn_store_free(frontd, conn);
+	assert(conn->held_bytes == 0);
 	deadline_clear(frontd, conn);
 	conn->state = CONN_FREE;
 	conn->fd = -1;
@@ -374,7 +388,7 @@ conn_due(struct frontd *frontd, struct conn *conn)
 		serve_refuse_timeout(frontd, conn);
 		break;
 	case CONN_BODY:
-		/* A RECEIVE into the store may be in flight: its memory goes when the connection does. */
+		/* A RECEIVE into the store may be in flight: its memory goes when that has ended. */
 		serve_refuse_timeout(frontd, conn);
 		break;
 	default:

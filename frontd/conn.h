@@ -1,5 +1,5 @@
 /*
- * conn: one connection.  About 150 bytes while it is idle or parked, and no buffer: receive buffers are lent by the ring for
+ * conn: one connection.  About 200 bytes while it is idle or parked, and no buffer: receive buffers are lent by the ring for
  * the length of one turn.
  *
  *   FREE --conn_open()--> IDLE --first byte--> HEAD --head whole--> BODY --body whole, served--> IDLE
@@ -88,6 +88,10 @@ struct conn {
 	struct exchange *poll;     /* the long poll that is parked */
 	struct sending *sending;   /* a SEND is in flight */
 
+	uint64_t held_bytes;       /* of the budget (memory.h): store, answers, what a SEND borrows */
+	uint64_t held_since_ns;    /* without progress */
+	struct conn *holder_next, *holder_prev;
+
 	uint64_t since_ns;         /* when this state began */
 	uint64_t wait_until_ns;    /* WAITING */
 	struct conn *list_next;    /* of the free, or of the marked (send.c) */
@@ -105,6 +109,12 @@ struct conns {
 	struct conn *free;
 	struct conn *dirty;        /* linked by list_next */
 	struct sending *free_sendings;
+};
+
+/* Those with held_bytes, the one that makes no progress for the longest time first (memory.c). */
+struct holders {
+	struct conn *first, *last;
+	bool is_wanted;            /* somebody found no room since the last turn */
 };
 
 struct conn *conn_at(struct frontd *frontd, uint32_t index);

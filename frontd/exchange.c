@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "frontd/frontd.h"
+#include "frontd/memory.h"
 
 /* A new chunk of exchanges on the free list. */
 static void
@@ -47,12 +48,26 @@ exchange_new(struct frontd *frontd)
 }
 
 void
+exchange_hold(struct frontd *frontd, struct exchange *exchange, size_t bytes)
+{
+	memory_hold(frontd, exchange->conn, bytes);
+	memory_release(frontd, exchange->conn, exchange->held_bytes);
+	exchange->held_bytes = (uint32_t)bytes;
+}
+
+void
+exchange_disown(struct frontd *frontd, struct exchange *exchange)
+{
+	memory_disown(frontd, exchange->conn, exchange->held_bytes);
+	exchange->conn = NULL;
+}
+
+void
 exchange_drop_answer(struct frontd *frontd, struct exchange *exchange)
 {
 	if (exchange->bytes == NULL)
 		return;
 	if (exchange->heap_bytes != 0) {
-		frontd->memory_used -= exchange->heap_bytes;
 		exchange->heap_bytes = 0;
 		free(exchange->bytes);
 	} else {
@@ -68,6 +83,7 @@ exchange_free(struct frontd *frontd, struct exchange *exchange)
 	assert(exchange->state != EXCHANGE_FREE);
 
 	exchange_drop_answer(frontd, exchange);
+	exchange_hold(frontd, exchange, 0);
 	free(exchange->receipts);
 	exchange->receipts = NULL;
 	api_memo_release(&exchange->memo);
@@ -150,8 +166,8 @@ exchange_answer_end(struct frontd *frontd, struct exchange *exchange, struct ans
 		exchange_drop_answer(frontd, exchange); /* the block goes back */
 		exchange->bytes = answer->heap;
 		exchange->heap_bytes = (uint32_t)answer->size;
-		frontd->memory_used += answer->size;
 	}
+	exchange_hold(frontd, exchange, sizeof(*exchange) + (answer->heap != NULL ? answer->size : ANSWER_ROOM_BYTES));
 	exchange->start = (uint32_t)answer->start;
 	exchange->end = (uint32_t)answer->end;
 	exchange->status = (uint16_t)answer->status;

@@ -48,7 +48,8 @@ struct exchange {
 	uint64_t since_ns;           /* the request was whole */
 	uint64_t ring_position;      /* CANCELLED: end of the cancel's frame */
 	uint32_t start, end;         /* what is to be sent of bytes */
-	uint32_t heap_bytes;         /* counted in frontd->memory_used; 0: bytes is a block */
+	uint32_t heap_bytes;         /* 0: bytes is a block */
+	uint32_t held_bytes;         /* of the budget (memory.h), for an answer or for what becomes one */
 	uint32_t index;
 	uint32_t generation;
 	uint32_t waiter_slot;
@@ -88,6 +89,12 @@ void exchange_drop_answer(struct frontd *frontd, struct exchange *exchange);
 /* Lend room for the answer / take what was made of it. */
 void exchange_answer_begin(struct frontd *frontd, struct exchange *exchange, struct answer *answer);
 void exchange_answer_end(struct frontd *frontd, struct exchange *exchange, struct answer *answer);
+
+/* How much of the budget it holds from now on. */
+void exchange_hold(struct frontd *frontd, struct exchange *exchange, size_t bytes);
+
+/* Its client has gone. */
+void exchange_disown(struct frontd *frontd, struct exchange *exchange);
 
 void exchanges_free_all(struct frontd *frontd);
 

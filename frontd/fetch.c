@@ -15,6 +15,7 @@
 #include "frontd/api/headers.h"
 #include "frontd/await.h"
 #include "frontd/frontd.h"
+#include "frontd/memory.h"
 #include "shm/diag.h"
 #include "shm/hash.h"
 #include "shm/record.h"
@@ -153,7 +154,7 @@ fetch_cold(struct frontd *frontd, struct exchange *exchange, const struct receiv
 	fetch->reply = malloc(reply_bytes);
 	assert(fetch->bytes != NULL);
 	assert(fetch->reply != NULL);
-	frontd->memory_used += total_bytes;
+	memory_hold(frontd, NULL, total_bytes); /* for as long as persistd takes, not the client */
 	memcpy(fetch->reply, reply, reply_bytes);
 	for (uint32_t i = 0; i < reply->count; i++) {
 		bool is_hot = bodies[i].outcome == OUTCOME_OK;
@@ -181,7 +182,7 @@ fetch_begin(struct frontd *frontd, struct exchange *exchange, const struct recei
 		offsets[i] = total_bytes;
 		total_bytes += record_bytes(&reply->deliveries[i]);
 	}
-	if (frontd->memory_used + total_bytes > frontd->limits.body_memory_bytes) {
+	if (!memory_has_room(frontd, exchange->conn, total_bytes)) {
 		await_give_back(frontd, exchange, reply, OUTCOME_BUSY);
 		return;
 	}
@@ -215,7 +216,7 @@ fetch_finish(struct frontd *frontd, struct fetch *fetch)
 		await_give_back(frontd, exchange, fetch->reply, OUTCOME_OK);
 	else
 		await_answer(frontd, exchange, &(struct api_reply){ .frame = &fetch->reply->reply, .bodies = fetch->bodies });
-	frontd->memory_used -= fetch->total_bytes;
+	memory_release(frontd, NULL, fetch->total_bytes);
 	free(fetch->bytes);
 	free(fetch->reply);
 	fetch->bytes = NULL;

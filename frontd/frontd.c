@@ -92,10 +92,10 @@ static void
 frontd_free(struct frontd *frontd)
 {
 	uring_free(frontd->uring); /* first: nothing is in flight after it */
+	exchanges_free_all(frontd); /* they give back to their connections */
 	conns_free_all(frontd);
 	send_free_all(frontd);
 	fetch_free_all(frontd);
-	exchanges_free_all(frontd);
 	detach_regions(frontd);
 	free(frontd);
 }

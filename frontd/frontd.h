@@ -48,6 +48,7 @@ struct frontd {
 	struct uring *uring;
 	struct listener listener;
 	struct conns conns;
+	struct holders holders;
 	struct exchanges exchanges;
 	struct deadlines deadlines;
 	struct submits submits;

@@ -17,6 +17,15 @@
 #include "frontd/serve.h"
 
 #define STORE_STEP 4096u
+#define UNTAKEN_MAX (256u << 10)
+
+/* Its client takes its answers too slowly for another request, or has enough of them under way. */
+static bool
+is_busy(const struct frontd *frontd, const struct conn *conn)
+{
+	return conn->poll != NULL || conn->exchange_count >= frontd->limits.pipeline_max ||
+	    (conn->exchange_count != 0 && conn->held_bytes - conn->store_size > UNTAKEN_MAX);
+}
 
 /* May another request be taken from this connection now?  If not, it is BLOCKED (or at its end). */
 static bool
@@ -24,7 +33,7 @@ may_take(struct frontd *frontd, struct conn *conn)
 {
 	if (conn->state != CONN_IDLE && conn->state != CONN_HEAD)
 		return false;
-	if (conn->poll == NULL && conn->exchange_count < frontd->limits.pipeline_max)
+	if (!is_busy(frontd, conn))
 		return true;
 	conn_set_state(frontd, conn, CONN_BLOCKED);
 	return false;
@@ -60,9 +69,11 @@ begin_body(struct frontd *frontd, struct conn *conn, const char *bytes, size_t c
 	uint64_t body_max = frontd->call.body_max;
 
 	serve_abandon(frontd); /* it will be admitted again when it is whole */
-	if (wanted < count)
-		wanted = count;
-	if (!conn_store_grow(frontd, conn, (uint32_t)(wanted + offset + (request->is_chunked ? STORE_STEP : 0)))) {
+	/* Not more than what came: who promises much and sends little must not hold much. */
+	uint64_t room = request->is_chunked || wanted > 2 * count + STORE_STEP ? 2 * count + STORE_STEP : wanted;
+	if (room < count)
+		room = count;
+	if (!conn_store_grow(frontd, conn, (uint32_t)(room + offset))) {
 		serve_refuse_outcome(frontd, conn, OUTCOME_BUSY, "too much memory is taken by bodies");
 		return;
 	}
@@ -275,16 +286,21 @@ intake_received_direct(struct frontd *frontd, struct conn *conn, size_t count)
 	assert(conn->state == CONN_BODY);
 	assert(conn->chunk == NULL);
 
+	uint32_t wanted = conn->head_bytes + conn->body_bytes;
+
 	conn->store_used += (uint32_t)count;
-	assert(conn->store_used <= conn->head_bytes + conn->body_bytes);
-	if (conn->store_used == conn->head_bytes + conn->body_bytes)
+	assert(conn->store_used <= wanted);
+	if (conn->store_used == wanted)
 		serve_whole(frontd, conn);
+	else if (conn->store_used == conn->store_size &&
+	    !conn_store_grow(frontd, conn, wanted / 2 < conn->store_size ? wanted : conn->store_size * 2))
+		serve_refuse_outcome(frontd, conn, OUTCOME_BUSY, "too much memory is taken by bodies");
 }
 
 void
 intake_resume(struct frontd *frontd, struct conn *conn)
 {
-	if (conn->state == CONN_BLOCKED && conn->poll == NULL && conn->exchange_count < frontd->limits.pipeline_max) {
+	if (conn->state == CONN_BLOCKED && !is_busy(frontd, conn)) {
 		conn_set_state(frontd, conn, CONN_IDLE);
 		if (conn->store_used != 0)
 			take_stored(frontd, conn);

@@ -9,6 +9,7 @@
 
 #include "frontd/await.h"
 #include "frontd/frontd.h"
+#include "frontd/memory.h"
 #include "frontd/send.h"
 #include "frontd/serve.h"
 #include "shm/clock.h"
@@ -172,6 +173,7 @@ loop_turn(struct frontd *frontd)
 	stat_add(&frontd->stats->front_turns, 1);
 
 	bool was_busy = loop_completions(frontd);
+	memory_shed(frontd);
 	was_busy |= await_replies(frontd);
 	await_durable(frontd);
 	fetch_replies(frontd);

@@ -7,6 +7,7 @@
 #include "frontd/await.h"
 #include "frontd/frontd.h"
 #include "frontd/intake.h"
+#include "frontd/memory.h"
 
 void
 send_queue(struct frontd *frontd, struct conn *conn, struct exchange *exchange)
@@ -33,7 +34,7 @@ send_mark(struct frontd *frontd, struct conn *conn)
 }
 
 static struct sending *
-sending_take(struct frontd *frontd)
+sending_take(struct frontd *frontd, struct conn *conn)
 {
 	struct sending *sending = frontd->conns.free_sendings;
 
@@ -47,12 +48,14 @@ sending_take(struct frontd *frontd)
 	sending->run_start = sending->run_end = 0;
 	sending->closes = false;
 	sending->since_ns = sending->progress_ns = frontd->now_ns;
+	memory_hold(frontd, conn, sizeof(*sending));
 	return sending;
 }
 
 static void
 sending_give(struct frontd *frontd, struct conn *conn)
 {
+	memory_release(frontd, conn, sizeof(*conn->sending));
 	conn->sending->next = frontd->conns.free_sendings;
 	frontd->conns.free_sendings = conn->sending;
 	conn->sending = NULL;
@@ -143,7 +146,7 @@ send_flush(struct frontd *frontd)
 		if (conn->state == CONN_CLOSING || conn->sending != NULL || conn->first == NULL ||
 		    conn->first->state != EXCHANGE_READY)
 			continue;
-		conn->sending = sending_take(frontd);
+		conn->sending = sending_take(frontd, conn);
 		send_start(frontd, conn);
 	}
 }
@@ -187,6 +190,7 @@ send_completed(struct frontd *frontd, struct conn *conn, int result)
 	struct sending *sending = conn->sending;
 	stat_add(&frontd->stats->bytes_sent, result);
 	sending->progress_ns = frontd->now_ns;
+	memory_progress(frontd, conn);
 	if (sending->run_start != sending->run_end) {
 		assert((uint32_t)result <= sending->run_end - sending->run_start);
 		sending->run_start += (uint32_t)result;

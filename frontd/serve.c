@@ -3,10 +3,12 @@
 #include <assert.h>
 #include <string.h>
 
+#include "frontd/api/queues.h"
 #include "frontd/api/receive.h"
 #include "frontd/api/routes.h"
 #include "frontd/await.h"
 #include "frontd/frontd.h"
+#include "frontd/memory.h"
 #include "frontd/send.h"
 
 static void
@@ -156,6 +158,8 @@ is_refused_now(struct frontd *frontd, struct conn *conn)
 
 	if (refusal != OUTCOME_OK)
 		return !api_refuse(call, refusal, NULL);
+	if (call->memo.route->op == OP_QUEUE_LIST && memory_is_short(frontd))
+		return !api_refuse(call, OUTCOME_BUSY, "too much memory is taken");
 	if (FRAME_ALIGN(call->frame_bytes) > frontd->front.geometry.request_bytes)
 		return !api_refuse(call, OUTCOME_TOO_LARGE, "larger than the ring of requests");
 	if (call->memo.route->op != OP_RECEIVE || conn->index < waiters)
@@ -192,6 +196,9 @@ serve_asked(struct frontd *frontd, struct conn *conn, void *frame, uint32_t byte
 	exchange->is_change = call->memo.route->op != OP_RECEIVE;
 	frontd->submits.changes_asked += exchange->is_change;
 	send_queue(frontd, conn, exchange);
+	if (exchange->memo.listing != NULL)
+		exchange_hold(frontd, exchange, queue_listing_bytes(exchange->memo.listing));
+	memory_progress(frontd, conn);
 	submit_push(frontd, call->memo.shard, frame, bytes, call->memo.route->op, exchange_id(exchange));
 	if (call->memo.route->op == OP_RECEIVE && call->memo.wait_ms != 0)
 		conn->poll = exchange;
@@ -262,7 +269,7 @@ serve_end_poll(struct frontd *frontd, struct conn *conn)
 	*at = NULL;
 	conn->last = before;
 	conn->exchange_count--;
-	poll->conn = NULL;
+	exchange_disown(frontd, poll);
 	poll->state = EXCHANGE_CANCELLING;
 	submit_again(frontd, poll);
 

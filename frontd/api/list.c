@@ -32,6 +32,12 @@ queue_listing_free(struct queue_listing *listing)
 	free(listing);
 }
 
+size_t
+queue_listing_bytes(const struct queue_listing *listing)
+{
+	return sizeof(*listing) + listing->text.size;
+}
+
 bool
 queue_list_plan(struct api_call *call)
 {
@@ -133,5 +139,7 @@ queue_list_answer(struct api_memo *memo, const struct api_reply *reply, struct a
 	if (!is_end)
 		head_next(answer, memo);
 	answer_end(answer);
+	queue_listing_free(listing);
+	memo->listing = NULL;
 	return API_ANSWERED;
 }

@@ -22,6 +22,9 @@ uint32_t queue_list_refill(struct api_memo *memo, void *frame);
 enum api_answered queue_list_answer(struct api_memo *memo, const struct api_reply *reply, struct answer *answer);
 void queue_listing_free(struct queue_listing *listing);
 
+/* The memory it takes. */
+size_t queue_listing_bytes(const struct queue_listing *listing);
+
 bool purge_plan(struct api_call *call);
 uint32_t purge_fill(struct api_call *call, void *frame);
 enum api_answered purge_answer(struct api_memo *memo, const struct api_reply *reply, struct answer *answer);
