@@ -1,7 +1,7 @@
 /*
  * Hostile clients beside a well-behaved one, which must not notice: no error, no answer later than 250 ms (or than three times
  * the worst of a quiet run just before, on a machine that is busy with something else), and the frontd's memory does not grow
- * by more than 16 MiB beyond what is configured for bodies.  Each kind of tests/harness/attack for a moment, then all of
+ * by more than 16 MiB beyond what is configured for bodies.  Each kind of tests/harness/siege for a moment, then all of
  * them at once with 10,000 idle connections; `make soak` the mixture for as long as asked.  HOSTILE_KIND=NAME runs one kind.
  *
  * Times are of queues with durability "memory", for the disk has its own; `durable` is shown and not judged.
