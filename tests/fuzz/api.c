@@ -110,7 +110,7 @@ find_bodies(const struct receive_reply *received, struct api_body bodies[RECEIVE
 
 		bodies[i] = (struct api_body){ .outcome = OUTCOME_OK,
 			.attributes = stream->bytes + (delivery->lsn & (stream->size_bytes - 1)) + RECORD_PUBLISHED_BYTES };
-		receipt_format(&(struct receipt){ .token = delivery->token, .msg_idx = delivery->msg_idx }, run.receipt);
+		receipt_format(&(struct receipt){ .token = delivery->token, .msg_idx = delivery->msg_idx }, received->shard, run.receipt);
 	}
 }
 
@@ -223,11 +223,11 @@ take_request(const char *bytes, size_t count)
 	return used;
 }
 
-/* {R} -> the receipt, in place and of the same length as its placeholder: {RRRRRRRRRRRRRRRRRR}. */
+/* {R} -> the receipt, in place and of the same length as its placeholder: {RRRRRRRRRRRRRRRRRRR}. */
 static void
 put_receipt(char *bytes, size_t count)
 {
-	static const char place[] = "{RRRRRRRRRRRRRRRRRR}";
+	static const char place[] = "{RRRRRRRRRRRRRRRRRRR}";
 	_Static_assert(sizeof(place) - 1 == RECEIPT_BYTES, "replaced in place");
 	char *found = memmem(bytes, count, place, RECEIPT_BYTES);
 
