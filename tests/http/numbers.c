@@ -44,7 +44,7 @@ struct input {
 #define PUT_QUEUE "PUT /v1/queues/numbers"
 #define JSON_TYPE "Content-Type: application/json\r\n"
 static const char receive[] = "POST /v1/queues/full/messages:receive";
-#define STALE "00000000000000000000"
+#define STALE "000000000000000000000"
 
 static const struct input inputs[] = {
 	{ "lease", DIGITS, 0, 12 * 3600, 200, PUT_QUEUE, JSON_TYPE, "{\"lease\":\"%ss\"}", "lease", 1000 },
