@@ -50,6 +50,8 @@ exchange_new(struct frontd *frontd)
 void
 exchange_hold(struct frontd *frontd, struct exchange *exchange, size_t bytes)
 {
+	if (bytes == exchange->held_bytes)
+		return;
 	memory_hold(frontd, exchange->conn, bytes);
 	memory_release(frontd, exchange->conn, exchange->held_bytes);
 	exchange->held_bytes = (uint32_t)bytes;
