@@ -22,6 +22,8 @@ memory_has_room(struct frontd *frontd, const struct conn *conn, uint64_t bytes)
 
 	if (bytes > LITTLE_BYTES && frontd->memory_used > own)
 		max = max / 4 * 3;
+	else if (bytes <= LITTLE_BYTES)
+		max += max / 8; /* until the stale are ended: a small message is served meanwhile */
 	bool has_room = bytes <= max && frontd->memory_used <= max - bytes;
 	frontd->holders.is_wanted |= !has_room;
 	return has_room;
