@@ -171,6 +171,13 @@ resident_kib(pid_t pid)
 	return kib;
 }
 
+/* A process that ended meanwhile took its time along: then less is seen than there was, but never less than nothing. */
+static double
+seconds_since(uint64_t now_ticks, uint64_t before_ticks)
+{
+	return now_ticks > before_ticks ? (double)(now_ticks - before_ticks) / (double)sysconf(_SC_CLK_TCK) : 0;
+}
+
 void
 meter_begin(struct meter *meter)
 {
@@ -193,8 +200,8 @@ meter_end(struct meter *meter)
 	meter->own_s = own_seconds() - meter->own_before_s;
 	read_machine(&busy, &stolen);
 	read_processes(meter->root);
-	meter->server_s = (double)(sum_tree() - meter->tree_ticks) * tick_s;
-	meter->kernel_s = (double)(sum_kernel() - meter->kernel_ticks) * tick_s;
+	meter->server_s = seconds_since(sum_tree(), meter->tree_ticks);
+	meter->kernel_s = seconds_since(sum_kernel(), meter->kernel_ticks);
 	meter->foreign_s = (double)(busy - meter->busy_ticks + stolen - meter->stolen_ticks) * tick_s - meter->own_s -
 	    meter->server_s - meter->kernel_s;
 	meter->role_count = sum_roles(meter->roles);
