@@ -43,6 +43,7 @@ enum backend_fetch {
 	BACKEND_COMING,    /* a read that brings them is under way: ask again when something has completed */
 	BACKEND_LATER,     /* the index is not complete yet: ask again */
 	BACKEND_NONE,      /* no batch holds these bytes */
+	BACKEND_FAILED,    /* a batch does, but it cannot be got at now; after a diag */
 };
 
 struct backend_range {

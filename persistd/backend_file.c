@@ -208,7 +208,7 @@ file_fetch(struct backend *backend, uint32_t number, const struct backend_range 
 	const struct read_fd *fds = read_fd(file, at.segment);
 	if (fds == NULL) {
 		diag_errno("cannot open segment %" PRIu64 " of %s/journal", at.segment, file->store->directory);
-		return BACKEND_NONE;
+		return BACKEND_FAILED;
 	}
 	struct window_range wanted = { .segment = at.segment, .offset = at.offset, .bytes = range->bytes,
 		.end = readable_end(file, at.segment), .fd = fds->window_fd };

@@ -228,6 +228,9 @@ slot_locate(struct fetches *fetches, struct fetch_slot *slot)
 	case BACKEND_COMING:
 	case BACKEND_LATER:
 		return false;
+	case BACKEND_FAILED:
+		slot_answer(slot, OUTCOME_INTERNAL); /* nothing is wrong with the message: it may be asked for again */
+		return true;
 	case BACKEND_NONE:
 		break;
 	}
