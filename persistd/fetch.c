@@ -229,7 +229,7 @@ slot_locate(struct fetches *fetches, struct fetch_slot *slot)
 	case BACKEND_LATER:
 		return false;
 	case BACKEND_FAILED:
-		slot_answer(slot, OUTCOME_INTERNAL); /* nothing is wrong with the message: it may be asked for again */
+		slot_answer(slot, OUTCOME_BUSY); /* nothing is wrong with the message: its client may try again */
 		return true;
 	case BACKEND_NONE:
 		break;
