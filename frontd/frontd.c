@@ -62,6 +62,7 @@ attach_regions(struct frontd *frontd)
 			diag_errno("cannot attach shared memory stream.%u", w);
 			return -1;
 		}
+	role_close_regions(role);
 	return 0;
 }
 
