@@ -28,6 +28,7 @@ struct supervised {
 	char name[32];             /* "workerd.0" */
 	enum process_state state;
 	uint64_t epoch;            /* of the running, or else the last, incarnation */
+	bool rings_are_made;       /* a frontd's, of the incarnation after `epoch` */
 	struct child child;
 	int hand_fd;               /* of its living incarnation: more regions go through it; -1: none */
 	struct stats stats;        /* read-only: is it ready, does it live, did it close, is it drained */
