@@ -39,7 +39,7 @@
 #define STARTING_WARNING_SECONDS 30
 
 #define EPOLL_SIGNAL UINT32_MAX /* else the index of a process */
-#define DESCRIPTORS_MAX (SLOT_MAX + 3)
+#define DESCRIPTORS_MAX (SLOT_MAX + 5)
 
 /* --- what others see --- */
 
@@ -88,12 +88,17 @@ static unsigned
 list_descriptors(const struct supervisor *supervisor, const struct supervised *process, int lock_fd,
     struct descriptor descriptors[DESCRIPTORS_MAX])
 {
+	const struct audit_file *audit = &supervisor->audit;
 	unsigned count = 0;
 
 	descriptors[count++] = (struct descriptor){ supervisor->conf_fd, CONF_FD };
 	descriptors[count++] = (struct descriptor){ lock_fd, RUN_LOCK_FD };
 	if (process->kind == ROLE_FRONT)
 		descriptors[count++] = (struct descriptor){ supervisor->listen_fd[process->index], LISTEN_FD };
+	if (process->kind == ROLE_FRONT && audit->fd >= 0) {
+		descriptors[count++] = (struct descriptor){ audit->fd, AUDIT_FD };
+		descriptors[count++] = (struct descriptor){ audit->theirs[process->index], AUDIT_CONTROL_FD };
+	}
 	for (uint32_t slot = 0; slot < SLOT_MAX; slot++)
 		descriptors[count++] = (struct descriptor){ supervisor->event_fd[slot], EVENT_FD(slot) };
 	assert(count <= DESCRIPTORS_MAX);
@@ -114,12 +119,16 @@ exec_process(struct supervisor *supervisor, struct supervised *process)
 
 	snprintf(index, sizeof(index), "%u", process->index);
 	snprintf(epoch, sizeof(epoch), "%" PRIu64, process->epoch);
+	if (process->kind == ROLE_FRONT && audit_file_pair(&supervisor->audit, process->index) != 0)
+		return -1;
 	lock_fd = locks_slot(instance, process->slot);
 	if (lock_fd < 0 || (lock_fd = child_keep_fd(lock_fd)) < 0)
 		return -1;
 	command.descriptor_count = list_descriptors(supervisor, process, lock_fd, descriptors);
 	result = child_start(&process->child, &command);
 	close(lock_fd); /* the child's copy holds the lock from now on */
+	if (process->kind == ROLE_FRONT)
+		audit_file_paired(&supervisor->audit, process->index);
 	return result;
 }
 
@@ -514,6 +523,11 @@ reload(struct supervisor *supervisor)
 	struct conf wanted;
 
 	supervisor->reload_is_wanted = false;
+	if (audit_file_reopen(&supervisor->audit)) {
+		/* The descriptors are sent.  Pairs with the frontds' load_acquire. */
+		store_release(&supervisor->registry.shared->audit_generation,
+		    load_relaxed(&supervisor->registry.shared->audit_generation) + 1);
+	}
 	if (conf_source_load(supervisor->source, &wanted, &error) != 0) {
 		diag(DIAG_ERROR, "nothing is reloaded: %s", error.text);
 		return;
@@ -641,8 +655,10 @@ look(struct supervisor *supervisor)
 {
 	bool is_watch = now_ns() - supervisor->watched_ns >= SECOND;
 
-	if (is_watch)
+	if (is_watch) {
 		supervisor->watched_ns = now_ns();
+		audit_file_reserve(&supervisor->audit);
+	}
 	for (unsigned i = 0; i < supervisor->process_count; i++) {
 		look_at(supervisor, &supervisor->processes[i]);
 		if (is_watch) {

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cli/audit_file.h"
 #include "cli/children.h"
 #include "cli/drain.h"
 #include "cli/listeners.h"
@@ -52,6 +53,7 @@ struct supervisor {
 	int conf_fd;               /* these three lie at KEPT_FD_MIN or above */
 	int listen_fd[FRONT_MAX];
 	int event_fd[SLOT_MAX];
+	struct audit_file audit;
 
 	/* supervise.c's own. */
 	struct supervised processes[SLOT_MAX];

@@ -17,6 +17,8 @@
 #define CONF_FD 3
 #define LISTEN_FD 4
 #define RUN_LOCK_FD 5 /* holds the lock of the process's slot while it lives; nobody touches it */
+#define AUDIT_FD 9 /* frontd: the audit log, if there is one */
+#define AUDIT_CONTROL_FD 10 /* frontd: a socket through which a new one comes (cli/audit_file) */
 #define EVENT_FD(slot) (100 + (int)(slot))
 
 /* Names: queues now, later users and topics (API.md). */
