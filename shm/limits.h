@@ -21,9 +21,15 @@
 #define AUDIT_CONTROL_FD 10 /* frontd: a socket through which a new one comes (cli/audit_file) */
 #define EVENT_FD(slot) (100 + (int)(slot))
 
-/* Names: queues now, later users and topics (API.md). */
+/* Names of queues and users (API.md). */
 #define NAME_MAX_BYTES 80
 #define INSTANCE_MAX_BYTES 32
+
+/* People. */
+#define PASSWORD_HASH_BYTES_MAX 128       /* crypt(3): yescrypt takes 73, and CRYPT_OUTPUT_SIZE is 384 only for rare methods */
+#define CREATES_BYTES_MAX 512             /* patterns of names that a user may create */
+#define SCOPES_BYTES_MAX 512              /* of a credential */
+#define QUEUE_GRANTS_MAX 1000             /* of one queue: they are listed in one reply and freed in one transaction */
 
 /* Messages. */
 #define BODY_BYTES_MAX (1u << 20)         /* hard maximum of one body */

@@ -94,6 +94,7 @@ attach(struct engine *engine, uint64_t stream_bytes, char *bytes)
 	worker->stream.size_bytes = stream_bytes;
 	worker->durable.shared = engine->durable;
 	worker->stats = engine->stats;
+	directory_view(&worker->directory, engine->directory_memory, &engine->geometry);
 }
 
 struct engine *
@@ -107,6 +108,9 @@ engine_open(const struct engine_options *options)
 		.queues = (uint32_t)or_default(options->queues, 16),
 		.fronts = (uint32_t)or_default(options->fronts, 1),
 		.waiters_per_front = (uint32_t)or_default(options->waiters_per_front, 64),
+		.grants = (uint32_t)or_default(options->grants, 64),
+		.users = (uint32_t)or_default(options->users, 16),
+		.credentials = (uint32_t)or_default(options->credentials, 64),
 	};
 	engine->request_ring_bytes = or_default(options->request_ring_bytes, 8u << 20);
 	engine->reply_ring_bytes = or_default(options->reply_ring_bytes, 1u << 20);
@@ -114,10 +118,12 @@ engine_open(const struct engine_options *options)
 	engine->stream_shared = memory_of(sizeof(*engine->stream_shared));
 	engine->durable = memory_of(sizeof(*engine->durable));
 	engine->stats = memory_of(sizeof(*engine->stats));
+	engine->directory_memory = memory_of(directory_size_bytes(&engine->geometry));
 	engine->fronts = memory_of(engine->geometry.fronts * sizeof(*engine->fronts));
 	engine->durable->journal_state = JOURNAL_OK;
 	engine->durable->shard[0].lsn = LSN_FIRST;
 	engine->now_ms = BEGIN_MS;
+	engine->caller = (struct caller){ .flags = CALLER_ADMIN | CALLER_MAY_CREATE };
 	attach(engine, stream_bytes, engine_mirrored(stream_bytes));
 	if (options->is_fresh)
 		return engine;
@@ -143,6 +149,7 @@ engine_close(struct engine *engine)
 	munmap(engine->stats, sizeof(*engine->stats));
 	munmap(engine->durable, sizeof(*engine->durable));
 	munmap(engine->stream_shared, sizeof(*engine->stream_shared));
+	munmap(engine->directory_memory, directory_size_bytes(&engine->geometry));
 	munmap(engine->shard_memory, engine->worker.shard.size_bytes);
 	munmap(engine, sizeof(*engine));
 }
@@ -203,6 +210,12 @@ engine_check(struct engine *engine)
 	return shard_check(&engine->worker.shard, &mirrors);
 }
 
+static bool
+engine_has_caller(enum op op)
+{
+	return op < OP_COUNT && op != OP_RECEIVE_CANCEL && op != OP_CREDENTIAL_TOUCH;
+}
+
 void *
 engine_frame(struct engine *engine, uint32_t front, enum op op, uint64_t id, uint32_t bytes)
 {
@@ -211,6 +224,8 @@ engine_frame(struct engine *engine, uint32_t front, enum op op, uint64_t id, uin
 	must(header != NULL);
 	memset(header, 0, FRAME_ALIGN(bytes));
 	*header = (struct frame_header){ .bytes = FRAME_ALIGN(bytes), .op = (uint16_t)op, .id = id };
+	if (engine_has_caller(op) && bytes >= sizeof(*header) + sizeof(struct caller))
+		((struct queue_request *)(void *)header)->caller = engine->caller;
 	ring_push(&engine->fronts[front].request, header->bytes);
 	return header;
 }
