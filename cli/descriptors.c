@@ -91,6 +91,10 @@ add_numbered(const struct supervisor *supervisor, const struct supervised *proce
 		return -1;
 	if (process->kind == ROLE_FRONT)
 		add(descriptors, supervisor->listen_fd[process->index], LISTEN_FD);
+	if (process->kind == ROLE_FRONT && supervisor->audit.fd >= 0) {
+		add(descriptors, supervisor->audit.fd, AUDIT_FD);
+		add(descriptors, supervisor->audit.theirs[process->index], AUDIT_CONTROL_FD);
+	}
 	if (process->kind == ROLE_WORKER && add_made(descriptors, locks_open_directory(directory), DATA_LOCK_FD) != 0)
 		return -1;
 	if (process->kind == ROLE_PERSIST) {

@@ -97,12 +97,16 @@ exec_process(struct supervisor *supervisor, struct supervised *process)
 
 	snprintf(index, sizeof(index), "%u", process->index);
 	snprintf(epoch, sizeof(epoch), "%" PRIu64, process->epoch);
+	if (process->kind == ROLE_FRONT && audit_file_pair(&supervisor->audit, process->index) != 0)
+		return -1;
 	if (descriptors_make(supervisor, process, &descriptors) != 0)
 		return -1;
 	command.descriptors = descriptors.list;
 	command.descriptor_count = descriptors.count;
 	result = child_start(&process->child, &command);
 	descriptors_close(&descriptors); /* the child's copy of RUN_LOCK_FD holds the lock from now on */
+	if (process->kind == ROLE_FRONT)
+		audit_file_paired(&supervisor->audit, process->index);
 	return result;
 }
 
@@ -526,6 +530,11 @@ reload(struct supervisor *supervisor)
 	struct conf wanted;
 
 	supervisor->reload_is_wanted = false;
+	if (audit_file_reopen(&supervisor->audit)) {
+		/* The descriptors are sent.  Pairs with the frontds' load_acquire. */
+		store_release(&supervisor->registry.shared->audit_generation,
+		    load_relaxed(&supervisor->registry.shared->audit_generation) + 1);
+	}
 	if (conf_source_load(supervisor->source, &wanted, &error) != 0) {
 		diag(DIAG_ERROR, "nothing is reloaded: %s", error.text);
 		return;
@@ -655,8 +664,10 @@ look(struct supervisor *supervisor)
 {
 	bool is_watch = now_ns() - supervisor->watched_ns >= SECOND;
 
-	if (is_watch)
+	if (is_watch) {
 		supervisor->watched_ns = now_ns();
+		audit_file_reserve(&supervisor->audit);
+	}
 	for (unsigned i = 0; i < supervisor->process_count; i++) {
 		look_at(supervisor, &supervisor->processes[i]);
 		if (is_watch) {

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cli/audit_file.h"
 #include "cli/children.h"
 #include "cli/descriptors.h"
 #include "cli/drain.h"
@@ -56,6 +57,7 @@ struct supervisor {
 	int conf_read_fd;          /* the same for reading: what one process could write all would read */
 	int listen_fd[FRONT_MAX];
 	int event_fd[SLOT_MAX];
+	struct audit_file audit;
 
 	/* supervise.c's own. */
 	struct supervised processes[SLOT_MAX];

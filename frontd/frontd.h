@@ -14,6 +14,7 @@
 
 #include "frontd/address.h"
 #include "frontd/api/call.h"
+#include "frontd/audit.h"
 #include "frontd/conn.h"
 #include "frontd/deadline.h"
 #include "frontd/exchange.h"
@@ -56,6 +57,7 @@ struct frontd {
 	struct submits submits;
 	struct fetches fetches;
 	struct peers peers;
+	struct audit audit;
 
 	uint64_t now_ns;           /* of this turn */
 	uint64_t memory_used;      /* of limits.body_memory_bytes */

@@ -32,6 +32,10 @@ limits_load(struct front_limits *limits)
 		.send_timeout_ns = conf.server_send_timeout_ms * NS_PER_MS,
 		.linger_ns = LINGER_NS,
 		.body_bytes_max = conf.server_max_body,
+		.audit_fd = AUDIT_FD,
+		.audit_control_fd = AUDIT_CONTROL_FD,
+		.audit_data_plane = conf.audit_data_plane == CONF_AUDIT_ALL,
+		.audit_goes_on = conf.audit_on_failure == CONF_AUDIT_GO_ON,
 	};
 	return 0;
 }
@@ -55,4 +59,6 @@ limits_reload(struct frontd *frontd)
 	limits->idle_timeout_ns = fresh.idle_timeout_ns;
 	limits->send_timeout_ns = fresh.send_timeout_ns;
 	limits->body_bytes_max = fresh.body_bytes_max;
+	limits->audit_data_plane = fresh.audit_data_plane;
+	limits->audit_goes_on = fresh.audit_goes_on;
 }

@@ -19,6 +19,7 @@ struct front_limits {
 	uint32_t receive_buffers;
 	bool accept_oneshot;
 	uint64_t body_memory_bytes;
+	int audit_fd, audit_control_fd; /* <= 0: there is no audit log */
 
 	/* These change with a reload. */
 	uint64_t per_address_max;  /* connections from one address; 0: as many as there are */
@@ -29,6 +30,8 @@ struct front_limits {
 	uint64_t send_timeout_ns;
 	uint64_t linger_ns;
 	uint64_t body_bytes_max;
+	bool audit_data_plane;
+	bool audit_goes_on;
 };
 
 /* From the text in descriptor CONF_FD; sets the level of diag lines too.  0, or -1 and a diag. */
