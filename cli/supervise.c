@@ -39,7 +39,7 @@
 #define STARTING_WARNING_SECONDS 30
 
 #define EPOLL_SIGNAL UINT32_MAX /* else the index of a process */
-#define DESCRIPTORS_MAX (SLOT_MAX + 3)
+#define DESCRIPTORS_MAX (SLOT_MAX + 5)
 
 /* --- what others see --- */
 
@@ -92,8 +92,12 @@ list_descriptors(const struct supervisor *supervisor, const struct supervised *p
 
 	descriptors[count++] = (struct descriptor){ supervisor->conf_fd, CONF_FD };
 	descriptors[count++] = (struct descriptor){ lock_fd, RUN_LOCK_FD };
-	if (process->kind == ROLE_FRONT)
+	if (process->kind == ROLE_FRONT && supervisor->bound[0] != '\0')
 		descriptors[count++] = (struct descriptor){ supervisor->listen_fd[process->index], LISTEN_FD };
+	if (process->kind == ROLE_FRONT && supervisor->bound_tls[0] != '\0') {
+		descriptors[count++] = (struct descriptor){ supervisor->tls_listen_fd[process->index], TLS_LISTEN_FD };
+		descriptors[count++] = (struct descriptor){ supervisor->tls.reading_fd, TLS_SECRETS_FD };
+	}
 	for (uint32_t slot = 0; slot < SLOT_MAX; slot++)
 		descriptors[count++] = (struct descriptor){ supervisor->event_fd[slot], EVENT_FD(slot) };
 	assert(count <= DESCRIPTORS_MAX);
@@ -172,8 +176,12 @@ stop_with(struct supervisor *supervisor, int exit_code)
 	store_release(&supervisor->registry.shared->is_draining, 1);
 	poke_all(supervisor);
 	/* New clients are refused now, instead of waiting in the kernel's queue for somebody who will not come. */
-	for (uint32_t i = 0; i < supervisor->geometry.fronts; i++)
-		(void)shutdown(supervisor->listen_fd[i], SHUT_RDWR); /* when it fails, they wait */
+	for (uint32_t i = 0; i < supervisor->geometry.fronts; i++) {
+		if (supervisor->bound[0] != '\0')
+			(void)shutdown(supervisor->listen_fd[i], SHUT_RDWR); /* when it fails, they wait */
+		if (supervisor->bound_tls[0] != '\0')
+			(void)shutdown(supervisor->tls_listen_fd[i], SHUT_RDWR);
+	}
 }
 
 static void
@@ -205,10 +213,15 @@ all_are_live(const struct supervisor *supervisor)
 static void
 announce(struct supervisor *supervisor)
 {
+	bool has_plain = supervisor->bound[0] != '\0', has_tls = supervisor->bound_tls[0] != '\0';
+	char doors[2 * BOUND_TEXT_BYTES + 32];
+
 	supervisor->has_served = true;
-	diag(DIAG_INFO, "serving on %s: %u frontd, %u workerd, persistd", supervisor->bound, supervisor->geometry.fronts,
+	snprintf(doors, sizeof(doors), "%s%s%s%s%s", has_plain ? "http://" : "", supervisor->bound,
+	    has_plain && has_tls ? " and " : "", has_tls ? "https://" : "", supervisor->bound_tls);
+	diag(DIAG_INFO, "serving on %s: %u frontd, %u workerd, persistd", doors, supervisor->geometry.fronts,
 	    supervisor->geometry.workers);
-	printf("chasqui: ready on http://%s\n", supervisor->bound);
+	printf("chasqui: ready on %s\n", doors);
 	fflush(stdout);
 }
 
@@ -507,20 +520,11 @@ one_is_starting(const struct supervisor *supervisor)
 	return false;
 }
 
+/* What has changed works from now on in all processes. */
 static void
-reload(struct supervisor *supervisor)
+hand_conf_over(struct supervisor *supervisor)
 {
-	struct conf_error error;
-	struct conf wanted;
-
-	supervisor->reload_is_wanted = false;
-	if (conf_source_load(supervisor->source, &wanted, &error) != 0) {
-		diag(DIAG_ERROR, "nothing is reloaded: %s", error.text);
-		return;
-	}
-	struct reload_result result = reload_apply(&supervisor->conf, &wanted);
-	diag(DIAG_INFO, "SIGHUP: %u reloaded, %u need a restart", result.reloaded, result.needs_restart);
-	if (result.reloaded == 0 || reload_write(&supervisor->conf, supervisor->conf_fd) != 0)
+	if (reload_write(&supervisor->conf, supervisor->conf_fd) != 0)
 		return;
 	diag_set_level((enum diag_level)supervisor->conf.log_level);
 	/* The text is whole.  Pairs with the daemons' load_acquire. */
@@ -528,6 +532,27 @@ reload(struct supervisor *supervisor)
 	    load_relaxed(&supervisor->registry.shared->config_generation) + 1);
 	for (enum role_kind kind = ROLE_FRONT; kind <= ROLE_PERSIST; kind++)
 		signal_all(supervisor, kind, SIGHUP);
+}
+
+static void
+reload(struct supervisor *supervisor)
+{
+	struct tls_secrets *secrets = NULL;
+	struct conf_error error;
+	struct conf wanted;
+
+	supervisor->reload_is_wanted = false;
+	if (conf_source_load(supervisor->source, &wanted, &error) != 0 ||
+	    tls_keeper_read(&supervisor->tls, &wanted, &secrets, &error) != 0) {
+		diag(DIAG_ERROR, "nothing is reloaded: %s", error.text);
+		return;
+	}
+	struct reload_result result = reload_apply(&supervisor->conf, &wanted);
+	diag(DIAG_INFO, "SIGHUP: %u reloaded, %u need a restart", result.reloaded, result.needs_restart);
+	if (result.reloaded != 0)
+		hand_conf_over(supervisor);
+	/* After the text that belongs to it.  Files may be new under old names. */
+	tls_keeper_take(&supervisor->tls, secrets, &supervisor->registry);
 }
 
 static void
@@ -650,6 +675,8 @@ look(struct supervisor *supervisor)
 			watch_given_up(supervisor, &supervisor->processes[i]);
 		}
 	}
+	if (is_watch)
+		tls_keeper_rotate(&supervisor->tls, &supervisor->conf, &supervisor->registry);
 	if (supervisor->reload_is_wanted && supervisor->drain == DRAIN_NONE && !one_is_starting(supervisor))
 		reload(supervisor);
 	if (supervisor->drain != DRAIN_NONE)

@@ -15,6 +15,7 @@
 #include "cli/placement.h"
 #include "cli/process.h"
 #include "cli/reload.h"
+#include "cli/tls.h"
 #include "shm/registry.h"
 #include "shm/role.h"
 #include "shm/stats.h"
@@ -48,9 +49,12 @@ struct supervisor {
 	bool is_warm;              /* the regions are from an earlier run */
 	struct registry registry;  /* writable */
 	char program[ROLE_PERSIST + 1][PATH_MAX];
-	char bound[BOUND_TEXT_BYTES];
-	int conf_fd;               /* these three lie at KEPT_FD_MIN or above */
+	char bound[BOUND_TEXT_BYTES];     /* "": off */
+	char bound_tls[BOUND_TEXT_BYTES]; /* "": off */
+	struct tls_keeper tls;
+	int conf_fd;               /* these four lie at KEPT_FD_MIN or above */
 	int listen_fd[FRONT_MAX];
+	int tls_listen_fd[FRONT_MAX];
 	int event_fd[SLOT_MAX];
 
 	/* supervise.c's own. */

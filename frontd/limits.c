@@ -10,6 +10,7 @@
 int
 limits_load(struct front_limits *limits)
 {
+	struct sockaddr_storage unused;
 	struct conf conf;
 	struct conf_error error;
 
@@ -23,6 +24,8 @@ limits_load(struct front_limits *limits)
 		.pipeline_max = (uint32_t)conf.server_pipeline,
 		.receive_buffers = (uint32_t)conf.server_receive_buffers,
 		.accept_oneshot = conf.server_accept == CONF_ACCEPT_ONESHOT,
+		.is_plain_off = conf_listen_address(&conf, &unused) == 0,
+		.is_tls_on = conf_tls_address(&conf, &unused) != 0,
 		.body_memory_bytes = conf.server_body_memory,
 		.head_timeout_ns = conf.server_head_timeout_ms * NS_PER_MS,
 		.body_timeout_ns = conf.server_body_timeout_ms * NS_PER_MS,
@@ -31,6 +34,10 @@ limits_load(struct front_limits *limits)
 		.send_timeout_ns = conf.server_send_timeout_ms * NS_PER_MS,
 		.linger_ns = LINGER_NS,
 		.body_bytes_max = conf.server_max_body,
+		.handshake_timeout_ns = conf.tls_handshake_timeout_ms * NS_PER_MS,
+		.handshakes_max = (uint32_t)conf.tls_handshakes,
+		.handshakes_per_turn = (uint32_t)conf.tls_handshakes_per_turn,
+		.client_users = (uint32_t)conf.tls_client_users,
 	};
 	return 0;
 }
@@ -53,4 +60,8 @@ limits_reload(struct frontd *frontd)
 	limits->idle_timeout_ns = fresh.idle_timeout_ns;
 	limits->send_timeout_ns = fresh.send_timeout_ns;
 	limits->body_bytes_max = fresh.body_bytes_max;
+	limits->handshake_timeout_ns = fresh.handshake_timeout_ns;
+	limits->handshakes_max = fresh.handshakes_max;
+	limits->handshakes_per_turn = fresh.handshakes_per_turn;
+	limits->client_users = fresh.client_users;
 }

@@ -18,6 +18,8 @@ struct front_limits {
 	uint32_t pipeline_max;
 	uint32_t receive_buffers;
 	bool accept_oneshot;
+	bool is_plain_off;
+	bool is_tls_on;
 	uint64_t body_memory_bytes;
 
 	/* These change with a reload. */
@@ -28,6 +30,10 @@ struct front_limits {
 	uint64_t send_timeout_ns;
 	uint64_t linger_ns;
 	uint64_t body_bytes_max;
+	uint64_t handshake_timeout_ns;
+	uint32_t handshakes_max;
+	uint32_t handshakes_per_turn;
+	uint32_t client_users;     /* enum conf_client_users */
 };
 
 /* From the text in descriptor CONF_FD; sets the level of diag lines too.  0, or -1 and a diag. */

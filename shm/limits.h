@@ -17,6 +17,8 @@
 #define CONF_FD 3
 #define LISTEN_FD 4
 #define RUN_LOCK_FD 5 /* holds the lock of the process's slot while it lives; nobody touches it */
+#define TLS_LISTEN_FD 6 /* frontd: the listener of tls.listen */
+#define TLS_SECRETS_FD 7 /* frontd: tls_secrets.h */
 #define EVENT_FD(slot) (100 + (int)(slot))
 
 /* Names: queues now, later users and topics (API.md). */

@@ -1,7 +1,8 @@
 /*
  * role: how any daemon starts.  The supervisor runs it with `--instance NAME --index I --epoch E`, the configuration in
- * descriptor CONF_FD, eventfds from EVENT_FD(0), a frontd's listener in LISTEN_FD.  role_start() ties its life to the
- * supervisor's and attaches what every daemon needs: registry, its own statistics, and the sleep words of its peers.
+ * descriptor CONF_FD, eventfds from EVENT_FD(0), a frontd's listeners in LISTEN_FD and TLS_LISTEN_FD, what it needs for TLS in
+ * TLS_SECRETS_FD.  role_start() ties its life to the supervisor's and attaches what every daemon needs: registry, its own
+ * statistics, and the sleep words of its peers.
  */
 #ifndef SHM_ROLE_H
 #define SHM_ROLE_H
