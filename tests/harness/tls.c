@@ -192,8 +192,13 @@ tls_client_try(struct client *client, uint16_t port, const struct tls_dialog *di
 	state->ssl = SSL_new(context);
 	SSL_CTX_free(context);
 	SSL_set_app_data(state->ssl, state);
-	if (dialog->session != NULL)
-		ck_assert_int_eq(SSL_set_session(state->ssl, dialog->session), 1);
+	if (dialog->session != NULL) {
+		/* A copy: OpenSSL spoils the one that it uses when a new ticket comes. */
+		SSL_SESSION *copy = SSL_SESSION_dup(dialog->session);
+
+		ck_assert_int_eq(SSL_set_session(state->ssl, copy), 1);
+		SSL_SESSION_free(copy);
+	}
 	ck_assert_int_eq(SSL_set_fd(state->ssl, client->fd), 1);
 	if (dialog->drips)
 		SSL_set0_wbio(state->ssl, drip_bio(client->fd));
@@ -269,6 +274,13 @@ tls_client_error(const struct client *client)
 	return reason != NULL ? reason : "nothing";
 }
 
+int
+tls_client_alert(const struct client *client)
+{
+	(void)client;
+	return alert_of(ERR_peek_last_error());
+}
+
 bool
 tls_client_update_key(struct client *client)
 {
@@ -320,6 +332,8 @@ tls_client_has_bytes(const struct client *client)
 void
 tls_client_free(struct client *client)
 {
+	/* Else OpenSSL takes an end without a good-bye for an attack, and its session for spoiled. */
+	SSL_set_shutdown(client->tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(client->tls->ssl);
 	SSL_SESSION_free(client->tls->session);
 	free(client->tls);

@@ -70,6 +70,9 @@ bool tls_client_heard_goodbye(struct client *client);
 /* What OpenSSL last said was wrong; static. */
 const char *tls_client_error(const struct client *client);
 
+/* The number of the broker's alert that ended it; 0: none. */
+int tls_client_alert(const struct client *client);
+
 /* TLS 1.3: new keys for both directions.  False: the connection has ended. */
 bool tls_client_update_key(struct client *client);
 
