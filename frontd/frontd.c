@@ -62,6 +62,7 @@ attach_regions(struct frontd *frontd)
 			diag_errno("cannot attach shared memory stream.%u", w);
 			return -1;
 		}
+	role_close_regions(role);
 	return 0;
 }
 
@@ -94,6 +95,7 @@ frontd_free(struct frontd *frontd)
 	uring_free(frontd->uring); /* first: nothing is in flight after it */
 	exchanges_free_all(frontd); /* they give back to their connections */
 	conns_free_all(frontd);
+	addresses_free(&frontd->addresses);
 	send_free_all(frontd);
 	fetch_free_all(frontd);
 	tls_stop(frontd);
@@ -133,6 +135,8 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 		goto out;
 	}
 	limit_connections(frontd);
+	if (addresses_open(&frontd->addresses, frontd->limits.connections_max) != 0)
+		goto out;
 	make_event_blocking(frontd);
 	submit_init(frontd);
 	fetch_init(frontd);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "frontd/address.h"
 #include "frontd/api/call.h"
 #include "frontd/conn.h"
 #include "frontd/deadline.h"
@@ -48,6 +49,7 @@ struct frontd {
 	struct uring *uring;
 	struct listeners listeners;
 	struct conns conns;
+	struct addresses addresses;
 	struct holders holders;
 	struct exchanges exchanges;
 	struct deadlines deadlines;
