@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "frontd/auth.h"
 #include "frontd/loop.h"
 #include "frontd/send.h"
 #include "shm/clock.h"
@@ -96,6 +97,7 @@ frontd_free(struct frontd *frontd)
 	conns_free_all(frontd);
 	send_free_all(frontd);
 	fetch_free_all(frontd);
+	auth_close(frontd);
 	detach_regions(frontd);
 	free(frontd);
 }
@@ -128,6 +130,8 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 	}
 	limit_connections(frontd);
 	make_event_blocking(frontd);
+	if (auth_open(frontd) != 0)
+		goto out;
 	submit_init(frontd);
 	fetch_init(frontd);
 	deadline_init(frontd);

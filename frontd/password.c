@@ -84,7 +84,8 @@ work(struct password *password, struct password_job *job)
 	uint64_t since_ns = now_ns();
 
 	/* Only a hint: if the loop says so later, the job is done for nothing. */
-	if (load_relaxed(&job->is_abandoned))
+	job->was_skipped = load_relaxed(&job->is_abandoned);
+	if (job->was_skipped)
 		return;
 	if (job->wants_check)
 		check(password, job);

@@ -16,9 +16,9 @@
 #include <stdint.h>
 
 #include "frontd/http/authorization.h"
+#include "shm/limits.h"
 
 #define PASSWORD_JOBS_MAX 128u  /* more at once are 503 busy: the last of them waits that many times the cost of one */
-#define PASSWORD_TEXT_BYTES 128u /* what crypt(3) makes of a password, with its NUL: yescrypt's has 73 */
 
 struct password;
 
@@ -27,13 +27,14 @@ struct password_job {
 	bool wants_check;
 	bool wants_hash;
 	char given[HTTP_PASSWORD_MAX + 1];  /* to be checked */
-	char stored[PASSWORD_TEXT_BYTES];   /* against this; "": there is none, which takes as long and never matches */
+	char stored[PASSWORD_HASH_BYTES_MAX + 1];   /* against this; "": there is none, which takes as long and never matches */
 	char fresh[HTTP_PASSWORD_MAX + 1];  /* to be hashed; not when the check fails */
 
 	/* By the thread. */
 	bool is_right;                      /* the check; never true of what was abandoned */
 	bool has_failed;                    /* crypt() itself failed: no memory */
-	char hash[PASSWORD_TEXT_BYTES];
+	bool was_skipped;                   /* it was abandoned before it was begun */
+	char hash[PASSWORD_HASH_BYTES_MAX + 1];
 
 	bool is_abandoned;                  /* loop to thread, at any time: nobody waits for it any more, do not begin it */
 };

@@ -68,7 +68,7 @@ text(char *to, const char *from)
 
 /* What crypt(3) makes of it. */
 static void
-make(const char *fresh, char hash[PASSWORD_TEXT_BYTES])
+make(const char *fresh, char hash[PASSWORD_HASH_BYTES_MAX + 1])
 {
 	struct password_job *job = reserve();
 
@@ -77,7 +77,7 @@ make(const char *fresh, char hash[PASSWORD_TEXT_BYTES])
 	password_submit(password);
 	job = await();
 	ck_assert(!job->has_failed);
-	memcpy(hash, job->hash, PASSWORD_TEXT_BYTES);
+	memcpy(hash, job->hash, sizeof(job->hash));
 	password_drop(password);
 }
 
@@ -99,7 +99,7 @@ check(const char *given, const char *stored)
 
 START_TEST(a_hash_is_yescrypt_and_is_of_its_password_only)
 {
-	char hash[PASSWORD_TEXT_BYTES], other[PASSWORD_TEXT_BYTES];
+	char hash[PASSWORD_HASH_BYTES_MAX + 1], other[PASSWORD_HASH_BYTES_MAX + 1];
 
 	make("two llamas", hash);
 	make("two llamas", other);
@@ -125,7 +125,7 @@ END_TEST
 
 START_TEST(a_new_password_is_hashed_only_when_the_old_one_is_right)
 {
-	char hash[PASSWORD_TEXT_BYTES];
+	char hash[PASSWORD_HASH_BYTES_MAX + 1];
 
 	make("old one", hash);
 	for (int is_right = 0; is_right <= 1; is_right++) {
@@ -174,7 +174,7 @@ END_TEST
 START_TEST(a_dropped_job_leaves_nothing_in_memory)
 {
 	static const struct password_job nothing;
-	char hash[PASSWORD_TEXT_BYTES];
+	char hash[PASSWORD_HASH_BYTES_MAX + 1];
 	struct password_job *job = reserve();
 
 	make("a secret", hash);
@@ -211,7 +211,7 @@ cpu_ns(void)
 
 START_TEST(nobody_costs_as_much_time_as_somebody)
 {
-	char hash[PASSWORD_TEXT_BYTES];
+	char hash[PASSWORD_HASH_BYTES_MAX + 1];
 	uint64_t somebody_ns = 0, nobody_ns = 0;
 
 	/* Of processor time, and in turns: other work on the machine is not in it. */
