@@ -54,8 +54,8 @@ conn_set_state(struct frontd *frontd, struct conn *conn, enum conn_state state)
 	deadline_update(frontd, conn);
 }
 
-void
-conn_open(struct frontd *frontd, int fd)
+struct conn *
+conn_open(struct frontd *frontd, int fd, const struct client_address *address)
 {
 	struct conns *conns = &frontd->conns;
 
@@ -70,8 +70,20 @@ conn_open(struct frontd *frontd, int fd)
 	conn->index = index;
 	conn->generation = generation & 0xffffff;
 	conn->fd = fd;
+	conn->address = *address;
+	addresses_add(&frontd->addresses, address);
 	conn_set_state(frontd, conn, CONN_IDLE);
 	conn_receive(frontd, conn);
+	return conn;
+}
+
+void
+conn_turn_away(struct frontd *frontd, struct conn *conn)
+{
+	conn->is_turned_away = true;
+	frontd->conns.turned_away++;
+	addresses_remove(&frontd->addresses, &conn->address);
+	serve_refuse_outcome(frontd, conn, OUTCOME_TOO_MANY_CONNECTIONS, "from this address; close some, or use them again");
 }
 
 /* ---- memory ---- */
@@ -337,6 +349,10 @@ conn_closed(struct frontd *frontd, struct conn *conn)
 	auth_forget(frontd, conn);
 	assert(conn->held_bytes == 0);
 	deadline_clear(frontd, conn);
+	if (conn->is_turned_away)
+		frontd->conns.turned_away--;
+	else
+		addresses_remove(&frontd->addresses, &conn->address);
 	conn->state = CONN_FREE;
 	conn->fd = -1;
 	if (conn->is_dirty) /* still in the list of the marked: send_flush() must not find it reused */

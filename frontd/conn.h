@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "frontd/address.h"
 #include "frontd/http/chunk.h"
 
 struct attempt_wait;
@@ -76,6 +77,8 @@ struct conn {
 	bool saw_end;              /* the client will send no more */
 	bool is_whole;             /* the store begins with a request that is whole: head_bytes and body_bytes */
 	bool is_direct;            /* BODY: the RECEIVE in flight goes straight into the store */
+	bool is_turned_away;       /* too many come from its address: it is told so and ended */
+	struct client_address address;
 
 	/* What came and is not served yet; NULL most of the time. */
 	char *store;
@@ -114,6 +117,7 @@ struct conns {
 	uint32_t chunk_count;
 	uint32_t used;             /* indices ever given */
 	uint32_t open;             /* not FREE */
+	uint32_t turned_away;      /* of them, those that are only told why they are ended */
 	struct conn *free;
 	struct conn *dirty;        /* linked by list_next */
 	struct sending *free_sendings;
@@ -128,7 +132,10 @@ struct holders {
 struct conn *conn_at(struct frontd *frontd, uint32_t index);
 
 /* Takes an accepted descriptor. */
-void conn_open(struct frontd *frontd, int fd);
+struct conn *conn_open(struct frontd *frontd, int fd, const struct client_address *address);
+
+/* There are too many from its address already: says so and ends, uncounted. */
+void conn_turn_away(struct frontd *frontd, struct conn *conn);
 
 void conn_set_state(struct frontd *frontd, struct conn *conn, enum conn_state state);
 

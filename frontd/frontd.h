@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "frontd/address.h"
 #include "frontd/api/call.h"
 #include "frontd/attempt.h"
 #include "frontd/conn.h"
@@ -51,6 +52,7 @@ struct frontd {
 	struct uring *uring;
 	struct listener listener;
 	struct conns conns;
+	struct addresses addresses;
 	struct holders holders;
 	struct exchanges exchanges;
 	struct deadlines deadlines;

@@ -24,6 +24,7 @@ limits_load(struct front_limits *limits)
 		.receive_buffers = (uint32_t)conf.server_receive_buffers,
 		.accept_oneshot = conf.server_accept == CONF_ACCEPT_ONESHOT,
 		.body_memory_bytes = conf.server_body_memory,
+		.per_address_max = conf.server_max_connections_per_address,
 		.head_timeout_ns = conf.server_head_timeout_ms * NS_PER_MS,
 		.body_timeout_ns = conf.server_body_timeout_ms * NS_PER_MS,
 		.body_rate = conf.server_body_rate,
@@ -53,6 +54,7 @@ limits_reload(struct frontd *frontd)
 	frontd->config_generation = generation;
 	if (limits_load(&fresh) != 0)
 		return; /* reported; the old ones stay */
+	limits->per_address_max = fresh.per_address_max;
 	limits->head_timeout_ns = fresh.head_timeout_ns;
 	limits->body_timeout_ns = fresh.body_timeout_ns;
 	limits->body_rate = fresh.body_rate;

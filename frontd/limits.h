@@ -23,6 +23,7 @@ struct front_limits {
 	unsigned password_cost;
 
 	/* These change with a reload. */
+	uint64_t per_address_max;  /* connections from one address; 0: as many as there are */
 	uint64_t head_timeout_ns;
 	uint64_t body_timeout_ns;
 	uint64_t body_rate;        /* bytes a second */
