@@ -23,7 +23,7 @@
 
 /* --- which regions, with which right --- */
 
-enum right {
+enum region_right {
 	NO,
 	READ,
 	WRITE,
@@ -37,11 +37,12 @@ enum many { ONE, PER_SLOT, PER_SHARD, PER_FRONT };
 static const struct {
 	const char *name;
 	enum many many;
-	enum right right[ROLE_PERSIST + 1];
+	enum region_right right[ROLE_PERSIST + 1];
 } regions[] = {
 	/*                            frontd               workerd              persistd */
 	{ "registry",  ONE,       { READ,                READ,                READ } },
 	{ "durable",   ONE,       { READ,                READ,                WRITE } },
+	{ "directory", ONE,       { READ,                WRITE_OWN,           NO } }, /* worker 0's */
 	{ "stats.",    PER_SLOT,  { WRITE_OWN_ELSE_READ, WRITE_OWN_ELSE_READ, WRITE_OWN_ELSE_READ } },
 	{ "stream.",   PER_SHARD, { READ,                WRITE_OWN,           WRITE } },
 	{ "shard.",    PER_SHARD, { NO,                  WRITE_OWN,           NO } },
@@ -116,7 +117,7 @@ struct parcel {
 
 /* Open it with that right and put it in.  What is not there is left out: its user says what is missing. */
 static void
-pack(const struct supervisor *supervisor, struct parcel *parcel, const char *name, enum right right, bool is_own)
+pack(const struct supervisor *supervisor, struct parcel *parcel, const char *name, enum region_right right, bool is_own)
 {
 	bool writes = right == WRITE || (is_own && right != READ);
 	struct handed_region *region = &parcel->regions[parcel->count];
@@ -177,7 +178,8 @@ pack_all(const struct supervisor *supervisor, const struct supervised *process, 
 	for (unsigned row = 0; row < sizeof(regions) / sizeof(regions[0]); row++) {
 		switch (regions[row].many) {
 		case ONE:
-			pack(supervisor, parcel, regions[row].name, regions[row].right[process->kind], false);
+			pack(supervisor, parcel, regions[row].name, regions[row].right[process->kind],
+			    process->kind == ROLE_WORKER && process->index == 0);
 			break;
 		case PER_SLOT:
 			pack_slots(supervisor, process, row, parcel);
