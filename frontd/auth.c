@@ -58,13 +58,19 @@ is_same_text(const char *one, const char *other, size_t count)
 {
 	uint64_t difference = 0, left, right;
 
-	for (; count >= sizeof(left); count -= sizeof(left), one += sizeof(left), other += sizeof(left)) {
-		memcpy(&left, one, sizeof(left));
-		memcpy(&right, other, sizeof(right));
+	if (count < sizeof(left)) {
+		for (size_t i = 0; i < count; i++)
+			difference |= (uint64_t)(one[i] ^ other[i]);
+		return difference == 0;
+	}
+	/* Words; the last one overlaps. */
+	for (size_t at = 0; at < count; at += sizeof(left)) {
+		size_t from = at + sizeof(left) <= count ? at : count - sizeof(left);
+
+		memcpy(&left, one + from, sizeof(left));
+		memcpy(&right, other + from, sizeof(right));
 		difference |= left ^ right;
 	}
-	for (; count > 0; count--)
-		difference |= (uint64_t)(*one++ ^ *other++);
 	return difference == 0;
 }
 

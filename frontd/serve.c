@@ -55,14 +55,11 @@ serve_admit(struct frontd *frontd, struct conn *conn)
 	call->world = &frontd->world;
 	call->waiter_slot = conn->index;
 	call->is_planned = call->is_not_now = false;
-	memset(&call->memo, 0, sizeof(call->memo));
-	call->memo.keep_alive = frontd->request.keep_alive;
-	call->memo.is_head = frontd->request.method == HTTP_HEAD;
-	call->memo.minor_version = (uint8_t)frontd->request.minor_version;
 	world_refresh(frontd);
 	enum http_result result = http_target_parse(frontd->request.origin_form,
 	    (struct http_span){ .ptr = frontd->target_scratch, .len = sizeof(frontd->target_scratch) }, &frontd->target);
 	if (http_is_refusal(result)) {
+		routes_begin(call);
 		problem_of_http(&call->problem, result);
 		return SERVE_REFUSED;
 	}
@@ -87,8 +84,10 @@ serve_abandon(struct frontd *frontd)
 static void
 serve_end(struct frontd *frontd, struct conn *conn)
 {
-	attempt_forget(frontd, conn);
-	explicit_bzero(frontd->call.password.hash, sizeof(frontd->call.password.hash));
+	if (conn->attempt != NULL) {
+		attempt_forget(frontd, conn);
+		explicit_bzero(frontd->call.password.hash, sizeof(frontd->call.password.hash));
+	}
 	api_call_end(&frontd->call);
 }
 
