@@ -23,7 +23,7 @@
 
 /* --- which regions, with which right --- */
 
-enum region_right {
+enum granted {
 	NO,
 	READ,
 	WRITE,
@@ -37,15 +37,15 @@ enum many { ONE, PER_SLOT, PER_SHARD, PER_FRONT };
 static const struct {
 	const char *name;
 	enum many many;
-	enum region_right right[ROLE_PERSIST + 1];
+	enum granted right[ROLE_PERSIST + 1];
 } regions[] = {
 	/*                            frontd               workerd              persistd */
 	{ "registry",  ONE,       { READ,                READ,                READ } },
 	{ "durable",   ONE,       { READ,                READ,                WRITE } },
-	{ "directory", ONE,       { READ,                WRITE_OWN,           NO } }, /* worker 0's */
 	{ "stats.",    PER_SLOT,  { WRITE_OWN_ELSE_READ, WRITE_OWN_ELSE_READ, WRITE_OWN_ELSE_READ } },
 	{ "stream.",   PER_SHARD, { READ,                WRITE_OWN,           WRITE } },
 	{ "shard.",    PER_SHARD, { NO,                  WRITE_OWN,           NO } },
+	{ "directory", ONE,       { READ,                WRITE_OWN,           NO } }, /* worker 0's */
 	{ "front.",    PER_FRONT, { WRITE_OWN,           WRITE,               WRITE } },
 };
 
@@ -91,6 +91,10 @@ add_numbered(const struct supervisor *supervisor, const struct supervised *proce
 		return -1;
 	if (process->kind == ROLE_FRONT)
 		add(descriptors, supervisor->listen_fd[process->index], LISTEN_FD);
+	if (process->kind == ROLE_FRONT && supervisor->audit.fd >= 0) {
+		add(descriptors, supervisor->audit.fd, AUDIT_FD);
+		add(descriptors, supervisor->audit.theirs[process->index], AUDIT_CONTROL_FD);
+	}
 	if (process->kind == ROLE_WORKER && add_made(descriptors, locks_open_directory(directory), DATA_LOCK_FD) != 0)
 		return -1;
 	if (process->kind == ROLE_PERSIST) {
@@ -117,7 +121,7 @@ struct parcel {
 
 /* Open it with that right and put it in.  What is not there is left out: its user says what is missing. */
 static void
-pack(const struct supervisor *supervisor, struct parcel *parcel, const char *name, enum region_right right, bool is_own)
+pack(const struct supervisor *supervisor, struct parcel *parcel, const char *name, enum granted right, bool is_own)
 {
 	bool writes = right == WRITE || (is_own && right != READ);
 	struct handed_region *region = &parcel->regions[parcel->count];
@@ -178,8 +182,7 @@ pack_all(const struct supervisor *supervisor, const struct supervised *process, 
 	for (unsigned row = 0; row < sizeof(regions) / sizeof(regions[0]); row++) {
 		switch (regions[row].many) {
 		case ONE:
-			pack(supervisor, parcel, regions[row].name, regions[row].right[process->kind],
-			    process->kind == ROLE_WORKER && process->index == 0);
+			pack(supervisor, parcel, regions[row].name, regions[row].right[process->kind], process->index == 0);
 			break;
 		case PER_SLOT:
 			pack_slots(supervisor, process, row, parcel);

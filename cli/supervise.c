@@ -97,25 +97,48 @@ exec_process(struct supervisor *supervisor, struct supervised *process)
 
 	snprintf(index, sizeof(index), "%u", process->index);
 	snprintf(epoch, sizeof(epoch), "%" PRIu64, process->epoch);
+	if (process->kind == ROLE_FRONT && audit_file_pair(&supervisor->audit, process->index) != 0)
+		return -1;
 	if (descriptors_make(supervisor, process, &descriptors) != 0)
 		return -1;
 	command.descriptors = descriptors.list;
 	command.descriptor_count = descriptors.count;
 	result = child_start(&process->child, &command);
 	descriptors_close(&descriptors); /* the child's copy of RUN_LOCK_FD holds the lock from now on */
+	if (process->kind == ROLE_FRONT)
+		audit_file_paired(&supervisor->audit, process->index);
 	return result;
 }
 
-/* A frontd's rings are new with each incarnation.  The old ones are closed by all: nobody needs their names. */
+/* A frontd's rings are new with each incarnation. */
+static int
+make_next_rings(const struct supervisor *supervisor, const struct supervised *process)
+{
+	return front_create(supervisor->conf.instance_name, process->index, process->epoch + 1, &supervisor->geometry.front,
+	    &supervisor->store);
+}
+
+/* Those of its next incarnation, where they are not made yet.  The old ones are closed by all: nobody needs their names. */
 static int
 make_front(const struct supervisor *supervisor, const struct supervised *process)
 {
 	char prefix[32];
 
+	if (process->rings_are_made)
+		return 0;
 	snprintf(prefix, sizeof(prefix), "front.%u.", process->index);
 	(void)region_unlink_all(supervisor->conf.instance_name, prefix); /* how many does not matter */
-	return front_create(supervisor->conf.instance_name, process->index, process->epoch + 1, &supervisor->geometry.front,
-	    &supervisor->store);
+	return make_next_rings(supervisor, process);
+}
+
+/* Giving the memory of rings back takes as long as making them: when both are needed, clients wait only for the one. */
+static void
+unmake_old_rings(const struct supervisor *supervisor, const struct supervised *process)
+{
+	char name[64];
+
+	front_name(name, process->index, process->epoch - 1);
+	(void)region_unlink(supervisor->conf.instance_name, name); /* else make_front() does it some time */
 }
 
 static int
@@ -125,6 +148,8 @@ run_process(struct supervisor *supervisor, struct supervised *process)
 
 	if (process->kind == ROLE_FRONT && make_front(supervisor, process) != 0)
 		return -1;
+	bool has_old_rings = process->rings_are_made;
+	process->rings_are_made = false;
 	process->epoch++;
 	if (process->kind == ROLE_FRONT)
 		descriptors_hand_front(supervisor, process);
@@ -139,6 +164,8 @@ run_process(struct supervisor *supervisor, struct supervised *process)
 		abort(); /* it would die unseen */
 	}
 	poke_all(supervisor); /* peers attach a new frontd's rings */
+	if (has_old_rings)
+		unmake_old_rings(supervisor, process);
 	return 0;
 }
 
@@ -291,6 +318,9 @@ on_death(struct supervisor *supervisor, struct supervised *process, int wait_sta
 		    process->wait_ns >= SECOND ? " in some seconds" : "");
 		store_relaxed(&slot->restarts, load_relaxed(&slot->restarts) + 1);
 		handle(supervisor, process, PROCESS_DIED);
+		/* While the others let go of the old ones.  When it does not work, make_front() tries again and says why. */
+		if (process->kind == ROLE_FRONT)
+			process->rings_are_made = make_next_rings(supervisor, process) == 0;
 		return;
 	}
 	bool is_ours = supervisor->drain == DRAIN_KILL || (supervisor->drain == DRAIN_WORKERS && death.signal == SIGTERM);
@@ -498,6 +528,11 @@ reload(struct supervisor *supervisor)
 	struct conf wanted;
 
 	supervisor->reload_is_wanted = false;
+	if (audit_file_reopen(&supervisor->audit)) {
+		/* The descriptors are sent.  Pairs with the frontds' load_acquire. */
+		store_release(&supervisor->registry.shared->audit_generation,
+		    load_relaxed(&supervisor->registry.shared->audit_generation) + 1);
+	}
 	if (conf_source_load(supervisor->source, &wanted, &error) != 0) {
 		diag(DIAG_ERROR, "nothing is reloaded: %s", error.text);
 		return;
@@ -645,8 +680,10 @@ look(struct supervisor *supervisor)
 {
 	bool is_watch = now_ns() - supervisor->watched_ns >= SECOND;
 
-	if (is_watch)
+	if (is_watch) {
 		supervisor->watched_ns = now_ns();
+		audit_file_reserve(&supervisor->audit);
+	}
 	for (unsigned i = 0; i < supervisor->process_count; i++) {
 		look_at(supervisor, &supervisor->processes[i]);
 		if (is_watch) {

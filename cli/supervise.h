@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "cli/admin_token.h"
+#include "cli/audit_file.h"
 #include "cli/children.h"
 #include "cli/descriptors.h"
 #include "cli/drain.h"
@@ -29,6 +30,7 @@ struct supervised {
 	char name[32];             /* "workerd.0" */
 	enum process_state state;
 	uint64_t epoch;            /* of the running, or else the last, incarnation */
+	bool rings_are_made;       /* a frontd's, of the incarnation after `epoch` */
 	struct child child;
 	int hand_fd;               /* of its living incarnation: more regions go through it; -1: none */
 	struct stats stats;        /* read-only: is it ready, does it live, did it close, is it drained */
@@ -57,6 +59,7 @@ struct supervisor {
 	int conf_read_fd;          /* the same for reading: what one process could write all would read */
 	int listen_fd[FRONT_MAX];
 	int event_fd[SLOT_MAX];
+	struct audit_file audit;
 
 	/* supervise.c's own. */
 	struct supervised processes[SLOT_MAX];

@@ -19,6 +19,8 @@
 enum conf_accept { CONF_ACCEPT_MULTISHOT, CONF_ACCEPT_ONESHOT };
 enum conf_direct { CONF_DIRECT_AUTO, CONF_DIRECT_ON, CONF_DIRECT_OFF };
 enum conf_auth { CONF_AUTH_REQUIRED, CONF_AUTH_OFF };
+enum conf_audit_data_plane { CONF_AUDIT_OFF, CONF_AUDIT_ALL };
+enum conf_audit_on_failure { CONF_AUDIT_REFUSE, CONF_AUDIT_GO_ON };
 #define CONF_COUNT_AUTO 0 /* of server.processes, worker.shards */
 /* log.level has the order of enum diag_level. */
 

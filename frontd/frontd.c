@@ -107,6 +107,7 @@ frontd_free(struct frontd *frontd)
 	send_free_all(frontd);
 	fetch_free_all(frontd);
 	auth_close(frontd);
+	audit_free(frontd);
 	detach_regions(frontd);
 	free(frontd);
 }
@@ -147,6 +148,7 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 	fetch_init(frontd);
 	deadline_init(frontd);
 	listen_init(frontd);
+	audit_open(frontd, limits->audit_fd, limits->audit_control_fd);
 	peers_refresh(frontd);
 	role_is_ready(role);
 	while (!frontd->is_over)

@@ -15,6 +15,7 @@
 #include "frontd/address.h"
 #include "frontd/api/call.h"
 #include "frontd/attempt.h"
+#include "frontd/audit.h"
 #include "frontd/conn.h"
 #include "frontd/deadline.h"
 #include "frontd/exchange.h"
@@ -61,6 +62,7 @@ struct frontd {
 	struct peers peers;
 	struct identities identities;
 	struct attempts attempts;
+	struct audit audit;
 
 	uint64_t now_ns;           /* of this turn */
 	uint64_t memory_used;      /* of limits.body_memory_bytes */

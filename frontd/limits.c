@@ -38,6 +38,10 @@ limits_load(struct front_limits *limits)
 		.login_window_ns = conf.auth_login_window_ms * NS_PER_MS,
 		.session_idle_ms = conf.auth_session_idle_ms,
 		.session_max_ms = conf.auth_session_max_ms,
+		.audit_fd = AUDIT_FD,
+		.audit_control_fd = AUDIT_CONTROL_FD,
+		.audit_data_plane = conf.audit_data_plane == CONF_AUDIT_ALL,
+		.audit_goes_on = conf.audit_on_failure == CONF_AUDIT_GO_ON,
 	};
 	return 0;
 }
@@ -65,4 +69,6 @@ limits_reload(struct frontd *frontd)
 	limits->login_window_ns = fresh.login_window_ns;
 	limits->session_idle_ms = fresh.session_idle_ms;
 	limits->session_max_ms = fresh.session_max_ms;
+	limits->audit_data_plane = fresh.audit_data_plane;
+	limits->audit_goes_on = fresh.audit_goes_on;
 }

@@ -8,6 +8,7 @@
 #include <assert.h>
 
 #include "frontd/attempt.h"
+#include "frontd/audit.h"
 #include "frontd/await.h"
 #include "frontd/frontd.h"
 #include "frontd/memory.h"
@@ -61,6 +62,9 @@ loop_dispatch(struct frontd *frontd, const struct uring_completion *completion)
 		break;
 	case URING_EVENT:
 		frontd->event_is_armed = false;
+		break;
+	case URING_AUDIT:
+		audit_written(frontd, completion->result);
 		break;
 	case URING_CANCEL:
 	case URING_NONE:
@@ -119,7 +123,7 @@ loop_check_end(struct frontd *frontd)
 		drain_begin(frontd);
 	if (!frontd->is_draining)
 		return;
-	if (frontd->conns.open == 0 && frontd->submits.again_count == 0) {
+	if (frontd->conns.open == 0 && frontd->submits.again_count == 0 && audit_is_idle(frontd)) {
 		frontd->is_over = true;
 	} else if (frontd->now_ns >= frontd->drain_until_ns) {
 		diag(DIAG_WARNING, "stopping with %u connections still open after 30 s", frontd->conns.open);
@@ -187,11 +191,13 @@ loop_turn(struct frontd *frontd)
 		limits_reload(frontd);
 		if (frontd->limits.auth_is_required)
 			identity_walk(frontd);
+		audit_tick(frontd);
 		loop_check_end(frontd);
 	}
 	listen_update(frontd);
 	send_flush(frontd);
 	submit_post(frontd);
+	audit_flush(frontd);
 	loop_enter(frontd, was_busy);
 	store_relaxed(&frontd->stats->front_enters, frontd->enters_before + uring_enters(frontd->uring));
 }

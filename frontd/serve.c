@@ -9,6 +9,7 @@
 #include "frontd/api/routes.h"
 #include "frontd/attempt.h"
 #include "frontd/auth.h"
+#include "frontd/audit.h"
 #include "frontd/await.h"
 #include "frontd/frontd.h"
 #include "frontd/memory.h"
@@ -71,6 +72,8 @@ serve_admit(struct frontd *frontd, struct conn *conn)
 		return SERVE_REFUSED;
 	/* Before a body is asked for that would be thrown away. */
 	enum outcome refusal = call->memo.route->op == OP_NONE ? OUTCOME_OK : peers_refusal(frontd, call->memo.route->op);
+	if (refusal == OUTCOME_OK && frontd->audit.is_on && audit_is_admin(call->memo.route))
+		refusal = audit_refusal(frontd);
 	return refusal == OUTCOME_OK || api_refuse(call, refusal, NULL) ? SERVE_DONE : SERVE_REFUSED;
 }
 
@@ -99,6 +102,8 @@ serve_problem(struct frontd *frontd, struct conn *conn, const struct api_memo *m
 
 	exchange->memo = *memo;
 	exchange->closes = closes || !memo->keep_alive;
+	if (frontd->audit.is_on && problem == &frontd->call.problem)
+		audit_refused(frontd, exchange);
 	send_queue(frontd, conn, exchange);
 	exchange_answer_begin(frontd, exchange, &answer);
 	answer_problem(&answer, problem);
@@ -224,6 +229,8 @@ serve_asked(struct frontd *frontd, struct conn *conn, void *frame, uint32_t byte
 	struct exchange *exchange = exchange_new(frontd);
 
 	exchange->memo = call->memo;
+	if (frontd->audit.is_on)
+		audit_begin(frontd, exchange);
 	call->memo.listing = NULL;
 	exchange->waiter_slot = conn->index;
 	exchange->closes = !call->memo.keep_alive;
@@ -260,6 +267,8 @@ serve_request(struct frontd *frontd, struct conn *conn, struct http_slice body)
 		struct exchange *exchange = exchange_new(frontd);
 
 		exchange->memo = call->memo;
+		if (frontd->audit.is_on)
+			audit_begin(frontd, exchange);
 		exchange->closes = !call->memo.keep_alive || frontd->is_draining;
 		send_queue(frontd, conn, exchange);
 		serve_local(frontd, exchange);
@@ -323,6 +332,7 @@ serve_end_poll(struct frontd *frontd, struct conn *conn, const struct problem *p
 	submit_again(frontd, poll);
 
 	instead->memo = poll->memo;
+	audit_inherit(instead, poll);
 	instead->closes = true;
 	send_queue(frontd, conn, instead);
 	exchange_answer_begin(frontd, instead, &answer);
