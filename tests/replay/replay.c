@@ -69,6 +69,13 @@ any_config(struct run *run)
 	return config;
 }
 
+/* One of a few, also of two who have the same slot one after the other; often nobody. */
+static uint64_t
+any_owner(struct run *run)
+{
+	return any(run, 3) == 0 ? 0 : USER_UID(1 + any(run, 2), any(run, 3));
+}
+
 static void
 any_configure(struct run *run)
 {
@@ -77,8 +84,10 @@ any_configure(struct run *run)
 	    engine_frame(run->live, (uint32_t)any(run, FRONTS), is_patch ? OP_QUEUE_PATCH : OP_QUEUE_PUT, 1, sizeof(*request));
 
 	request->queue.name = engine_name(queue_of((unsigned)any(run, QUEUES)));
+	request->queue.caller.uid = any_owner(run);
+	request->owner = any_owner(run);
 	request->config = any_config(run);
-	request->fields = (uint32_t)any(run, 4096);
+	request->fields = (uint32_t)any(run, 8192);
 	request->condition = any(run, 8) == 0 ? (uint32_t)any(run, 4) : 0;
 }
 
