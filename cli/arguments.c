@@ -26,6 +26,7 @@ static const struct option long_options[] = {
 	{ "repair", no_argument, NULL, 'R' },
 	{ "replace", no_argument, NULL, 'r' },
 	{ "existing", no_argument, NULL, 'E' },
+	{ "new-admin-token", no_argument, NULL, 'A' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -71,6 +72,7 @@ flag_of(struct arguments *arguments, int letter)
 	case 'R': return &arguments->repairs;
 	case 'r': return &arguments->replaces;
 	case 'E': return &arguments->uses_existing;
+	case 'A': return &arguments->makes_admin_token;
 	default: return NULL;
 	}
 }

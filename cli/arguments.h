@@ -28,6 +28,7 @@ struct arguments {
 	bool repairs;
 	bool replaces;
 	bool uses_existing;
+	bool makes_admin_token;
 	const char *attributes[ARGUMENTS_LIST_MAX];  /* -a NAME=VALUE */
 	unsigned attribute_count;
 	const char *assignments[ARGUMENTS_LIST_MAX]; /* -o section.key=value */

@@ -22,7 +22,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "cli/locks.h"
 #include "shm/atomic.h"
 #include "shm/clock.h"
 #include "shm/diag.h"
@@ -39,14 +38,14 @@
 #define STARTING_WARNING_SECONDS 30
 
 #define EPOLL_SIGNAL UINT32_MAX /* else the index of a process */
-#define DESCRIPTORS_MAX (SLOT_MAX + 5)
+#define EPOLL_POKE (UINT32_MAX - 1)
 
 /* --- what others see --- */
 
 static void
 poke_all(const struct supervisor *supervisor)
 {
-	for (uint32_t slot = 0; slot < SLOT_MAX; slot++)
+	for (uint32_t slot = 0; slot < SLOT_SUPERVISOR; slot++)
 		park_poke(supervisor->event_fd[slot]);
 }
 
@@ -84,64 +83,62 @@ mark_dead(struct supervisor *supervisor, struct supervised *process)
 	poke_all(supervisor);
 }
 
-static unsigned
-list_descriptors(const struct supervisor *supervisor, const struct supervised *process, int lock_fd,
-    struct descriptor descriptors[DESCRIPTORS_MAX])
-{
-	const struct audit_file *audit = &supervisor->audit;
-	unsigned count = 0;
-
-	descriptors[count++] = (struct descriptor){ supervisor->conf_fd, CONF_FD };
-	descriptors[count++] = (struct descriptor){ lock_fd, RUN_LOCK_FD };
-	if (process->kind == ROLE_FRONT)
-		descriptors[count++] = (struct descriptor){ supervisor->listen_fd[process->index], LISTEN_FD };
-	if (process->kind == ROLE_FRONT && audit->fd >= 0) {
-		descriptors[count++] = (struct descriptor){ audit->fd, AUDIT_FD };
-		descriptors[count++] = (struct descriptor){ audit->theirs[process->index], AUDIT_CONTROL_FD };
-	}
-	for (uint32_t slot = 0; slot < SLOT_MAX; slot++)
-		descriptors[count++] = (struct descriptor){ supervisor->event_fd[slot], EVENT_FD(slot) };
-	assert(count <= DESCRIPTORS_MAX);
-	return count;
-}
-
 static int
 exec_process(struct supervisor *supervisor, struct supervised *process)
 {
 	const char *instance = supervisor->conf.instance_name;
-	struct descriptor descriptors[DESCRIPTORS_MAX];
 	char index[16], epoch[24];
 	char *argv[] = { supervisor->program[process->kind], "--instance", (char *)instance, "--index", index, "--epoch", epoch,
 		NULL };
-	struct child_command command = { .program = argv[0], .argv = argv, .descriptors = descriptors,
+	struct child_command command = { .program = argv[0], .argv = argv,
 		.cpus = &supervisor->placement.cpus[process->slot], .ends_on_term = process->kind == ROLE_WORKER };
-	int lock_fd, result;
+	struct descriptors descriptors;
+	int result;
 
 	snprintf(index, sizeof(index), "%u", process->index);
 	snprintf(epoch, sizeof(epoch), "%" PRIu64, process->epoch);
 	if (process->kind == ROLE_FRONT && audit_file_pair(&supervisor->audit, process->index) != 0)
 		return -1;
-	lock_fd = locks_slot(instance, process->slot);
-	if (lock_fd < 0 || (lock_fd = child_keep_fd(lock_fd)) < 0)
+	if (descriptors_make(supervisor, process, &descriptors) != 0)
 		return -1;
-	command.descriptor_count = list_descriptors(supervisor, process, lock_fd, descriptors);
+	command.descriptors = descriptors.list;
+	command.descriptor_count = descriptors.count;
 	result = child_start(&process->child, &command);
-	close(lock_fd); /* the child's copy holds the lock from now on */
+	descriptors_close(&descriptors); /* the child's copy of RUN_LOCK_FD holds the lock from now on */
 	if (process->kind == ROLE_FRONT)
 		audit_file_paired(&supervisor->audit, process->index);
 	return result;
 }
 
-/* A frontd's rings are new with each incarnation.  The old ones are closed by all: nobody needs their names. */
+/* A frontd's rings are new with each incarnation. */
+static int
+make_next_rings(const struct supervisor *supervisor, const struct supervised *process)
+{
+	return front_create(supervisor->conf.instance_name, process->index, process->epoch + 1, &supervisor->geometry.front,
+	    &supervisor->store);
+}
+
+/* Those of its next incarnation, where they are not made yet.  The old ones are closed by all: nobody needs their names. */
 static int
 make_front(const struct supervisor *supervisor, const struct supervised *process)
 {
 	char prefix[32];
 
+	if (process->rings_are_made)
+		return 0;
 	snprintf(prefix, sizeof(prefix), "front.%u.", process->index);
 	(void)region_unlink_all(supervisor->conf.instance_name, prefix); /* how many does not matter */
-	return front_create(supervisor->conf.instance_name, process->index, process->epoch + 1, &supervisor->geometry.front,
-	    &supervisor->store);
+	return make_next_rings(supervisor, process);
+}
+
+/* Giving the memory of rings back takes as long as making them: when both are needed, clients wait only for the one. */
+static void
+unmake_old_rings(const struct supervisor *supervisor, const struct supervised *process)
+{
+	char name[64];
+
+	front_name(name, process->index, process->epoch - 1);
+	(void)region_unlink(supervisor->conf.instance_name, name); /* else make_front() does it some time */
 }
 
 static int
@@ -151,7 +148,11 @@ run_process(struct supervisor *supervisor, struct supervised *process)
 
 	if (process->kind == ROLE_FRONT && make_front(supervisor, process) != 0)
 		return -1;
+	bool has_old_rings = process->rings_are_made;
+	process->rings_are_made = false;
 	process->epoch++;
+	if (process->kind == ROLE_FRONT)
+		descriptors_hand_front(supervisor, process);
 	store_relaxed(&slot->started_ms, broker_ms(supervisor));
 	slot_set(supervisor, process->slot, process->epoch, SLOT_STARTING);
 	if (exec_process(supervisor, process) != 0)
@@ -163,6 +164,8 @@ run_process(struct supervisor *supervisor, struct supervised *process)
 		abort(); /* it would die unseen */
 	}
 	poke_all(supervisor); /* peers attach a new frontd's rings */
+	if (has_old_rings)
+		unmake_old_rings(supervisor, process);
 	return 0;
 }
 
@@ -231,8 +234,6 @@ enter_live(struct supervisor *supervisor, struct supervised *process)
 	if (process->died_ns != 0)
 		diag(DIAG_INFO, "%s serves again, pid %d, epoch %" PRIu64 ", after %" PRIu64 " ms", process->name,
 		    (int)process->child.pid, process->epoch, (process->live_ns - process->died_ns) / MS);
-	if (!supervisor->has_served && supervisor->drain == DRAIN_NONE && all_are_live(supervisor))
-		announce(supervisor);
 }
 
 static void
@@ -305,6 +306,7 @@ on_death(struct supervisor *supervisor, struct supervised *process, int wait_sta
 	struct death death = death_of(wait_status, process->state == PROCESS_LIVE, lived_ns);
 	char text[DEATH_TEXT_BYTES];
 
+	descriptors_forget(process);
 	death_text(&death, text);
 	store_relaxed(&slot->last_signal, (uint32_t)death.signal);
 	store_relaxed(&slot->last_status, death.exit_code);
@@ -316,6 +318,9 @@ on_death(struct supervisor *supervisor, struct supervised *process, int wait_sta
 		    process->wait_ns >= SECOND ? " in some seconds" : "");
 		store_relaxed(&slot->restarts, load_relaxed(&slot->restarts) + 1);
 		handle(supervisor, process, PROCESS_DIED);
+		/* While the others let go of the old ones.  When it does not work, make_front() tries again and says why. */
+		if (process->kind == ROLE_FRONT)
+			process->rings_are_made = make_next_rings(supervisor, process) == 0;
 		return;
 	}
 	bool is_ours = supervisor->drain == DRAIN_KILL || (supervisor->drain == DRAIN_WORKERS && death.signal == SIGTERM);
@@ -395,7 +400,7 @@ watch_heartbeat(const struct supervisor *supervisor, struct supervised *process)
 }
 
 /*
- * Once a second.  A peer that closes the living incarnation of a frontd has given it up (workerd/fronts.h).  It sees that
+ * Once a second, and when persistd pokes us.  A peer that closes the living incarnation of a frontd has given it up (workerd/fronts.h).  It sees that
  * itself and ends; one that does not, because it is stopped or was taken over, is ended.
  */
 static void
@@ -570,7 +575,7 @@ add_process(struct supervisor *supervisor, enum role_kind kind, uint32_t index, 
 	struct supervised *process = &supervisor->processes[supervisor->process_count++];
 	enum slot_state state;
 
-	*process = (struct supervised){ .kind = kind, .index = index, .slot = slot, .child = { .pidfd = -1 } };
+	*process = (struct supervised){ .kind = kind, .index = index, .slot = slot, .child = { .pidfd = -1 }, .hand_fd = -1 };
 	snprintf(process->name, sizeof(process->name), "%s.%u", role_name(kind), index);
 	registry_slot(&supervisor->registry, slot, &state, &process->epoch);
 }
@@ -580,6 +585,7 @@ prepare(struct supervisor *supervisor)
 {
 	const struct geometry *geometry = &supervisor->geometry;
 	struct epoll_event event = { .events = EPOLLIN, .data.u32 = EPOLL_SIGNAL };
+	struct epoll_event poke = { .events = EPOLLIN, .data.u32 = EPOLL_POKE };
 	sigset_t signals;
 
 	/* persistd first: the others wait for it. */
@@ -604,7 +610,8 @@ prepare(struct supervisor *supervisor)
 	supervisor->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (supervisor->epoll_fd < 0 || sigprocmask(SIG_BLOCK, &signals, NULL) != 0 ||
 	    (supervisor->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)) < 0 ||
-	    epoll_ctl(supervisor->epoll_fd, EPOLL_CTL_ADD, supervisor->signal_fd, &event) != 0) {
+	    epoll_ctl(supervisor->epoll_fd, EPOLL_CTL_ADD, supervisor->signal_fd, &event) != 0 ||
+	    epoll_ctl(supervisor->epoll_fd, EPOLL_CTL_ADD, supervisor->event_fd[SLOT_SUPERVISOR], &poke) != 0) {
 		diag_errno("cannot prepare for signals");
 		return -1;
 	}
@@ -634,7 +641,8 @@ begin(struct supervisor *supervisor)
 static bool
 is_busy(const struct supervisor *supervisor)
 {
-	return supervisor->drain != DRAIN_NONE || supervisor->reload_is_wanted || !all_are_live(supervisor);
+	return supervisor->drain != DRAIN_NONE || supervisor->reload_is_wanted || !supervisor->has_served ||
+	    !all_are_live(supervisor);
 }
 
 /* How long to sleep at most. */
@@ -648,6 +656,23 @@ look_ms(struct supervisor *supervisor)
 	if (supervisor->busy_ns == 0)
 		supervisor->busy_ns = now_ns();
 	return now_ns() - supervisor->busy_ns < FAST_NS ? LOOK_MS_FAST : LOOK_MS_SLOW;
+}
+
+/* All processes serve; once there is somebody who can come in, we say that we are ready. */
+static void
+look_for_admin(struct supervisor *supervisor)
+{
+	bool pokes_worker;
+	int code = admin_token_step(&supervisor->admin_token, &supervisor->registry, &pokes_worker);
+
+	if (code != 0)
+		stop_with(supervisor, code);
+	else if (pokes_worker)
+		park_poke(supervisor->event_fd[SLOT_WORKER(0)]);
+	else if (supervisor->admin_token.state == ADMIN_TOKEN_DONE) {
+		announce(supervisor);
+		admin_token_print(&supervisor->admin_token);
+	}
 }
 
 static void
@@ -666,10 +691,22 @@ look(struct supervisor *supervisor)
 			watch_given_up(supervisor, &supervisor->processes[i]);
 		}
 	}
+	if (!supervisor->has_served && supervisor->drain == DRAIN_NONE && all_are_live(supervisor))
+		look_for_admin(supervisor);
 	if (supervisor->reload_is_wanted && supervisor->drain == DRAIN_NONE && !one_is_starting(supervisor))
 		reload(supervisor);
 	if (supervisor->drain != DRAIN_NONE)
 		advance_drain(supervisor);
+}
+
+static void
+on_poke(struct supervisor *supervisor)
+{
+	uint64_t count;
+
+	(void)!read(supervisor->event_fd[SLOT_SUPERVISOR], &count, sizeof(count)); /* readable, so it does not wait */
+	for (unsigned i = 0; i < supervisor->process_count; i++)
+		watch_given_up(supervisor, &supervisor->processes[i]);
 }
 
 static void
@@ -681,6 +718,10 @@ turn(struct supervisor *supervisor)
 	for (int i = 0; i < count; i++) {
 		if (events[i].data.u32 == EPOLL_SIGNAL) {
 			on_signal(supervisor);
+			continue;
+		}
+		if (events[i].data.u32 == EPOLL_POKE) {
+			on_poke(supervisor);
 			continue;
 		}
 		struct supervised *process = &supervisor->processes[events[i].data.u32];
@@ -696,6 +737,16 @@ supervise(struct supervisor *supervisor, bool *is_clean)
 	*is_clean = false;
 	if (prepare(supervisor) != 0)
 		return EX_OSERR;
+	if (supervisor->conf.auth_mode != CONF_AUTH_OFF) {
+		struct admin_token_where where = { .instance = supervisor->conf.instance_name,
+			.data_directory = supervisor->conf.data_directory, .geometry = &supervisor->geometry, .store = &supervisor->store };
+		int code = admin_token_begin(&supervisor->admin_token, &where, supervisor->wants_admin_token);
+
+		if (code != 0)
+			return code;
+	} else if (supervisor->wants_admin_token) {
+		diag(DIAG_WARNING, "--new-admin-token does nothing with auth.mode = off");
+	}
 	begin(supervisor);
 	while (supervisor->drain != DRAIN_OVER)
 		turn(supervisor);

@@ -9,6 +9,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -173,16 +174,26 @@ make_event_fds(int event_fd[SLOT_MAX])
 }
 
 static int
-make_conf_fd(const struct conf *conf, int *conf_fd)
+make_conf_fd(const struct conf *conf, int *conf_fd, int *conf_read_fd)
 {
 	int fd = memfd_create("chasqui.conf", MFD_CLOEXEC);
+	char path[32];
 
 	if (fd < 0) {
 		diag_errno("cannot make the configuration's memory file");
 		return EX_OSERR;
 	}
 	*conf_fd = child_keep_fd(fd);
-	return *conf_fd >= 0 && reload_write(conf, *conf_fd) == 0 ? 0 : EX_OSERR;
+	if (*conf_fd < 0 || reload_write(conf, *conf_fd) != 0)
+		return EX_OSERR;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", *conf_fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		diag_errno("cannot open %s; is /proc mounted?", path);
+		return EX_OSERR;
+	}
+	*conf_read_fd = child_keep_fd(fd);
+	return *conf_read_fd >= 0 ? 0 : EX_OSERR;
 }
 
 static int
@@ -235,7 +246,7 @@ make_ready(struct supervisor *supervisor)
 	    (code = name_store(supervisor)) != 0 ||
 	    (code = make_listeners(supervisor)) != 0 ||
 	    (code = make_event_fds(supervisor->event_fd)) != 0 ||
-	    (code = make_conf_fd(&supervisor->conf, &supervisor->conf_fd)) != 0 ||
+	    (code = make_conf_fd(&supervisor->conf, &supervisor->conf_fd, &supervisor->conf_read_fd)) != 0 ||
 	    (code = audit_file_open(&supervisor->audit, &supervisor->conf)) != 0)
 		return code;
 	code = regions_prepare(supervisor->conf.instance_name, &supervisor->geometry, &supervisor->store,
@@ -244,9 +255,9 @@ make_ready(struct supervisor *supervisor)
 }
 
 static int
-run(const struct conf_source *source)
+run(const struct conf_source *source, bool wants_admin_token)
 {
-	struct supervisor supervisor = { .source = source };
+	struct supervisor supervisor = { .source = source, .wants_admin_token = wants_admin_token };
 	const char *instance = supervisor.conf.instance_name;
 	int code, lock_fd;
 	bool is_clean;
@@ -281,10 +292,10 @@ verb_up(int argc, char **argv)
 {
 	struct arguments arguments;
 
-	if (!arguments_parse(&arguments, "co", argc, argv) || arguments.word_count != 0)
+	if (!arguments_parse(&arguments, "coA", argc, argv) || arguments.word_count != 0)
 		return verb_usage("up");
 	(void)umask(077);
 	(void)signal(SIGPIPE, SIG_IGN); /* stdout may be a pipe that nobody reads any more */
 	return run(&(struct conf_source){ .file = arguments.conf_file, .assignments = arguments.assignments,
-	    .assignment_count = arguments.assignment_count });
+	    .assignment_count = arguments.assignment_count }, arguments.makes_admin_token);
 }

@@ -1,9 +1,10 @@
 /*
- * conn: one connection.  About 200 bytes while it is idle or parked, and no buffer: receive buffers are lent by the ring for
+ * conn: one connection.  About 300 bytes while it is idle or parked, and no buffer: receive buffers are lent by the ring for
  * the length of one turn.
  *
  *   FREE --conn_open()--> IDLE --first byte--> HEAD --head whole--> BODY --body whole, served--> IDLE
  *   HEAD, BODY --request whole, no room in the ring--> WAITING --submit_waiting()--> IDLE
+ *   HEAD, BODY --its password is being checked--> WAITING --attempt_results()--> IDLE
  *   IDLE --pipeline full or long poll parked--> BLOCKED --an answer was sent: intake_resume()--> IDLE
  *   any of these --last request (Connection: close, error, EOF): conn_finish()--> FINISHING --last answer sent--> LINGER
  *   LINGER (SHUTDOWN(WR), what still comes is dropped: else a reset could destroy our answer) --EOF, 64 KiB or 2 s--> CLOSING
@@ -22,8 +23,10 @@
 #include "frontd/address.h"
 #include "frontd/http/chunk.h"
 
+struct attempt_wait;
 struct exchange;
 struct frontd;
+struct identity;
 
 enum conn_state {
 	CONN_FREE,
@@ -91,6 +94,11 @@ struct conn {
 	struct exchange *poll;     /* the long poll that is parked */
 	struct sending *sending;   /* a SEND is in flight */
 
+	struct identity *identity; /* who its last request came from; shared */
+	struct conn *identity_next, *identity_prev;
+	struct attempt_wait *attempt; /* a password of its request is being checked, or was */
+	char *certificate_user;    /* whom its client certificate stands for; NULL: nobody */
+
 	uint64_t held_bytes;       /* of the budget (memory.h): store, answers, what a SEND borrows */
 	uint64_t held_since_ns;    /* without progress */
 	struct conn *holder_next, *holder_prev;
@@ -98,7 +106,7 @@ struct conn {
 	uint64_t since_ns;         /* when this state began */
 	uint64_t wait_until_ns;    /* WAITING */
 	struct conn *list_next;    /* of the free, or of the marked (send.c) */
-	struct conn *waiting_next; /* WAITING: in the shard's list (submit.c) */
+	struct conn *waiting_next; /* WAITING: in the shard's list (submit.c), or in that of a password (attempt.c) */
 	uint32_t wheel_next, wheel_prev;
 	uint32_t wheel_tick;       /* 0: not in the wheel */
 	uint32_t waiting_shard;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "frontd/auth.h"
 #include "frontd/loop.h"
 #include "frontd/send.h"
 #include "shm/clock.h"
@@ -62,6 +63,12 @@ attach_regions(struct frontd *frontd)
 			diag_errno("cannot attach shared memory stream.%u", w);
 			return -1;
 		}
+	if (frontd->limits.auth_is_required && directory_attach(&frontd->directory, role->instance, &geometry->shard,
+	    &role->store, REGION_READ_ONLY) != 0) {
+		diag_errno("cannot attach shared memory directory");
+		return -1;
+	}
+	role_close_regions(role);
 	return 0;
 }
 
@@ -71,6 +78,8 @@ detach_regions(struct frontd *frontd)
 	for (uint32_t w = 0; w < frontd->shard_count; w++)
 		if (frontd->streams[w].region.base != NULL)
 			stream_detach(&frontd->streams[w]);
+	if (frontd->directory.region.base != NULL)
+		directory_detach(&frontd->directory);
 	if (frontd->durable.region.base != NULL)
 		durable_detach(&frontd->durable);
 	if (frontd->front.region.base != NULL)
@@ -97,6 +106,7 @@ frontd_free(struct frontd *frontd)
 	addresses_free(&frontd->addresses);
 	send_free_all(frontd);
 	fetch_free_all(frontd);
+	auth_close(frontd);
 	audit_free(frontd);
 	detach_regions(frontd);
 	free(frontd);
@@ -132,6 +142,8 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 	if (addresses_open(&frontd->addresses, frontd->limits.connections_max) != 0)
 		goto out;
 	make_event_blocking(frontd);
+	if (auth_open(frontd) != 0)
+		goto out;
 	submit_init(frontd);
 	fetch_init(frontd);
 	deadline_init(frontd);

@@ -19,6 +19,8 @@ struct front_limits {
 	uint32_t receive_buffers;
 	bool accept_oneshot;
 	uint64_t body_memory_bytes;
+	bool auth_is_required;     /* auth.mode */
+	unsigned password_cost;
 	int audit_fd, audit_control_fd; /* <= 0: there is no audit log */
 
 	/* These change with a reload. */
@@ -30,6 +32,10 @@ struct front_limits {
 	uint64_t send_timeout_ns;
 	uint64_t linger_ns;
 	uint64_t body_bytes_max;
+	uint64_t login_failures;
+	uint64_t login_window_ns;
+	uint64_t session_idle_ms;  /* of new sessions */
+	uint64_t session_max_ms;
 	bool audit_data_plane;
 	bool audit_goes_on;
 };

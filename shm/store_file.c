@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,32 +57,39 @@ store_parse(const char *text, struct store_file *store)
 	return parse_uuid(hex, store->uuid);
 }
 
-/* All of the file and what it says; as store_file_load(). */
 static int
-store_read(const char *directory, struct store_file *store, char text[STORE_BYTES_MAX + 1])
+open_directory(const char *directory)
 {
-	char path[PATH_MAX];
-	ssize_t n;
-	int fd;
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	snprintf(path, sizeof(path), "%s/store", directory);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT)
+		diag_errno("cannot open %s; does it belong to another user?", directory);
+	return fd;
+}
+
+/* All of the file and what it says; as store_file_load_at(). */
+static int
+store_read(int directory_fd, const char *directory, struct store_file *store, char text[STORE_BYTES_MAX + 1])
+{
+	int fd = openat(directory_fd, "store", O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
 	if (fd < 0) {
 		if (errno != ENOENT)
-			diag_errno("cannot read %s; does it belong to another user?", path);
+			diag_errno("cannot read %s/store; does it belong to another user?", directory);
 		return -1;
 	}
 	n = read(fd, text, STORE_BYTES_MAX);
 	close(fd);
 	if (n < 0) {
-		diag_errno("cannot read %s", path);
+		diag_errno("cannot read %s/store", directory);
 		return -1;
 	}
 	text[n] = '\0';
 	if (store_parse(text, store) != 0) {
-		diag(DIAG_ERROR, "%s is damaged or of a newer version: it should say `chasqui-store %u`, uuid and shards; use the "
-		                 "version of Chasqui that made it, restore it from a backup, or choose another data.directory",
-		    path, STORE_VERSION);
+		diag(DIAG_ERROR, "%s/store is damaged or of a newer version: it should say `chasqui-store %u`, uuid and shards; use "
+		                 "the version of Chasqui that made it, restore it from a backup, or choose another "
+		                 "data.directory", directory, STORE_VERSION);
 		errno = EINVAL;
 		return -1;
 	}
@@ -91,11 +97,25 @@ store_read(const char *directory, struct store_file *store, char text[STORE_BYTE
 }
 
 int
-store_file_load(const char *directory, struct store_file *store)
+store_file_load_at(int directory_fd, const char *directory, struct store_file *store)
 {
 	char text[STORE_BYTES_MAX + 1];
 
-	return store_read(directory, store, text);
+	return store_read(directory_fd, directory, store, text);
+}
+
+int
+store_file_load(const char *directory, struct store_file *store)
+{
+	int directory_fd = open_directory(directory), result, saved;
+
+	if (directory_fd < 0)
+		return -1;
+	result = store_file_load_at(directory_fd, directory, store);
+	saved = errno;
+	close(directory_fd);
+	errno = saved;
+	return result;
 }
 
 /* The last line, behind `count` bytes of text.  The bytes of all. */
@@ -163,33 +183,26 @@ fail:
 }
 
 static int
-store_put(const char *directory, const char *text, int count)
+store_put(int directory_fd, const char *directory, const char *text, int count)
 {
-	int directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), result;
-
-	if (directory_fd < 0) {
-		diag_errno("cannot open %s", directory);
-		return -1;
-	}
-	result = store_write(directory_fd, text, count);
-	if (result != 0)
-		diag_errno("cannot write %s/store; free space in the data directory, or see that it may be written", directory);
-	close(directory_fd);
-	return result;
+	if (store_write(directory_fd, text, count) == 0)
+		return 0;
+	diag_errno("cannot write %s/store; free space in the data directory, or see that it may be written", directory);
+	return -1;
 }
 
 int
-store_file_load_or_create(const char *directory, uint32_t shards, struct store_file *store)
+store_file_load_or_create_at(int directory_fd, const char *directory, uint32_t shards, struct store_file *store)
 {
 	char text[STORE_BYTES_MAX + 1];
 
-	if (store_read(directory, store, text) == 0) {
+	if (store_read(directory_fd, directory, store, text) == 0) {
 		if (store->version == STORE_VERSION)
 			return 0;
 		diag(DIAG_INFO, "%s was made by an older version (%u) and is of version %u from now on", directory, store->version,
 		    STORE_VERSION);
 		store->version = STORE_VERSION;
-		return store_put(directory, text, store_upgrade(text));
+		return store_put(directory_fd, directory, text, store_upgrade(text));
 	}
 	if (errno != ENOENT)
 		return -1;
@@ -199,5 +212,22 @@ store_file_load_or_create(const char *directory, uint32_t shards, struct store_f
 		diag_errno("cannot draw a uuid");
 		return -1;
 	}
-	return store_put(directory, text, store_format(store, text));
+	return store_put(directory_fd, directory, text, store_format(store, text));
+}
+
+int
+store_file_load_or_create(const char *directory, uint32_t shards, struct store_file *store)
+{
+	int directory_fd = open_directory(directory), result, saved;
+
+	if (directory_fd < 0) {
+		if (errno == ENOENT)
+			diag_errno("cannot open %s", directory);
+		return -1;
+	}
+	result = store_file_load_or_create_at(directory_fd, directory, shards, store);
+	saved = errno;
+	close(directory_fd);
+	errno = saved;
+	return result;
 }

@@ -436,7 +436,10 @@ worker_attach(struct worker *worker, struct role *role)
 		diag_errno("cannot attach shared memory directory");
 		return -1;
 	}
-	return quota_attach(worker);
+	if (quota_attach(worker) != 0)
+		return -1;
+	role_close_regions(role);
+	return 0;
 }
 
 static void
