@@ -16,6 +16,7 @@
 #include "cli/placement.h"
 #include "cli/process.h"
 #include "cli/reload.h"
+#include "cli/users.h"
 #include "shm/registry.h"
 #include "shm/role.h"
 #include "shm/stats.h"
@@ -47,6 +48,7 @@ struct supervisor {
 	struct placement placement;
 	struct geometry geometry;
 	struct region_identity store;
+	struct users users;        /* whom the processes become */
 	bool is_warm;              /* the regions are from an earlier run */
 	struct registry registry;  /* writable */
 	char program[ROLE_PERSIST + 1][PATH_MAX];

@@ -7,9 +7,11 @@
 #include <sys/resource.h>
 
 #include "frontd/loop.h"
+#include "frontd/sandbox.h"
 #include "frontd/send.h"
 #include "shm/clock.h"
 #include "shm/diag.h"
+#include "shm/sandbox.h"
 
 #define RESERVED_FDS 160u /* CONF_FD .. EVENT_FD(SLOT_MAX), the ring, shared memory while it is mapped */
 
@@ -122,7 +124,8 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 	if (attach_regions(frontd) != 0)
 		goto out;
 	frontd->uring = uring_open(&(struct uring_options){
-		.receive_buffers = limits->receive_buffers, .accept_oneshot = limits->accept_oneshot });
+		.receive_buffers = limits->receive_buffers, .accept_oneshot = limits->accept_oneshot,
+		.wants_restricted = sandbox_wants_ring(role) });
 	if (frontd->uring == NULL) {
 		exit_code = EXIT_REFUSED;
 		goto out;
@@ -134,6 +137,10 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 	deadline_init(frontd);
 	listen_init(frontd);
 	peers_refresh(frontd);
+	if (frontd_enter_sandbox(frontd) != 0) {
+		exit_code = EXIT_REFUSED;
+		goto out;
+	}
 	role_is_ready(role);
 	while (!frontd->is_over)
 		loop_turn(frontd);
