@@ -257,6 +257,8 @@ make_ready(struct supervisor *supervisor)
 	if ((code = lock_directory(&supervisor->conf)) != 0 ||
 	    (code = choose_placement(supervisor)) != 0 ||
 	    (code = name_store(supervisor)) != 0 ||
+	    (code = users_find(&supervisor->conf, &supervisor->users)) != 0 ||
+	    (code = users_give_directory(&supervisor->conf, &supervisor->users)) != 0 ||
 	    (code = tls_keeper_open(&supervisor->tls, &supervisor->conf)) != 0 ||
 	    (code = make_listeners(supervisor)) != 0 ||
 	    (code = make_event_fds(supervisor->event_fd)) != 0 ||
