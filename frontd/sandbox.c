@@ -11,7 +11,7 @@
 static const struct sandbox_call calls[] = {
 	CALL(io_uring_enter),
 	CALL(getpeername),        /* address.c, attempt.c */
-	CALL(sched_setscheduler), /* password.c: its thread goes behind all others */
+	CALL(eventfd2), CALL(sched_setscheduler), /* password.c: its thread goes behind all others */
 	CALL_IF(io_uring_register, 1, ~0ull, IORING_UNREGISTER_RING_FDS), /* liburing's, when the ring is closed */
 };
 
