@@ -8,6 +8,9 @@
 static const struct option long_options[] = {
 	{ "instance", required_argument, NULL, 'i' },
 	{ "url", required_argument, NULL, 'u' },
+	{ "ca", required_argument, NULL, 'A' },
+	{ "cert", required_argument, NULL, 'P' },
+	{ "key", required_argument, NULL, 'K' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "config", required_argument, NULL, 'c' },
 	{ "option", required_argument, NULL, 'o' },
@@ -26,6 +29,7 @@ static const struct option long_options[] = {
 	{ "repair", no_argument, NULL, 'R' },
 	{ "replace", no_argument, NULL, 'r' },
 	{ "existing", no_argument, NULL, 'E' },
+	{ "new-admin-token", no_argument, NULL, 'A' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -47,6 +51,9 @@ string_of(struct arguments *arguments, int letter)
 	switch (letter) {
 	case 'i': return &arguments->instance;
 	case 'u': return &arguments->url;
+	case 'A': return &arguments->authority_file;
+	case 'P': return &arguments->certificate_file;
+	case 'K': return &arguments->key_file;
 	case 'c': return &arguments->conf_file;
 	case 'f': return &arguments->body_file;
 	case 't': return &arguments->content_type;
@@ -71,6 +78,7 @@ flag_of(struct arguments *arguments, int letter)
 	case 'R': return &arguments->repairs;
 	case 'r': return &arguments->replaces;
 	case 'E': return &arguments->uses_existing;
+	case 'A': return &arguments->makes_admin_token;
 	default: return NULL;
 	}
 }

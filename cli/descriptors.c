@@ -23,7 +23,7 @@
 
 /* --- which regions, with which right --- */
 
-enum right {
+enum granted {
 	NO,
 	READ,
 	WRITE,
@@ -37,7 +37,7 @@ enum many { ONE, PER_SLOT, PER_SHARD, PER_FRONT };
 static const struct {
 	const char *name;
 	enum many many;
-	enum right right[ROLE_PERSIST + 1];
+	enum granted right[ROLE_PERSIST + 1];
 } regions[] = {
 	/*                            frontd               workerd              persistd */
 	{ "registry",  ONE,       { READ,                READ,                READ } },
@@ -45,6 +45,8 @@ static const struct {
 	{ "stats.",    PER_SLOT,  { WRITE_OWN_ELSE_READ, WRITE_OWN_ELSE_READ, WRITE_OWN_ELSE_READ } },
 	{ "stream.",   PER_SHARD, { READ,                WRITE_OWN,           WRITE } },
 	{ "shard.",    PER_SHARD, { NO,                  WRITE_OWN,           NO } },
+	{ "directory", ONE,       { READ,                WRITE_OWN_ELSE_READ, NO } }, /* worker 0's */
+	{ "usage.",    PER_SLOT,  { WRITE_OWN_ELSE_READ, WRITE_OWN_ELSE_READ, NO } },
 	{ "front.",    PER_FRONT, { WRITE_OWN,           WRITE,               WRITE } },
 };
 
@@ -88,8 +90,16 @@ add_numbered(const struct supervisor *supervisor, const struct supervised *proce
 	add(descriptors, supervisor->conf_read_fd, CONF_FD);
 	if (add_made(descriptors, locks_slot(supervisor->conf.instance_name, process->slot), RUN_LOCK_FD) != 0)
 		return -1;
-	if (process->kind == ROLE_FRONT)
+	if (process->kind == ROLE_FRONT && supervisor->bound[0] != '\0')
 		add(descriptors, supervisor->listen_fd[process->index], LISTEN_FD);
+	if (process->kind == ROLE_FRONT && supervisor->bound_tls[0] != '\0') {
+		add(descriptors, supervisor->tls_listen_fd[process->index], TLS_LISTEN_FD);
+		add(descriptors, supervisor->tls.reading_fd, TLS_SECRETS_FD);
+	}
+	if (process->kind == ROLE_FRONT && supervisor->audit.fd >= 0) {
+		add(descriptors, supervisor->audit.fd, AUDIT_FD);
+		add(descriptors, supervisor->audit.theirs[process->index], AUDIT_CONTROL_FD);
+	}
 	if (process->kind == ROLE_WORKER && add_made(descriptors, locks_open_directory(directory), DATA_LOCK_FD) != 0)
 		return -1;
 	if (process->kind == ROLE_PERSIST) {
@@ -110,13 +120,13 @@ add_numbered(const struct supervisor *supervisor, const struct supervised *proce
 /* --- regions --- */
 
 struct parcel {
-	struct handed_region regions[SLOT_MAX + 4 * WORKER_MAX + 8];
+	struct handed_region regions[2 * SLOT_MAX + 4 * WORKER_MAX + 8];
 	unsigned count;
 };
 
 /* Open it with that right and put it in.  What is not there is left out: its user says what is missing. */
 static void
-pack(const struct supervisor *supervisor, struct parcel *parcel, const char *name, enum right right, bool is_own)
+pack(const struct supervisor *supervisor, struct parcel *parcel, const char *name, enum granted right, bool is_own)
 {
 	bool writes = right == WRITE || (is_own && right != READ);
 	struct handed_region *region = &parcel->regions[parcel->count];
@@ -177,7 +187,7 @@ pack_all(const struct supervisor *supervisor, const struct supervised *process, 
 	for (unsigned row = 0; row < sizeof(regions) / sizeof(regions[0]); row++) {
 		switch (regions[row].many) {
 		case ONE:
-			pack(supervisor, parcel, regions[row].name, regions[row].right[process->kind], false);
+			pack(supervisor, parcel, regions[row].name, regions[row].right[process->kind], process->index == 0);
 			break;
 		case PER_SLOT:
 			pack_slots(supervisor, process, row, parcel);

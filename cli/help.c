@@ -6,7 +6,7 @@
 #include "conf/conf.h"
 
 static const struct verb verbs[] = {
-	{ "up", verb_up, "up [-c FILE] [-o section.key=value]...", "run a broker in the foreground, until SIGTERM" },
+	{ "up", verb_up, "up [-c FILE] [-o section.key=value]... [--new-admin-token]", "run a broker in the foreground, until SIGTERM" },
 	{ "down", verb_down, "down [-i NAME] [--timeout SECONDS]", "stop a broker and wait until it is gone" },
 	{ "status", verb_status, "status [-i NAME] [--json]", "its processes, from shared memory" },
 	{ "stats", verb_stats, "stats [-i NAME] [--json]", "counters and latencies, from shared memory" },
@@ -115,7 +115,9 @@ verb_help(int argc, char **argv)
 		printf("  %-8s %s\n", verbs[i].name, verbs[i].help);
 	printf("\n  -i NAME  the broker's instance.name (default `default`)\n"
 	       "  --json   for programs: status, stats, queue, msg, bench\n"
-	       "  --url U  for queue, msg, bench: another broker, such as http://127.0.0.1:4000\n\n"
+	       "  --url U  for queue, msg, bench: another broker, such as http://127.0.0.1:4000\n"
+	       "  --ca FILE, --cert FILE, --key FILE\n"
+	       "           for queue, msg at https://: the authority of its certificate; your own certificate and key\n\n"
 	       "Exit codes: 0 done, 1 failed or refused, 2 wrong command line, 69 not running, 78 wrong configuration.\n");
 	return CLI_OK;
 }

@@ -196,20 +196,30 @@ make_conf_fd(const struct conf *conf, int *conf_fd, int *conf_read_fd)
 	return *conf_read_fd >= 0 ? 0 : EX_OSERR;
 }
 
+/* bound stays "" where the wish names no address. */
 static int
-make_listeners(struct supervisor *supervisor)
+open_listeners(const struct listen_wish *wish, int fds[FRONT_MAX], char bound[BOUND_TEXT_BYTES])
 {
-	uint32_t count = supervisor->geometry.fronts;
-	struct sockaddr_storage address;
-	socklen_t address_bytes = conf_listen_address(&supervisor->conf, &address);
-	int code = listeners_open(&address, address_bytes, count, supervisor->listen_fd, supervisor->bound);
+	int code = wish->address_bytes != 0 ? listeners_open(wish, fds, bound) : 0;
 
-	for (uint32_t i = 0; code == 0 && i < count; i++) {
-		supervisor->listen_fd[i] = child_keep_fd(supervisor->listen_fd[i]);
-		if (supervisor->listen_fd[i] < 0)
+	for (uint32_t i = 0; code == 0 && bound[0] != '\0' && i < wish->count; i++) {
+		fds[i] = child_keep_fd(fds[i]);
+		if (fds[i] < 0)
 			code = EX_OSERR;
 	}
 	return code;
+}
+
+static int
+make_listeners(struct supervisor *supervisor)
+{
+	struct listen_wish plain = { .option = "server.listen", .count = supervisor->geometry.fronts };
+	struct listen_wish tls = { .option = "tls.listen", .count = supervisor->geometry.fronts };
+
+	plain.address_bytes = conf_listen_address(&supervisor->conf, &plain.address);
+	tls.address_bytes = conf_tls_address(&supervisor->conf, &tls.address);
+	int code = open_listeners(&plain, supervisor->listen_fd, supervisor->bound);
+	return code != 0 ? code : open_listeners(&tls, supervisor->tls_listen_fd, supervisor->bound_tls);
 }
 
 static int
@@ -230,6 +240,9 @@ attach_registry(struct supervisor *supervisor)
 		return EX_OSERR;
 	}
 	snprintf(supervisor->registry.shared->listen, sizeof(supervisor->registry.shared->listen), "%s", supervisor->bound);
+	snprintf(supervisor->registry.shared->listen_tls, sizeof(supervisor->registry.shared->listen_tls), "%s",
+	    supervisor->bound_tls);
+	tls_keeper_publish(&supervisor->tls, &supervisor->registry);
 	snprintf(supervisor->registry.shared->placement, sizeof(supervisor->registry.shared->placement), "%s",
 	    supervisor->placement.text);
 	return 0;
@@ -246,9 +259,11 @@ make_ready(struct supervisor *supervisor)
 	    (code = name_store(supervisor)) != 0 ||
 	    (code = users_find(&supervisor->conf, &supervisor->users)) != 0 ||
 	    (code = users_give_directory(&supervisor->conf, &supervisor->users)) != 0 ||
+	    (code = tls_keeper_open(&supervisor->tls, &supervisor->conf)) != 0 ||
 	    (code = make_listeners(supervisor)) != 0 ||
 	    (code = make_event_fds(supervisor->event_fd)) != 0 ||
-	    (code = make_conf_fd(&supervisor->conf, &supervisor->conf_fd, &supervisor->conf_read_fd)) != 0)
+	    (code = make_conf_fd(&supervisor->conf, &supervisor->conf_fd, &supervisor->conf_read_fd)) != 0 ||
+	    (code = audit_file_open(&supervisor->audit, &supervisor->conf)) != 0)
 		return code;
 	code = regions_prepare(supervisor->conf.instance_name, &supervisor->geometry, &supervisor->store,
 	    &supervisor->is_warm);
@@ -256,9 +271,9 @@ make_ready(struct supervisor *supervisor)
 }
 
 static int
-run(const struct conf_source *source)
+run(const struct conf_source *source, bool wants_admin_token)
 {
-	struct supervisor supervisor = { .source = source };
+	struct supervisor supervisor = { .source = source, .wants_admin_token = wants_admin_token };
 	const char *instance = supervisor.conf.instance_name;
 	int code, lock_fd;
 	bool is_clean;
@@ -293,10 +308,10 @@ verb_up(int argc, char **argv)
 {
 	struct arguments arguments;
 
-	if (!arguments_parse(&arguments, "co", argc, argv) || arguments.word_count != 0)
+	if (!arguments_parse(&arguments, "coA", argc, argv) || arguments.word_count != 0)
 		return verb_usage("up");
 	(void)umask(077);
 	(void)signal(SIGPIPE, SIG_IGN); /* stdout may be a pipe that nobody reads any more */
 	return run(&(struct conf_source){ .file = arguments.conf_file, .assignments = arguments.assignments,
-	    .assignment_count = arguments.assignment_count });
+	    .assignment_count = arguments.assignment_count }, arguments.makes_admin_token);
 }

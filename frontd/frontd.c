@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "frontd/auth.h"
 #include "frontd/loop.h"
 #include "frontd/sandbox.h"
 #include "frontd/send.h"
@@ -64,6 +65,11 @@ attach_regions(struct frontd *frontd)
 			diag_errno("cannot attach shared memory stream.%u", w);
 			return -1;
 		}
+	if (frontd->limits.auth_is_required && directory_attach(&frontd->directory, role->instance, &geometry->shard,
+	    &role->store, REGION_READ_ONLY) != 0) {
+		diag_errno("cannot attach shared memory directory");
+		return -1;
+	}
 	role_close_regions(role);
 	return 0;
 }
@@ -74,6 +80,8 @@ detach_regions(struct frontd *frontd)
 	for (uint32_t w = 0; w < frontd->shard_count; w++)
 		if (frontd->streams[w].region.base != NULL)
 			stream_detach(&frontd->streams[w]);
+	if (frontd->directory.region.base != NULL)
+		directory_detach(&frontd->directory);
 	if (frontd->durable.region.base != NULL)
 		durable_detach(&frontd->durable);
 	if (frontd->front.region.base != NULL)
@@ -97,8 +105,12 @@ frontd_free(struct frontd *frontd)
 	uring_free(frontd->uring); /* first: nothing is in flight after it */
 	exchanges_free_all(frontd); /* they give back to their connections */
 	conns_free_all(frontd);
+	addresses_free(&frontd->addresses);
 	send_free_all(frontd);
 	fetch_free_all(frontd);
+	auth_close(frontd);
+	audit_free(frontd);
+	tls_stop(frontd);
 	detach_regions(frontd);
 	free(frontd);
 }
@@ -115,7 +127,8 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 	}
 	frontd->role = role;
 	frontd->limits = *limits;
-	frontd->listen_fd = listen_fd;
+	frontd->listeners.of[LISTEN_PLAIN].fd = listen_fd;
+	frontd->listeners.of[LISTEN_TLS].fd = limits->is_tls_on ? TLS_LISTEN_FD : -1;
 	frontd->stats = role->stats.shared;
 	frontd->shard_count = role->geometry.workers;
 	frontd->now_ns = now_ns();
@@ -123,6 +136,10 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 	frontd->enters_before = frontd->stats->front_enters;
 	if (attach_regions(frontd) != 0)
 		goto out;
+	if (limits->is_tls_on && tls_start(frontd, TLS_SECRETS_FD) != 0) {
+		exit_code = EXIT_REFUSED;
+		goto out;
+	}
 	frontd->uring = uring_open(&(struct uring_options){
 		.receive_buffers = limits->receive_buffers, .accept_oneshot = limits->accept_oneshot,
 		.wants_restricted = sandbox_wants_ring(role) });
@@ -131,16 +148,21 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 		goto out;
 	}
 	limit_connections(frontd);
+	if (addresses_open(&frontd->addresses, frontd->limits.connections_max) != 0)
+		goto out;
 	make_event_blocking(frontd);
 	submit_init(frontd);
 	fetch_init(frontd);
 	deadline_init(frontd);
 	listen_init(frontd);
+	audit_open(frontd, limits->audit_fd, limits->audit_control_fd);
 	peers_refresh(frontd);
 	if (frontd_enter_sandbox(frontd) != 0) {
 		exit_code = EXIT_REFUSED;
 		goto out;
 	}
+	if (auth_open(frontd) != 0) /* makes a thread, which inherits the sandbox */
+		goto out;
 	role_is_ready(role);
 	while (!frontd->is_over)
 		loop_turn(frontd);

@@ -47,7 +47,7 @@ static const struct {
 	const char *name;
 } operations[] = {
 	{ IORING_OP_ACCEPT, "ACCEPT" }, { IORING_OP_RECV, "RECV" }, { IORING_OP_SENDMSG, "SENDMSG" }, { IORING_OP_SEND, "SEND" },
-	{ IORING_OP_READ, "READ" }, { IORING_OP_SHUTDOWN, "SHUTDOWN" }, { IORING_OP_CLOSE, "CLOSE" },
+	{ IORING_OP_READ, "READ" }, { IORING_OP_WRITE, "WRITE" }, { IORING_OP_SHUTDOWN, "SHUTDOWN" }, { IORING_OP_CLOSE, "CLOSE" },
 	{ IORING_OP_ASYNC_CANCEL, "ASYNC_CANCEL" },
 };
 #define OPERATION_COUNT (sizeof(operations) / sizeof(operations[0]))
@@ -374,6 +374,16 @@ uring_read_event(struct uring *uring, int event_fd, uint64_t tag, uint64_t *coun
 	struct io_uring_sqe *entry = uring_entry(uring);
 
 	io_uring_prep_read(entry, event_fd, count, sizeof(*count), 0);
+	entry->user_data = tag;
+}
+
+void
+uring_append(struct uring *uring, int fd, uint64_t tag, const void *bytes, size_t count, bool is_durable)
+{
+	struct io_uring_sqe *entry = uring_entry(uring);
+
+	io_uring_prep_write(entry, fd, bytes, (unsigned)count, UINT64_MAX);
+	entry->rw_flags = is_durable ? RWF_DSYNC : 0;
 	entry->user_data = tag;
 }
 

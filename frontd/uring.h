@@ -14,7 +14,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-enum uring_op { URING_NONE, URING_ACCEPT, URING_RECEIVE, URING_SEND, URING_EVENT, URING_SHUTDOWN, URING_CLOSE, URING_CANCEL };
+enum uring_op { URING_NONE, URING_ACCEPT, URING_RECEIVE, URING_SEND, URING_EVENT, URING_SHUTDOWN, URING_CLOSE, URING_CANCEL,
+	URING_AUDIT };
 
 /* 8 bit op | 24 bit generation | 32 bit index. */
 static inline uint64_t
@@ -76,6 +77,8 @@ void uring_receive_into(struct uring *uring, int fd, uint64_t tag, void *room, s
 void uring_send(struct uring *uring, int fd, uint64_t tag, const void *bytes, size_t count);
 void uring_send_message(struct uring *uring, int fd, uint64_t tag, const struct msghdr *message);
 void uring_read_event(struct uring *uring, int event_fd, uint64_t tag, uint64_t *count);
+/* To the end of a file that was opened to be appended to; is_durable: complete when it is on stable storage. */
+void uring_append(struct uring *uring, int fd, uint64_t tag, const void *bytes, size_t count, bool is_durable);
 void uring_shutdown(struct uring *uring, int fd, uint64_t tag, int how);
 void uring_close(struct uring *uring, int fd, uint64_t tag);
 /* Cancel what was started with the tag `target`; it ends by its own completion. */

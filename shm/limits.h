@@ -20,11 +20,21 @@
 #define HAND_FD 6       /* a socket through which regions are handed over (shm/handed.h) */
 #define DATA_LOCK_FD 7  /* workerd: DIR/lock, to lock its byte */
 #define DATA_DIR_FD 8   /* persistd: DIR */
+#define AUDIT_FD 9      /* frontd: the audit log, if there is one */
+#define AUDIT_CONTROL_FD 10 /* frontd: a socket through which a new one comes (cli/audit_file) */
+#define TLS_LISTEN_FD 11 /* frontd: the listener of tls.listen */
+#define TLS_SECRETS_FD 12 /* frontd: tls_secrets.h */
 #define EVENT_FD(slot) (100 + (int)(slot))
 
-/* Names: queues now, later users and topics (API.md). */
+/* Names of queues and users (API.md). */
 #define NAME_MAX_BYTES 80
 #define INSTANCE_MAX_BYTES 32
+
+/* People. */
+#define PASSWORD_HASH_BYTES_MAX 128       /* crypt(3): yescrypt takes 73, and CRYPT_OUTPUT_SIZE is 384 only for rare methods */
+#define CREATES_BYTES_MAX 512             /* patterns of names that a user may create */
+#define SCOPES_BYTES_MAX 512              /* of a credential */
+#define QUEUE_GRANTS_MAX 1000             /* of one queue: they are listed in one reply and freed in one transaction */
 
 /* Messages. */
 #define BODY_BYTES_MAX (1u << 20)         /* hard maximum of one body */

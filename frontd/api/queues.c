@@ -194,6 +194,7 @@ queue_config_fill(struct api_call *call, void *frame)
 	request->fields = call->queue.fields;
 	request->condition = call->queue.condition;
 	request->etag = call->queue.etag;
+	request->owner = call->queue.owner;
 	return sizeof(*request);
 }
 

@@ -6,12 +6,12 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "cli/verbs.h"
 #include "tests/harness/unit.h"
+#include "tests/harness/verb.h"
 
 struct exchange {
 	const char *wanted[6]; /* texts that the request must contain; the first must be its beginning */
@@ -118,36 +118,7 @@ broker_stop(void)
 
 static char output[65536];
 
-static int
-run(int (*verb)(int argc, char **argv), char *const words[])
-{
-	int out = memfd_create("stdout", 0);
-	int saved = dup(STDOUT_FILENO);
-	char *argv[24] = { NULL };
-	int argc = 0;
-	ssize_t count;
-	int code;
-
-	while (words[argc] != NULL) {
-		argv[argc] = words[argc];
-		argc++;
-	}
-	argv[argc++] = "--url";
-	argv[argc++] = url;
-	fflush(stdout);
-	dup2(out, STDOUT_FILENO);
-	code = verb(argc, argv);
-	fflush(stdout);
-	dup2(saved, STDOUT_FILENO);
-	close(saved);
-	count = pread(out, output, sizeof(output) - 1, 0);
-	close(out);
-	ck_assert_int_ge(count, 0);
-	output[count] = '\0';
-	return code;
-}
-
-#define RUN(verb, ...) run(verb, (char *[]){ __VA_ARGS__, NULL })
+#define RUN(verb, ...) verb_run(verb, (char *[]){ __VA_ARGS__, "--url", url, NULL }, output, sizeof(output))
 #define NO_CONTENT "HTTP/1.1 204 No Content\r\n\r\n"
 
 START_TEST(put_sends_body_type_attributes_and_delay_and_prints_the_id)

@@ -204,13 +204,6 @@ try_ring_sendmsg(void)
 }
 
 static long
-try_ring_write(void)
-{
-	io_uring_prep_write(io_uring_get_sqe(inside.ring), RUN_LOCK_FD, "x", 1, 0);
-	return ring_try();
-}
-
-static long
 try_ring_unlinkat(void)
 {
 	io_uring_prep_unlinkat(io_uring_get_sqe(inside.ring), AT_FDCWD, inside.data_store, 0);
