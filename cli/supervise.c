@@ -123,9 +123,9 @@ exec_process(struct supervisor *supervisor, struct supervised *process)
 	struct descriptors descriptors;
 	int result;
 
-	write_arguments(supervisor, process, &arguments);
 	if (process->kind == ROLE_FRONT && audit_file_pair(&supervisor->audit, process->index) != 0)
 		return -1;
+	write_arguments(supervisor, process, &arguments);
 	if (descriptors_make(supervisor, process, &descriptors) != 0)
 		return -1;
 	result = child_start(&process->child, &(struct child_command){

@@ -161,7 +161,7 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 		exit_code = EXIT_REFUSED;
 		goto out;
 	}
-	if (auth_open(frontd) != 0) /* its thread is bound as we are from its first instruction */
+	if (auth_open(frontd) != 0) /* makes a thread, which inherits the sandbox */
 		goto out;
 	role_is_ready(role);
 	while (!frontd->is_over)

@@ -10,8 +10,9 @@
 /* Beside what every process needs (shm/sandbox_calls.c); sockets are served by the ring (frontd/uring.c). */
 static const struct sandbox_call calls[] = {
 	CALL(io_uring_enter),
-	CALL(getpeername),        /* address.c, attempt.c */
-	CALL(eventfd2), CALL(sched_setscheduler), /* password.c: its thread goes behind all others */
+	CALL(getpeername),
+	/* The thread for passwords: how it is woken, and that it stands behind everybody else. */
+	CALL(eventfd2), CALL_IF(sched_setscheduler, 0, ~0ull, 0),
 	CALL_IF(io_uring_register, 1, ~0ull, IORING_UNREGISTER_RING_FDS), /* liburing's, when the ring is closed */
 };
 

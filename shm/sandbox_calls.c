@@ -68,13 +68,14 @@ static const int hostile[] = {
 static void
 on_refused(int signal, siginfo_t *info, void *context)
 {
-	static volatile sig_atomic_t lines; /* of the process: a loop of refused calls must not fill the log */
+	static volatile sig_atomic_t lines, last; /* of the process: a loop of refused calls must not fill the log */
 	ucontext_t *thread = context;
 	int saved = errno;
 
 	(void)signal;
-	if (lines < LINES_MAX) {
+	if (lines < LINES_MAX && info->si_syscall != last) {
 		lines++;
+		last = info->si_syscall;
 		/* Formatting of numbers and one write(): no memory, no locks, no locale. */
 		diag(DIAG_WARNING, "sandbox: system call %d is refused (ausyscall names it)", info->si_syscall);
 	}
