@@ -288,11 +288,13 @@ run(const struct conf_source *source, bool wants_admin_token)
 		return code;
 	code = make_ready(&supervisor);
 	if (code != 0) {
+		tls_keeper_close(&supervisor.tls);
 		if (!regions_exist(instance))
 			locks_remove(instance);
 		return code;
 	}
 	code = supervise(&supervisor, &is_clean);
+	tls_keeper_close(&supervisor.tls);
 	if (!is_clean) {
 		diag(DIAG_INFO, "stopped; shared memory is kept, the next start goes on from it");
 		return code;
