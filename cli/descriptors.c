@@ -45,7 +45,8 @@ static const struct {
 	{ "stats.",    PER_SLOT,  { WRITE_OWN_ELSE_READ, WRITE_OWN_ELSE_READ, WRITE_OWN_ELSE_READ } },
 	{ "stream.",   PER_SHARD, { READ,                WRITE_OWN,           WRITE } },
 	{ "shard.",    PER_SHARD, { NO,                  WRITE_OWN,           NO } },
-	{ "directory", ONE,       { READ,                WRITE_OWN,           NO } }, /* worker 0's */
+	{ "directory", ONE,       { READ,                WRITE_OWN_ELSE_READ, NO } }, /* worker 0's */
+	{ "usage.",    PER_SLOT,  { WRITE_OWN_ELSE_READ, WRITE_OWN_ELSE_READ, NO } },
 	{ "front.",    PER_FRONT, { WRITE_OWN,           WRITE,               WRITE } },
 };
 
@@ -119,7 +120,7 @@ add_numbered(const struct supervisor *supervisor, const struct supervised *proce
 /* --- regions --- */
 
 struct parcel {
-	struct handed_region regions[SLOT_MAX + 4 * WORKER_MAX + 8];
+	struct handed_region regions[2 * SLOT_MAX + 4 * WORKER_MAX + 8];
 	unsigned count;
 };
 

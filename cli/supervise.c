@@ -712,10 +712,10 @@ look(struct supervisor *supervisor)
 			watch_given_up(supervisor, &supervisor->processes[i]);
 		}
 	}
-	if (!supervisor->has_served && supervisor->drain == DRAIN_NONE && all_are_live(supervisor))
-		look_for_admin(supervisor);
 	if (is_watch)
 		tls_keeper_rotate(&supervisor->tls, &supervisor->conf, &supervisor->registry);
+	if (!supervisor->has_served && supervisor->drain == DRAIN_NONE && all_are_live(supervisor))
+		look_for_admin(supervisor);
 	if (supervisor->reload_is_wanted && supervisor->drain == DRAIN_NONE && !one_is_starting(supervisor))
 		reload(supervisor);
 	if (supervisor->drain != DRAIN_NONE)

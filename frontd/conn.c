@@ -374,9 +374,9 @@ conn_closed(struct frontd *frontd, struct conn *conn)
 
 	send_end(frontd, conn);
 	conn_store_free(frontd, conn);
-	auth_forget(frontd, conn);
 	if (conn->tls != NULL)
 		tls_close(frontd, conn);
+	auth_forget(frontd, conn);
 	assert(conn->held_bytes == 0);
 	deadline_clear(frontd, conn);
 	if (conn->is_turned_away)

@@ -94,6 +94,7 @@ listen_failed(struct frontd *frontd, int error)
 /*
  * More from one address than it may have.  It is told why, for a program that is merely badly written has to find its mistake;
  * but those who are told hold a descriptor for up to the time of lingering, so only a few at a time are, the others just closed.
+ * So are those of TLS: to tell them would take the handshake that they are to be kept from.
  */
 static void
 turn_away(struct frontd *frontd, enum listen_kind kind, int fd, const struct client_address *address)

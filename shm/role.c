@@ -149,6 +149,8 @@ role_close_regions(const struct role *role)
 	handed_forget("stats.");
 	handed_forget("stream.");
 	handed_forget("shard.");
+	handed_forget("directory");
+	handed_forget("usage.");
 	if (role->kind == ROLE_FRONT) {
 		handed_forget("");
 		close(HAND_FD);
