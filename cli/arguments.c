@@ -26,6 +26,13 @@ static const struct option long_options[] = {
 	{ "repair", no_argument, NULL, 'R' },
 	{ "replace", no_argument, NULL, 'r' },
 	{ "existing", no_argument, NULL, 'E' },
+	{ "user", required_argument, NULL, 'U' },
+	{ "token-file", required_argument, NULL, 'F' },
+	{ "password-stdin", no_argument, NULL, 'P' },
+	{ "no-password", no_argument, NULL, 'N' },
+	{ "scope", required_argument, NULL, 'S' },
+	{ "expires-in", required_argument, NULL, 'x' },
+	{ "save", required_argument, NULL, 'v' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -58,6 +65,10 @@ string_of(struct arguments *arguments, int letter)
 	case 's': return &arguments->state;
 	case 'O': return &arguments->older_than;
 	case 'T': return &arguments->timeout;
+	case 'U': return &arguments->user;
+	case 'F': return &arguments->token_file;
+	case 'x': return &arguments->expires_in;
+	case 'v': return &arguments->save_file;
 	default: return NULL;
 	}
 }
@@ -71,6 +82,8 @@ flag_of(struct arguments *arguments, int letter)
 	case 'R': return &arguments->repairs;
 	case 'r': return &arguments->replaces;
 	case 'E': return &arguments->uses_existing;
+	case 'P': return &arguments->reads_password;
+	case 'N': return &arguments->has_no_password;
 	default: return NULL;
 	}
 }
@@ -87,6 +100,8 @@ take(struct arguments *arguments, int letter, const char *argument)
 		*flag = true;
 	else if (letter == 'a')
 		return list_add(arguments->attributes, &arguments->attribute_count, argument);
+	else if (letter == 'S')
+		return list_add(arguments->scopes, &arguments->scope_count, argument);
 	else
 		return list_add(arguments->assignments, &arguments->assignment_count, argument);
 	return true;

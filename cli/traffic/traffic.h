@@ -41,6 +41,7 @@ struct traffic_options {
 	const char *host;
 	const char *port;
 	const char *authority;    /* what a Host header says; NULL: host */
+	const char *authorization; /* http: that header, with its line end; NULL: none */
 	const char *queue;
 	const char *argument;     /* what the driver makes of it, mostly a kind of queue; "" for its default */
 	enum traffic_mode mode;
