@@ -116,17 +116,23 @@ struct settle_plan {
 	struct receipt receipt;
 };
 
-struct queue_plan {
-	struct queue_config config;
-	uint32_t fields;
-	enum config_condition condition;
+/* What has to be so before something is changed (condition.h). */
+struct condition {
+	enum config_condition what;
 	uint64_t etag;
 };
 
-struct list_plan {
-	uint32_t from_idx;
-	uint32_t limit;
-	struct http_slice prefix;
+struct queue_plan {
+	struct queue_config config;
+	uint32_t fields;
+	struct condition condition;
+};
+
+/* A page of a list (pages.h). */
+struct page {
+	uint64_t place;                /* where it begins, 0: at the beginning */
+	uint32_t limit;                /* 1..PAGE_LIMIT_MAX */
+	struct http_slice prefix;      /* of names; empty: all */
 };
 
 struct purge_plan {
@@ -153,7 +159,7 @@ struct api_call {
 		struct receive_plan receive;
 		struct settle_plan settle;
 		struct queue_plan queue;
-		struct list_plan list;
+		struct page page;
 		struct purge_plan purge;
 	};
 };

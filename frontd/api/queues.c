@@ -3,10 +3,10 @@
 #include <assert.h>
 #include <string.h>
 
+#include "frontd/api/condition.h"
 #include "frontd/api/json.h"
 
 #define STATES_BYTES_MAX 256 /* of a purge, when they are written with escapes */
-#define ETAG_BYTES 18 /* 16 hexadecimal digits in quotes */
 
 /* ---- configuration ---- */
 
@@ -90,88 +90,24 @@ take_config(struct api_call *call)
 	return rules[8].seen != JSON_GIVEN || take_backoff(call, &backoff);
 }
 
-/* ---- conditions ---- */
-
-static void
-etag_format(uint64_t etag, char out[ETAG_BYTES])
-{
-	out[0] = '"';
-	for (int i = 0; i < 16; i++)
-		out[1 + i] = "0123456789abcdef"[etag >> (60 - 4 * i) & 15];
-	out[17] = '"';
-}
-
-static bool
-etag_parse(struct http_slice text, uint64_t *etag)
-{
-	char again[ETAG_BYTES];
-
-	if (text.len != ETAG_BYTES)
-		return false;
-	*etag = 0;
-	for (size_t i = 1; i < ETAG_BYTES - 1; i++) {
-		char c = text.ptr[i];
-		*etag = *etag << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-	}
-	etag_format(*etag, again);
-	return memcmp(again, text.ptr, ETAG_BYTES) == 0;
-}
-
-static bool
-take_conditions(struct api_call *call)
-{
-	struct http_slice match = call->request->known[HTTP_IF_MATCH];
-	struct http_slice none = call->request->known[HTTP_IF_NONE_MATCH];
-	struct queue_plan *plan = &call->queue;
-
-	if (match.ptr != NULL && none.ptr != NULL)
-		return api_refuse(call, OUTCOME_BAD_HEADER, "If-Match and If-None-Match exclude each other");
-	if (none.ptr != NULL) {
-		if (!http_slice_is(none, "*"))
-			return api_refuse(call, OUTCOME_BAD_HEADER, "If-None-Match: only * means something here");
-		plan->condition = CONDITION_IF_ABSENT;
-	}
-	if (match.ptr != NULL && http_slice_is(match, "*") && call->memo.route->op == OP_QUEUE_PATCH)
-		return true; /* a patch of what is not there is a 404 anyway */
-	if (match.ptr != NULL) {
-		if (http_slice_is(match, "*"))
-			return api_refuse(call, OUTCOME_NOT_SUPPORTED, "If-Match: * on PUT; give the ETag");
-		if (memchr(match.ptr, ',', match.len) != NULL)
-			return api_refuse(call, OUTCOME_NOT_SUPPORTED, "If-Match: a list; give one ETag");
-		/* A tag that we never gave out matches nothing; 0 is none of ours. */
-		if (!etag_parse(match, &plan->etag))
-			plan->etag = 0;
-		plan->condition = CONDITION_IF_MATCH;
-	}
-	return true;
-}
-
 bool
 queue_put_plan(struct api_call *call)
 {
 	call->frame_bytes = sizeof(struct queue_config_request);
-	return api_take_queue(call, 2) && take_config(call) && take_conditions(call);
+	return api_take_queue(call, 2) && take_config(call) && condition_take(call, &call->queue.condition);
 }
 
 bool
 queue_patch_plan(struct api_call *call)
 {
-	call->frame_bytes = sizeof(struct queue_config_request);
-	return api_take_queue(call, 2) && take_config(call) && take_conditions(call);
+	return queue_put_plan(call);
 }
 
 bool
 queue_get_plan(struct api_call *call)
 {
-	struct http_slice none = call->request->known[HTTP_IF_NONE_MATCH];
-
 	call->frame_bytes = sizeof(struct queue_request);
-	if (none.len > 2 && memcmp(none.ptr, "W/", 2) == 0) { /* a proxy that compressed made it weak, which is enough here */
-		none.ptr += 2;
-		none.len -= 2;
-	}
-	if (none.ptr != NULL && !etag_parse(none, &call->memo.etag))
-		call->memo.etag = 0;
+	condition_take_known(call);
 	return api_take_queue(call, 2);
 }
 
@@ -192,8 +128,8 @@ queue_config_fill(struct api_call *call, void *frame)
 	api_put_queue(&call->memo, &request->queue);
 	request->config = call->queue.config;
 	request->fields = call->queue.fields;
-	request->condition = call->queue.condition;
-	request->etag = call->queue.etag;
+	request->condition = call->queue.condition.what;
+	request->etag = call->queue.condition.etag;
 	return sizeof(*request);
 }
 
@@ -310,10 +246,9 @@ enum api_answered
 queue_answer(struct api_memo *memo, const struct api_reply *reply, struct answer *answer)
 {
 	const struct queue_reply *queue = (const struct queue_reply *)reply->frame;
-	char etag[ETAG_BYTES], location[sizeof("/v1/queues/") + NAME_MAX_BYTES] = "/v1/queues/";
+	char location[sizeof("/v1/queues/") + NAME_MAX_BYTES] = "/v1/queues/";
 
-	etag_format(queue->queue.etag, etag);
-	if (memo->etag != 0 && memo->etag == queue->queue.etag) {
+	if (condition_is_known(memo, queue->queue.etag)) {
 		answer_head(answer, 304, NULL);
 	} else {
 		bool is_new = queue->reply.header.op == OUTCOME_CREATED;
@@ -325,7 +260,7 @@ queue_answer(struct api_memo *memo, const struct api_reply *reply, struct answer
 		if (is_new)
 			http_write_field(&answer->head, "Location", (struct http_slice){ location, 11u + memo->name_bytes });
 	}
-	http_write_field(&answer->head, "ETag", (struct http_slice){ etag, sizeof(etag) });
+	condition_put_etag(answer, queue->queue.etag);
 	answer_end(answer);
 	return API_ANSWERED;
 }

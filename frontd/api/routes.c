@@ -12,6 +12,7 @@
 #include "frontd/api/headers.h"
 #include "frontd/api/media.h"
 #include "frontd/api/operation.h"
+#include "frontd/api/pages.h"
 #include "frontd/api/publish.h"
 #include "frontd/api/queues.h"
 #include "frontd/api/receive.h"
@@ -50,7 +51,7 @@ static const struct api_route routes[] = {
 	  .plan = queue_get_plan, .fill = queue_name_fill, .answer = queue_answer },
 	{ .method = HTTP_DELETE, .pattern = QUEUE, .right = RIGHT_MANAGE, .op = OP_QUEUE_DELETE,
 	  .plan = queue_delete_plan, .fill = queue_name_fill, .answer = queue_delete_answer },
-	{ .method = HTTP_GET, .pattern = QUEUES, .right = RIGHT_BROWSE, .op = OP_QUEUE_LIST, .params = " limit cursor prefix",
+	{ .method = HTTP_GET, .pattern = QUEUES, .right = RIGHT_BROWSE, .op = OP_QUEUE_LIST, .params = PAGES_PARAMS,
 	  .plan = queue_list_plan, .fill = queue_list_fill, .answer = queue_list_answer, .refill = queue_list_refill },
 	{ .method = HTTP_POST, .pattern = QUEUE ":purge", .right = RIGHT_MANAGE, .body = BODY_JSON, .op = OP_PURGE,
 	  .plan = purge_plan, .fill = purge_fill, .answer = purge_answer },
