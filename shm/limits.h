@@ -19,9 +19,15 @@
 #define RUN_LOCK_FD 5 /* holds the lock of the process's slot while it lives; nobody touches it */
 #define EVENT_FD(slot) (100 + (int)(slot))
 
-/* Names: queues now, later users and topics (API.md). */
+/* Names of queues and users (API.md). */
 #define NAME_MAX_BYTES 80
 #define INSTANCE_MAX_BYTES 32
+
+/* People. */
+#define PASSWORD_HASH_BYTES_MAX 128       /* crypt(3): yescrypt takes 73, and CRYPT_OUTPUT_SIZE is 384 only for rare methods */
+#define CREATES_BYTES_MAX 512             /* patterns of names that a user may create */
+#define SCOPES_BYTES_MAX 512              /* of a credential */
+#define QUEUE_GRANTS_MAX 1000             /* of one queue: they are listed in one reply and freed in one transaction */
 
 /* Messages. */
 #define BODY_BYTES_MAX (1u << 20)         /* hard maximum of one body */

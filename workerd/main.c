@@ -145,7 +145,8 @@ check_segment(int argc, char **argv)
 		return EX_NOINPUT;
 	}
 	struct region_identity store = registry_identity(&registry);
-	if (shard_attach(&shard, instance, index, &registry.shared->geometry.shard, &store, REGION_READ_ONLY) != 0) {
+	const struct shard_geometry geometry = shard_geometry_of(&registry.shared->geometry, index);
+	if (shard_attach(&shard, instance, index, &geometry, &store, REGION_READ_ONLY) != 0) {
 		diag_errno("cannot attach shard.%u of instance %s", index, instance);
 		registry_detach(&registry);
 		return EX_NOINPUT;

@@ -122,6 +122,7 @@ queue_created_record(struct worker *worker, const struct queue_change *change, c
 	record->name = *name;
 	record->etag = record->record.lsn;
 	record->queue_idx = change->queue_idx;
+	record->owner = 0;
 	record->reserved = 0;
 	append_end(worker, record, sizeof(*record), RECORD_LAST);
 	queue_created_apply(&worker->shard, &record->record);
@@ -146,6 +147,7 @@ queue_changed_record(struct worker *worker, const struct queue_change *change)
 	record->config = change->config;
 	record->etag = record->record.lsn;
 	record->queue_idx = change->queue_idx;
+	record->owner = 0;
 	record->reserved = 0;
 	append_end(worker, record, sizeof(*record), RECORD_LAST);
 	queue_changed_apply(&worker->shard, &record->record);

@@ -409,7 +409,9 @@ worker_attach(struct worker *worker, struct role *role)
 
 	worker->role = role;
 	worker->stats = role->stats.shared;
-	if (shard_attach(&worker->shard, role->instance, role->index, &geometry->shard, &role->store,
+	const struct shard_geometry shard = shard_geometry_of(geometry, role->index);
+
+	if (shard_attach(&worker->shard, role->instance, role->index, &shard, &role->store,
 	        REGION_READ_WRITE) != 0) {
 		diag_errno("cannot attach shared memory shard.%u", role->index);
 		return -1;

@@ -51,6 +51,7 @@ api_take_queue(struct api_call *call, size_t position)
 void
 api_put_queue(const struct api_memo *memo, struct queue_request *frame)
 {
+	frame->caller = memo->caller;
 	memset(&frame->name, 0, sizeof(frame->name));
 	frame->name.bytes = memo->name_bytes;
 	memcpy(frame->name.text, memo->name, memo->name_bytes);

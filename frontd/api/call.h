@@ -22,6 +22,7 @@
 #include "shm/frame.h"
 #include "shm/limits.h"
 #include "shm/ops.h"
+#include "shm/people.h"
 #include "shm/stats.h"
 
 struct api_call;
@@ -52,8 +53,6 @@ struct api_reply {
 
 enum api_answered { API_ANSWERED, API_ASK_AGAIN };
 
-enum api_right { RIGHT_NONE, RIGHT_PUBLISH, RIGHT_CONSUME, RIGHT_BROWSE, RIGHT_MANAGE }; /* checked once there are users */
-
 enum api_body_kind {
 	BODY_NONE,    /* up to 8 KiB are read and dropped */
 	BODY_JSON,    /* an object; may be absent */
@@ -64,7 +63,7 @@ enum api_body_kind {
 struct api_route {
 	enum http_method method;
 	const char *pattern;
-	enum api_right right;
+	enum right right;          /* on the queue; the worker checks it, the frontd the scopes of the token */
 	enum api_body_kind body;
 	enum op op;                /* OP_NONE: local */
 	const char *params;        /* names of query parameters, blank before each: " limit cursor" */
@@ -82,6 +81,7 @@ struct api_memo {
 	const struct api_route *route;
 	struct queue_listing *listing; /* pages so far of a queue list */
 	uint64_t etag;                 /* GET: If-None-Match; 0 none */
+	struct caller caller;          /* goes into every frame about a queue */
 	uint32_t shard;
 	uint32_t wait_ms;
 	uint16_t preferred_wait_s;     /* Prefer: wait=; 0 none */
@@ -120,12 +120,14 @@ struct settle_plan {
 struct condition {
 	enum config_condition what;
 	uint64_t etag;
+	uint64_t owner;                /* with FIELD_OWNER */
 };
 
 struct queue_plan {
 	struct queue_config config;
 	uint32_t fields;
 	struct condition condition;
+	uint64_t owner;                /* with FIELD_OWNER */
 };
 
 /* A page of a list (pages.h). */
@@ -175,7 +177,7 @@ bool api_refuse(struct api_call *call, enum outcome outcome, const char *detail,
 bool api_take_queue(struct api_call *call, size_t position);
 bool api_name_is_valid(struct http_slice name);
 
-/* Fills the queue name of a frame from the memo. */
+/* Fills caller and queue name of a frame from the memo. */
 void api_put_queue(const struct api_memo *memo, struct queue_request *frame);
 
 #endif

@@ -52,6 +52,7 @@ queue_list_refill(struct api_memo *memo, void *frame)
 	struct queue_list_request *request = frame;
 	uint32_t missing = listing->limit - listing->count;
 
+	request->caller = memo->caller;
 	request->from_idx = listing->from_idx;
 	request->limit = missing < QUEUE_LIST_PAGE_MAX ? missing : QUEUE_LIST_PAGE_MAX;
 	request->prefix = listing->prefix;

@@ -130,6 +130,7 @@ queue_config_fill(struct api_call *call, void *frame)
 	request->fields = call->queue.fields;
 	request->condition = call->queue.condition.what;
 	request->etag = call->queue.condition.etag;
+	request->owner = call->queue.owner;
 	return sizeof(*request);
 }
 

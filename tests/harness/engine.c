@@ -107,6 +107,9 @@ engine_open(const struct engine_options *options)
 		.queues = (uint32_t)or_default(options->queues, 16),
 		.fronts = (uint32_t)or_default(options->fronts, 1),
 		.waiters_per_front = (uint32_t)or_default(options->waiters_per_front, 64),
+		.grants = (uint32_t)or_default(options->grants, 64),
+		.users = (uint32_t)or_default(options->users, 16),
+		.credentials = (uint32_t)or_default(options->credentials, 64),
 	};
 	engine->request_ring_bytes = or_default(options->request_ring_bytes, 8u << 20);
 	engine->reply_ring_bytes = or_default(options->reply_ring_bytes, 1u << 20);
@@ -118,6 +121,7 @@ engine_open(const struct engine_options *options)
 	engine->durable->journal_state = JOURNAL_OK;
 	engine->durable->shard[0].lsn = LSN_FIRST;
 	engine->now_ms = BEGIN_MS;
+	engine->caller = (struct caller){ .flags = CALLER_ADMIN | CALLER_MAY_CREATE };
 	attach(engine, stream_bytes, engine_mirrored(stream_bytes));
 	if (options->is_fresh)
 		return engine;
@@ -203,6 +207,12 @@ engine_check(struct engine *engine)
 	return shard_check(&engine->worker.shard, &mirrors);
 }
 
+static bool
+engine_has_caller(enum op op)
+{
+	return op < OP_COUNT && op != OP_RECEIVE_CANCEL && op != OP_CREDENTIAL_TOUCH;
+}
+
 void *
 engine_frame(struct engine *engine, uint32_t front, enum op op, uint64_t id, uint32_t bytes)
 {
@@ -211,6 +221,8 @@ engine_frame(struct engine *engine, uint32_t front, enum op op, uint64_t id, uin
 	must(header != NULL);
 	memset(header, 0, FRAME_ALIGN(bytes));
 	*header = (struct frame_header){ .bytes = FRAME_ALIGN(bytes), .op = (uint16_t)op, .id = id };
+	if (engine_has_caller(op) && bytes >= sizeof(*header) + sizeof(struct caller))
+		((struct queue_request *)(void *)header)->caller = engine->caller;
 	ring_push(&engine->fronts[front].request, header->bytes);
 	return header;
 }

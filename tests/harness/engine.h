@@ -31,6 +31,7 @@ struct engine {
 	uint64_t request_ring_bytes, reply_ring_bytes;
 	uint64_t now_ms;
 	uint64_t next_id;
+	struct caller caller;    /* who asks from here on; an admin at first */
 	bool is_disk_slow;       /* durable LSN stays where it is */
 	/* The last reply read, and its body. */
 	_Alignas(8) char reply[REPLY_BYTES_MAX];
@@ -38,7 +39,7 @@ struct engine {
 
 /* Sizes; 0 takes a small default. */
 struct engine_options {
-	uint32_t messages, queues, fronts, waiters_per_front;
+	uint32_t messages, queues, fronts, waiters_per_front, grants, users, credentials;
 	uint64_t stream_bytes, request_ring_bytes, reply_ring_bytes;
 	bool is_fresh;           /* leave the shard FRESH: no cold start was run */
 };
