@@ -132,10 +132,10 @@ run: all ## start a broker on 127.0.0.1:4000, its data in ./data
 tests: $(PROGRAMS) $(TESTS) $(FUZZ_REPLAYS) ## build all tests
 
 test: tests ## build and run everything; the last line counts
-	@BUILD=$(BUILD) CC=$(CC) SAN=$(SAN) tests/run
+	@BUILD=$(BUILD) CC=$(CC) SAN=$(SAN) tests/run $(ONLY)
 
-soak: tests ## the same tests, long runs (SOAK_SECONDS each, default 600)
-	@BUILD=$(BUILD) CC=$(CC) SAN=$(SAN) CHASQUI_SOAK_SECONDS=$(or $(SOAK_SECONDS),600) tests/run
+soak: tests ## the same tests, long runs (SOAK_SECONDS each, default 600); ONLY=storm: that folder
+	@BUILD=$(BUILD) CC=$(CC) SAN=$(SAN) CHASQUI_SOAK_SECONDS=$(or $(SOAK_SECONDS),600) tests/run $(ONLY)
 
 fuzz: ## fuzz each target for FUZZ_SECONDS, starting from tests/fuzz/corpus
 	@$(MAKE) --no-print-directory CC=clang SAN=fuzzer-no-link,address,undefined BUILD=$(BUILD)/fuzzing fuzz-programs

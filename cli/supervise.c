@@ -22,7 +22,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "cli/locks.h"
 #include "shm/atomic.h"
 #include "shm/clock.h"
 #include "shm/diag.h"
@@ -39,14 +38,14 @@
 #define STARTING_WARNING_SECONDS 30
 
 #define EPOLL_SIGNAL UINT32_MAX /* else the index of a process */
-#define DESCRIPTORS_MAX (SLOT_MAX + 3)
+#define EPOLL_POKE (UINT32_MAX - 1)
 
 /* --- what others see --- */
 
 static void
 poke_all(const struct supervisor *supervisor)
 {
-	for (uint32_t slot = 0; slot < SLOT_MAX; slot++)
+	for (uint32_t slot = 0; slot < SLOT_SUPERVISOR; slot++)
 		park_poke(supervisor->event_fd[slot]);
 }
 
@@ -84,42 +83,26 @@ mark_dead(struct supervisor *supervisor, struct supervised *process)
 	poke_all(supervisor);
 }
 
-static unsigned
-list_descriptors(const struct supervisor *supervisor, const struct supervised *process, int lock_fd,
-    struct descriptor descriptors[DESCRIPTORS_MAX])
-{
-	unsigned count = 0;
-
-	descriptors[count++] = (struct descriptor){ supervisor->conf_fd, CONF_FD };
-	descriptors[count++] = (struct descriptor){ lock_fd, RUN_LOCK_FD };
-	if (process->kind == ROLE_FRONT)
-		descriptors[count++] = (struct descriptor){ supervisor->listen_fd[process->index], LISTEN_FD };
-	for (uint32_t slot = 0; slot < SLOT_MAX; slot++)
-		descriptors[count++] = (struct descriptor){ supervisor->event_fd[slot], EVENT_FD(slot) };
-	assert(count <= DESCRIPTORS_MAX);
-	return count;
-}
-
 static int
 exec_process(struct supervisor *supervisor, struct supervised *process)
 {
 	const char *instance = supervisor->conf.instance_name;
-	struct descriptor descriptors[DESCRIPTORS_MAX];
 	char index[16], epoch[24];
 	char *argv[] = { supervisor->program[process->kind], "--instance", (char *)instance, "--index", index, "--epoch", epoch,
 		NULL };
-	struct child_command command = { .program = argv[0], .argv = argv, .descriptors = descriptors,
+	struct child_command command = { .program = argv[0], .argv = argv,
 		.cpus = &supervisor->placement.cpus[process->slot], .ends_on_term = process->kind == ROLE_WORKER };
-	int lock_fd, result;
+	struct descriptors descriptors;
+	int result;
 
 	snprintf(index, sizeof(index), "%u", process->index);
 	snprintf(epoch, sizeof(epoch), "%" PRIu64, process->epoch);
-	lock_fd = locks_slot(instance, process->slot);
-	if (lock_fd < 0 || (lock_fd = child_keep_fd(lock_fd)) < 0)
+	if (descriptors_make(supervisor, process, &descriptors) != 0)
 		return -1;
-	command.descriptor_count = list_descriptors(supervisor, process, lock_fd, descriptors);
+	command.descriptors = descriptors.list;
+	command.descriptor_count = descriptors.count;
 	result = child_start(&process->child, &command);
-	close(lock_fd); /* the child's copy holds the lock from now on */
+	descriptors_close(&descriptors); /* the child's copy of RUN_LOCK_FD holds the lock from now on */
 	return result;
 }
 
@@ -143,6 +126,8 @@ run_process(struct supervisor *supervisor, struct supervised *process)
 	if (process->kind == ROLE_FRONT && make_front(supervisor, process) != 0)
 		return -1;
 	process->epoch++;
+	if (process->kind == ROLE_FRONT)
+		descriptors_hand_front(supervisor, process);
 	store_relaxed(&slot->started_ms, broker_ms(supervisor));
 	slot_set(supervisor, process->slot, process->epoch, SLOT_STARTING);
 	if (exec_process(supervisor, process) != 0)
@@ -296,6 +281,7 @@ on_death(struct supervisor *supervisor, struct supervised *process, int wait_sta
 	struct death death = death_of(wait_status, process->state == PROCESS_LIVE, lived_ns);
 	char text[DEATH_TEXT_BYTES];
 
+	descriptors_forget(process);
 	death_text(&death, text);
 	store_relaxed(&slot->last_signal, (uint32_t)death.signal);
 	store_relaxed(&slot->last_status, death.exit_code);
@@ -386,7 +372,7 @@ watch_heartbeat(const struct supervisor *supervisor, struct supervised *process)
 }
 
 /*
- * Once a second.  A peer that closes the living incarnation of a frontd has given it up (workerd/fronts.h).  It sees that
+ * Once a second, and when persistd pokes us.  A peer that closes the living incarnation of a frontd has given it up (workerd/fronts.h).  It sees that
  * itself and ends; one that does not, because it is stopped or was taken over, is ended.
  */
 static void
@@ -556,7 +542,7 @@ add_process(struct supervisor *supervisor, enum role_kind kind, uint32_t index, 
 	struct supervised *process = &supervisor->processes[supervisor->process_count++];
 	enum slot_state state;
 
-	*process = (struct supervised){ .kind = kind, .index = index, .slot = slot, .child = { .pidfd = -1 } };
+	*process = (struct supervised){ .kind = kind, .index = index, .slot = slot, .child = { .pidfd = -1 }, .hand_fd = -1 };
 	snprintf(process->name, sizeof(process->name), "%s.%u", role_name(kind), index);
 	registry_slot(&supervisor->registry, slot, &state, &process->epoch);
 }
@@ -566,6 +552,7 @@ prepare(struct supervisor *supervisor)
 {
 	const struct geometry *geometry = &supervisor->geometry;
 	struct epoll_event event = { .events = EPOLLIN, .data.u32 = EPOLL_SIGNAL };
+	struct epoll_event poke = { .events = EPOLLIN, .data.u32 = EPOLL_POKE };
 	sigset_t signals;
 
 	/* persistd first: the others wait for it. */
@@ -590,7 +577,8 @@ prepare(struct supervisor *supervisor)
 	supervisor->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (supervisor->epoll_fd < 0 || sigprocmask(SIG_BLOCK, &signals, NULL) != 0 ||
 	    (supervisor->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)) < 0 ||
-	    epoll_ctl(supervisor->epoll_fd, EPOLL_CTL_ADD, supervisor->signal_fd, &event) != 0) {
+	    epoll_ctl(supervisor->epoll_fd, EPOLL_CTL_ADD, supervisor->signal_fd, &event) != 0 ||
+	    epoll_ctl(supervisor->epoll_fd, EPOLL_CTL_ADD, supervisor->event_fd[SLOT_SUPERVISOR], &poke) != 0) {
 		diag_errno("cannot prepare for signals");
 		return -1;
 	}
@@ -657,6 +645,16 @@ look(struct supervisor *supervisor)
 }
 
 static void
+on_poke(struct supervisor *supervisor)
+{
+	uint64_t count;
+
+	(void)!read(supervisor->event_fd[SLOT_SUPERVISOR], &count, sizeof(count)); /* readable, so it does not wait */
+	for (unsigned i = 0; i < supervisor->process_count; i++)
+		watch_given_up(supervisor, &supervisor->processes[i]);
+}
+
+static void
 turn(struct supervisor *supervisor)
 {
 	struct epoll_event events[16];
@@ -665,6 +663,10 @@ turn(struct supervisor *supervisor)
 	for (int i = 0; i < count; i++) {
 		if (events[i].data.u32 == EPOLL_SIGNAL) {
 			on_signal(supervisor);
+			continue;
+		}
+		if (events[i].data.u32 == EPOLL_POKE) {
+			on_poke(supervisor);
 			continue;
 		}
 		struct supervised *process = &supervisor->processes[events[i].data.u32];

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "cli/children.h"
+#include "cli/descriptors.h"
 #include "cli/drain.h"
 #include "cli/listeners.h"
 #include "cli/placement.h"
@@ -28,6 +29,7 @@ struct supervised {
 	enum process_state state;
 	uint64_t epoch;            /* of the running, or else the last, incarnation */
 	struct child child;
+	int hand_fd;               /* of its living incarnation: more regions go through it; -1: none */
 	struct stats stats;        /* read-only: is it ready, does it live, did it close, is it drained */
 	unsigned quick_deaths;
 	uint64_t due_ns;           /* BACKOFF: when it is over */
@@ -49,7 +51,8 @@ struct supervisor {
 	struct registry registry;  /* writable */
 	char program[ROLE_PERSIST + 1][PATH_MAX];
 	char bound[BOUND_TEXT_BYTES];
-	int conf_fd;               /* these three lie at KEPT_FD_MIN or above */
+	int conf_fd;               /* these four lie at KEPT_FD_MIN or above */
+	int conf_read_fd;          /* the same for reading: what one process could write all would read */
 	int listen_fd[FRONT_MAX];
 	int event_fd[SLOT_MAX];
 

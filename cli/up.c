@@ -9,6 +9,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -174,16 +175,26 @@ make_event_fds(int event_fd[SLOT_MAX])
 }
 
 static int
-make_conf_fd(const struct conf *conf, int *conf_fd)
+make_conf_fd(const struct conf *conf, int *conf_fd, int *conf_read_fd)
 {
 	int fd = memfd_create("chasqui.conf", MFD_CLOEXEC);
+	char path[32];
 
 	if (fd < 0) {
 		diag_errno("cannot make the configuration's memory file");
 		return EX_OSERR;
 	}
 	*conf_fd = child_keep_fd(fd);
-	return *conf_fd >= 0 && reload_write(conf, *conf_fd) == 0 ? 0 : EX_OSERR;
+	if (*conf_fd < 0 || reload_write(conf, *conf_fd) != 0)
+		return EX_OSERR;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", *conf_fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		diag_errno("cannot open %s; is /proc mounted?", path);
+		return EX_OSERR;
+	}
+	*conf_read_fd = child_keep_fd(fd);
+	return *conf_read_fd >= 0 ? 0 : EX_OSERR;
 }
 
 static int
@@ -248,7 +259,7 @@ make_ready(struct supervisor *supervisor)
 	    (code = name_store(supervisor)) != 0 ||
 	    (code = make_listeners(supervisor)) != 0 ||
 	    (code = make_event_fds(supervisor->event_fd)) != 0 ||
-	    (code = make_conf_fd(&supervisor->conf, &supervisor->conf_fd)) != 0)
+	    (code = make_conf_fd(&supervisor->conf, &supervisor->conf_fd, &supervisor->conf_read_fd)) != 0)
 		return code;
 	code = regions_prepare(supervisor->conf.instance_name, &supervisor->geometry, &supervisor->store,
 	    &supervisor->is_warm);

@@ -254,13 +254,7 @@ conf_check(const struct conf *conf, struct conf_error *error)
 {
 	struct sockaddr_storage address;
 
-	if (conf->auth_mode != CONF_AUTH_OFF) {
-		snprintf(error->text, sizeof(error->text),
-		    "auth.mode = required: this version has no users yet, so nobody could be let in; "
-		    "write `mode = off` into [auth] to serve this machine without credentials");
-		return -1;
-	}
-	if (conf_listen_address(conf, &address) == 0 || !address_is_loopback(&address)) {
+	if (conf->auth_mode == CONF_AUTH_OFF && (conf_listen_address(conf, &address) == 0 || !address_is_loopback(&address))) {
 		snprintf(error->text, sizeof(error->text),
 		    "server.listen = %s: with auth.mode = off only loopback is served, "
 		    "or anybody could read and write every queue; listen on 127.0.0.1 or [::1]", conf->server_listen);

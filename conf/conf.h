@@ -47,7 +47,7 @@ struct conf_error {
 	char text[640];
 };
 
-/* Every option's default.  They do not pass conf_check(): whoever runs a broker has to write auth.mode = off. */
+/* Every option's default. */
 void conf_defaults(struct conf *conf);
 
 /* The defaults, then what the file says.  0, or -1 with the first error.  Values are checked alone, not together. */
@@ -62,7 +62,7 @@ int conf_load_text(const char *text, size_t count, const char *name, struct conf
 /* `section.key=value`, as after -o.  0, or -1 with the error and nothing changed. */
 int conf_set(struct conf *conf, const char *assignment, struct conf_error *error);
 
-/* What must be true of several values together, such as: without users only loopback is served. */
+/* What must be true of several values together, such as: without credentials only loopback is served. */
 int conf_check(const struct conf *conf, struct conf_error *error);
 
 /* Write all of it as INI text that conf_load_fd() understands.  0, or -1 with errno. */

@@ -6,6 +6,7 @@
 
 #include "frontd/api/queues.h"
 #include "frontd/api/receive.h"
+#include "frontd/attempt.h"
 #include "frontd/frontd.h"
 #include "frontd/memory.h"
 #include "frontd/send.h"
@@ -258,5 +259,5 @@ await_has_work(struct frontd *frontd)
 		if (link->held != NULL && link->held->lsn <= durable_lsn(frontd, w))
 			return true;
 	}
-	return fetch_has_replies(frontd);
+	return fetch_has_replies(frontd) || attempt_has_results(frontd);
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontd/attempt.h"
+#include "frontd/auth.h"
 #include "frontd/frontd.h"
 #include "frontd/intake.h"
 #include "frontd/memory.h"
@@ -52,8 +54,8 @@ conn_set_state(struct frontd *frontd, struct conn *conn, enum conn_state state)
 	deadline_update(frontd, conn);
 }
 
-void
-conn_open(struct frontd *frontd, int fd)
+struct conn *
+conn_open(struct frontd *frontd, int fd, const struct client_address *address)
 {
 	struct conns *conns = &frontd->conns;
 
@@ -68,8 +70,20 @@ conn_open(struct frontd *frontd, int fd)
 	conn->index = index;
 	conn->generation = generation & 0xffffff;
 	conn->fd = fd;
+	conn->address = *address;
+	addresses_add(&frontd->addresses, address);
 	conn_set_state(frontd, conn, CONN_IDLE);
 	conn_receive(frontd, conn);
+	return conn;
+}
+
+void
+conn_turn_away(struct frontd *frontd, struct conn *conn)
+{
+	conn->is_turned_away = true;
+	frontd->conns.turned_away++;
+	addresses_remove(&frontd->addresses, &conn->address);
+	serve_refuse_outcome(frontd, conn, OUTCOME_TOO_MANY_CONNECTIONS, "from this address; close some, or use them again");
 }
 
 /* ---- memory ---- */
@@ -169,7 +183,7 @@ conn_end_seen(struct frontd *frontd, struct conn *conn)
 		 * A client that ended its side while parked is taken as gone: nothing else tells us that it went.  Should it
 		 * still listen, it gets the answers before the poll, and nothing for the poll.
 		 */
-		serve_end_poll(frontd, conn);
+		serve_end_poll(frontd, conn, NULL);
 		conn_finish(frontd, conn);
 	} else if (conn->state == CONN_LINGER) {
 		conn_set_state(frontd, conn, CONN_CLOSING);
@@ -213,13 +227,21 @@ conn_received(struct frontd *frontd, struct conn *conn, int result, const char *
 
 /* ---- ending ---- */
 
+/* It takes no more requests: what the one at hand waited for goes on without it. */
+static void
+conn_unwait(struct frontd *frontd, struct conn *conn)
+{
+	if (conn->state == CONN_WAITING && (conn->attempt == NULL || conn->attempt->is_done))
+		submit_unwait(frontd, conn);
+	attempt_forget(frontd, conn);
+}
+
 void
 conn_finish(struct frontd *frontd, struct conn *conn)
 {
 	if (conn->state >= CONN_FINISHING)
 		return;
-	if (conn->state == CONN_WAITING)
-		submit_unwait(frontd, conn);
+	conn_unwait(frontd, conn);
 	if (conn->is_receiving && conn->is_direct)
 		uring_cancel(frontd->uring, uring_tag(URING_RECEIVE, conn->generation, conn->index), uring_tag(URING_CANCEL, 0, 0));
 	else
@@ -279,8 +301,7 @@ conn_break(struct frontd *frontd, struct conn *conn)
 
 	if (conn->state == CONN_CLOSING)
 		return;
-	if (conn->state == CONN_WAITING)
-		submit_unwait(frontd, conn);
+	conn_unwait(frontd, conn);
 	conn_set_state(frontd, conn, CONN_CLOSING);
 	conn->poll = NULL;
 	conn->last = NULL;
@@ -325,8 +346,13 @@ conn_closed(struct frontd *frontd, struct conn *conn)
 
 	send_end(frontd, conn);
 	conn_store_free(frontd, conn);
+	auth_forget(frontd, conn);
 	assert(conn->held_bytes == 0);
 	deadline_clear(frontd, conn);
+	if (conn->is_turned_away)
+		frontd->conns.turned_away--;
+	else
+		addresses_remove(&frontd->addresses, &conn->address);
 	conn->state = CONN_FREE;
 	conn->fd = -1;
 	if (conn->is_dirty) /* still in the list of the marked: send_flush() must not find it reused */
@@ -406,6 +432,8 @@ conns_free_all(struct frontd *frontd)
 			free(conns->chunks[c][i].store);
 			free(conns->chunks[c][i].chunk);
 			free(conns->chunks[c][i].sending);
+			free(conns->chunks[c][i].attempt);
+			free(conns->chunks[c][i].certificate_user);
 		}
 		free(conns->chunks[c]);
 	}

@@ -1,9 +1,10 @@
 /*
- * conn: one connection.  About 200 bytes while it is idle or parked, and no buffer: receive buffers are lent by the ring for
+ * conn: one connection.  About 300 bytes while it is idle or parked, and no buffer: receive buffers are lent by the ring for
  * the length of one turn.
  *
  *   FREE --conn_open()--> IDLE --first byte--> HEAD --head whole--> BODY --body whole, served--> IDLE
  *   HEAD, BODY --request whole, no room in the ring--> WAITING --submit_waiting()--> IDLE
+ *   HEAD, BODY --its password is being checked--> WAITING --attempt_results()--> IDLE
  *   IDLE --pipeline full or long poll parked--> BLOCKED --an answer was sent: intake_resume()--> IDLE
  *   any of these --last request (Connection: close, error, EOF): conn_finish()--> FINISHING --last answer sent--> LINGER
  *   LINGER (SHUTDOWN(WR), what still comes is dropped: else a reset could destroy our answer) --EOF, 64 KiB or 2 s--> CLOSING
@@ -19,10 +20,13 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "frontd/address.h"
 #include "frontd/http/chunk.h"
 
+struct attempt_wait;
 struct exchange;
 struct frontd;
+struct identity;
 
 enum conn_state {
 	CONN_FREE,
@@ -73,6 +77,8 @@ struct conn {
 	bool saw_end;              /* the client will send no more */
 	bool is_whole;             /* the store begins with a request that is whole: head_bytes and body_bytes */
 	bool is_direct;            /* BODY: the RECEIVE in flight goes straight into the store */
+	bool is_turned_away;       /* too many come from its address: it is told so and ended */
+	struct client_address address;
 
 	/* What came and is not served yet; NULL most of the time. */
 	char *store;
@@ -88,6 +94,11 @@ struct conn {
 	struct exchange *poll;     /* the long poll that is parked */
 	struct sending *sending;   /* a SEND is in flight */
 
+	struct identity *identity; /* who its last request came from; shared */
+	struct conn *identity_next, *identity_prev;
+	struct attempt_wait *attempt; /* a password of its request is being checked, or was */
+	char *certificate_user;    /* whom its client certificate stands for; NULL: nobody */
+
 	uint64_t held_bytes;       /* of the budget (memory.h): store, answers, what a SEND borrows */
 	uint64_t held_since_ns;    /* without progress */
 	struct conn *holder_next, *holder_prev;
@@ -95,7 +106,7 @@ struct conn {
 	uint64_t since_ns;         /* when this state began */
 	uint64_t wait_until_ns;    /* WAITING */
 	struct conn *list_next;    /* of the free, or of the marked (send.c) */
-	struct conn *waiting_next; /* WAITING: in the shard's list (submit.c) */
+	struct conn *waiting_next; /* WAITING: in the shard's list (submit.c), or in that of a password (attempt.c) */
 	uint32_t wheel_next, wheel_prev;
 	uint32_t wheel_tick;       /* 0: not in the wheel */
 	uint32_t waiting_shard;
@@ -106,6 +117,7 @@ struct conns {
 	uint32_t chunk_count;
 	uint32_t used;             /* indices ever given */
 	uint32_t open;             /* not FREE */
+	uint32_t turned_away;      /* of them, those that are only told why they are ended */
 	struct conn *free;
 	struct conn *dirty;        /* linked by list_next */
 	struct sending *free_sendings;
@@ -120,7 +132,10 @@ struct holders {
 struct conn *conn_at(struct frontd *frontd, uint32_t index);
 
 /* Takes an accepted descriptor. */
-void conn_open(struct frontd *frontd, int fd);
+struct conn *conn_open(struct frontd *frontd, int fd, const struct client_address *address);
+
+/* There are too many from its address already: says so and ends, uncounted. */
+void conn_turn_away(struct frontd *frontd, struct conn *conn);
 
 void conn_set_state(struct frontd *frontd, struct conn *conn, enum conn_state state);
 

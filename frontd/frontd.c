@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "frontd/auth.h"
 #include "frontd/loop.h"
 #include "frontd/send.h"
 #include "shm/clock.h"
@@ -62,6 +63,7 @@ attach_regions(struct frontd *frontd)
 			diag_errno("cannot attach shared memory stream.%u", w);
 			return -1;
 		}
+	role_close_regions(role);
 	return 0;
 }
 
@@ -94,8 +96,10 @@ frontd_free(struct frontd *frontd)
 	uring_free(frontd->uring); /* first: nothing is in flight after it */
 	exchanges_free_all(frontd); /* they give back to their connections */
 	conns_free_all(frontd);
+	addresses_free(&frontd->addresses);
 	send_free_all(frontd);
 	fetch_free_all(frontd);
+	auth_close(frontd);
 	detach_regions(frontd);
 	free(frontd);
 }
@@ -127,7 +131,11 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 		goto out;
 	}
 	limit_connections(frontd);
+	if (addresses_open(&frontd->addresses, frontd->limits.connections_max) != 0)
+		goto out;
 	make_event_blocking(frontd);
+	if (auth_open(frontd) != 0)
+		goto out;
 	submit_init(frontd);
 	fetch_init(frontd);
 	deadline_init(frontd);

@@ -12,12 +12,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "frontd/address.h"
 #include "frontd/api/call.h"
+#include "frontd/attempt.h"
 #include "frontd/conn.h"
 #include "frontd/deadline.h"
 #include "frontd/exchange.h"
 #include "frontd/fetch.h"
 #include "frontd/http/units.h"
+#include "frontd/identity.h"
 #include "frontd/limits.h"
 #include "frontd/listen.h"
 #include "frontd/peers.h"
@@ -42,18 +45,22 @@ struct frontd {
 	struct front front;
 	struct durable durable;
 	struct stream streams[WORKER_MAX];
+	struct directory directory; /* unless auth.mode = off */
 	struct stats_shared *stats; /* own */
 	uint32_t shard_count;
 
 	struct uring *uring;
 	struct listener listener;
 	struct conns conns;
+	struct addresses addresses;
 	struct holders holders;
 	struct exchanges exchanges;
 	struct deadlines deadlines;
 	struct submits submits;
 	struct fetches fetches;
 	struct peers peers;
+	struct identities identities;
+	struct attempts attempts;
 
 	uint64_t now_ns;           /* of this turn */
 	uint64_t memory_used;      /* of limits.body_memory_bytes */
@@ -74,6 +81,7 @@ struct frontd {
 	struct api_world world;
 	struct api_call call;
 	char target_scratch[HTTP_TARGET_MAX];
+	char tried[NAME_MAX_BYTES]; /* call.tried, of Basic */
 
 	uint64_t date_s;           /* which second the text below is */
 	char date[HTTP_DATE_BYTES];

@@ -10,6 +10,7 @@
 
 #define RETRY_NS (100 * NS_PER_MS)
 #define COMPLAINT_NS (60 * NS_PER_S)
+#define TURNED_AWAY_MAX 64u
 
 #define ACCEPT_TAG uring_tag(URING_ACCEPT, 0, 0)
 
@@ -79,6 +80,22 @@ listen_failed(struct frontd *frontd, int error)
 	    frontd->conns.open);
 }
 
+/*
+ * More from one address than it may have.  It is told why, for a program that is merely badly written has to find its mistake;
+ * but those who are told hold a descriptor for up to the time of lingering, so only a few at a time are, the others just closed.
+ */
+static void
+turn_away(struct frontd *frontd, int fd, const struct client_address *address)
+{
+	stat_add(&frontd->stats->connections_refused, 1);
+	if (frontd->conns.turned_away < TURNED_AWAY_MAX) {
+		conn_turn_away(frontd, conn_open(frontd, fd, address));
+		return;
+	}
+	stat_add(&frontd->stats->connections_closed, 1);
+	uring_close(frontd->uring, fd, uring_tag(URING_NONE, 0, 0));
+}
+
 void
 listen_accepted(struct frontd *frontd, int result, bool has_more)
 {
@@ -98,5 +115,11 @@ listen_accepted(struct frontd *frontd, int result, bool has_more)
 	}
 	/* One batch may go beyond the limit, until the cancel takes effect: served rather than reset. */
 	stat_add(&frontd->stats->connections_accepted, 1);
-	conn_open(frontd, result);
+	struct client_address address;
+	address_of_fd(result, &address);
+	uint64_t limit = frontd->limits.per_address_max;
+	if (limit != 0 && addresses_count(&frontd->addresses, &address) >= limit)
+		turn_away(frontd, result, &address);
+	else
+		conn_open(frontd, result, &address);
 }

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 
+#include "frontd/attempt.h"
 #include "frontd/await.h"
 #include "frontd/frontd.h"
 #include "frontd/memory.h"
@@ -94,7 +95,7 @@ drain_begin(struct frontd *frontd)
 			if (conn->state == CONN_FREE || conn->state == CONN_CLOSING)
 				continue;
 			if (conn->poll != NULL) {
-				serve_end_poll(frontd, conn);
+				serve_end_poll(frontd, conn, NULL);
 				conn_finish(frontd, conn);
 			} else if (conn->state == CONN_HEAD || conn->state == CONN_BODY) {
 				/* Whole it would be refused all the same: a client that stalls must not hold up the stop. */
@@ -177,12 +178,15 @@ loop_turn(struct frontd *frontd)
 	was_busy |= await_replies(frontd);
 	await_durable(frontd);
 	fetch_replies(frontd);
+	attempt_results(frontd);
 	submit_retry(frontd);
 	if (frontd->now_ns >= frontd->tick_ns) {
 		frontd->tick_ns = frontd->now_ns + DEADLINE_TICK_NS / 2;
 		deadline_run(frontd);
 		peers_refresh(frontd);
 		limits_reload(frontd);
+		if (frontd->limits.auth_is_required)
+			identity_walk(frontd);
 		loop_check_end(frontd);
 	}
 	listen_update(frontd);

@@ -1,11 +1,14 @@
 #include "frontd/serve.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "frontd/api/queues.h"
 #include "frontd/api/receive.h"
 #include "frontd/api/routes.h"
+#include "frontd/attempt.h"
+#include "frontd/auth.h"
 #include "frontd/await.h"
 #include "frontd/frontd.h"
 #include "frontd/memory.h"
@@ -20,9 +23,29 @@ world_refresh(struct frontd *frontd)
 	world->shard_count = frontd->shard_count;
 	world->body_bytes_max = frontd->limits.body_bytes_max;
 	world->unready = NULL;
+	world->session_idle_ms = frontd->limits.session_idle_ms;
+	world->session_max_ms = frontd->limits.session_max_ms;
 }
 
-bool
+/* What auth.h says, in our words. */
+static enum served
+served_of(struct frontd *frontd, enum auth_answer answer)
+{
+	switch (answer) {
+	case AUTH_GRANTED:
+		return SERVE_DONE;
+	case AUTH_REFUSED:
+		return SERVE_REFUSED;
+	case AUTH_WAITS:
+		return SERVE_WAITS;
+	case AUTH_NOT_NOW:
+		break;
+	}
+	frontd->submits.full_shard = 0; /* the directory is the work of its worker */
+	return SERVE_NO_ROOM;
+}
+
+enum served
 serve_admit(struct frontd *frontd, struct conn *conn)
 {
 	struct api_call *call = &frontd->call;
@@ -31,7 +54,7 @@ serve_admit(struct frontd *frontd, struct conn *conn)
 	call->target = &frontd->target;
 	call->world = &frontd->world;
 	call->waiter_slot = conn->index;
-	call->is_planned = false;
+	call->is_planned = call->is_not_now = false;
 	memset(&call->memo, 0, sizeof(call->memo));
 	call->memo.keep_alive = frontd->request.keep_alive;
 	call->memo.is_head = frontd->request.method == HTTP_HEAD;
@@ -41,18 +64,31 @@ serve_admit(struct frontd *frontd, struct conn *conn)
 	    (struct http_span){ .ptr = frontd->target_scratch, .len = sizeof(frontd->target_scratch) }, &frontd->target);
 	if (http_is_refusal(result)) {
 		problem_of_http(&call->problem, result);
-		return false;
+		return SERVE_REFUSED;
 	}
+	routes_resolve(call);
+	enum served served = served_of(frontd, auth_admit(frontd, conn));
+	if (served != SERVE_DONE)
+		return served;
 	if (!routes_admit(call))
-		return false;
+		return SERVE_REFUSED;
 	/* Before a body is asked for that would be thrown away. */
 	enum outcome refusal = call->memo.route->op == OP_NONE ? OUTCOME_OK : peers_refusal(frontd, call->memo.route->op);
-	return refusal == OUTCOME_OK || api_refuse(call, refusal, NULL);
+	return refusal == OUTCOME_OK || api_refuse(call, refusal, NULL) ? SERVE_DONE : SERVE_REFUSED;
 }
 
 void
 serve_abandon(struct frontd *frontd)
 {
+	api_call_end(&frontd->call);
+}
+
+/* The request is dealt with. */
+static void
+serve_end(struct frontd *frontd, struct conn *conn)
+{
+	attempt_forget(frontd, conn);
+	explicit_bzero(frontd->call.password.hash, sizeof(frontd->call.password.hash));
 	api_call_end(&frontd->call);
 }
 
@@ -81,7 +117,7 @@ serve_refuse(struct frontd *frontd, struct conn *conn, bool closes)
 	stat_add(&frontd->stats->http_requests, 1);
 	memo.listing = NULL;
 	serve_problem(frontd, conn, &memo, &frontd->call.problem, closes || frontd->is_draining);
-	api_call_end(&frontd->call);
+	serve_end(frontd, conn);
 }
 
 static const struct api_memo memo_of_nothing = { .minor_version = 1, .keep_alive = false };
@@ -220,6 +256,7 @@ serve_request(struct frontd *frontd, struct conn *conn, struct http_slice body)
 	const struct api_route *route = call->memo.route;
 
 	call->body = route->body == BODY_NONE ? (struct http_slice){ .ptr = NULL } : body;
+	memset(&call->password, 0, offsetof(struct api_password, hash) + 1);
 	if (route->op == OP_NONE) {
 		struct exchange *exchange = exchange_new(frontd);
 
@@ -230,12 +267,25 @@ serve_request(struct frontd *frontd, struct conn *conn, struct http_slice body)
 		if (exchange->closes)
 			conn_finish(frontd, conn);
 		stat_add(&frontd->stats->http_requests, 1);
-		api_call_end(call);
+		serve_end(frontd, conn);
 		return SERVE_DONE;
 	}
 	call->is_planned = true;
-	if (!route->plan(call) || is_refused_now(frontd, conn))
+	bool is_fine = route->plan(call);
+	if (call->is_not_now) {
+		frontd->submits.full_shard = 0;
+		api_call_end(call);
+		return SERVE_NO_ROOM;
+	}
+	if (!is_fine || is_refused_now(frontd, conn))
 		return serve_refused(frontd, conn);
+	enum served served = served_of(frontd, auth_password(frontd, conn));
+	if (served == SERVE_REFUSED)
+		return serve_refused(frontd, conn);
+	if (served != SERVE_DONE) {
+		api_call_end(call);
+		return served;
+	}
 	void *frame = reserve_for_client(frontd, call->memo.shard, call->frame_bytes);
 	if (frame == NULL) {
 		frontd->submits.full_shard = call->memo.shard;
@@ -248,12 +298,12 @@ serve_request(struct frontd *frontd, struct conn *conn, struct http_slice body)
 	assert(bytes <= FRAME_ALIGN(call->frame_bytes));
 	serve_asked(frontd, conn, frame, bytes);
 	stat_add(&frontd->stats->http_requests, 1);
-	api_call_end(call);
+	serve_end(frontd, conn);
 	return SERVE_DONE;
 }
 
 void
-serve_end_poll(struct frontd *frontd, struct conn *conn)
+serve_end_poll(struct frontd *frontd, struct conn *conn, const struct problem *problem)
 {
 	struct exchange *poll = conn->poll, *instead = exchange_new(frontd);
 	struct answer answer;
@@ -277,7 +327,10 @@ serve_end_poll(struct frontd *frontd, struct conn *conn)
 	instead->closes = true;
 	send_queue(frontd, conn, instead);
 	exchange_answer_begin(frontd, instead, &answer);
-	receive_answer_empty(&instead->memo, &answer);
+	if (problem != NULL)
+		answer_problem(&answer, problem);
+	else
+		receive_answer_empty(&instead->memo, &answer);
 	exchange_answer_end(frontd, instead, &answer);
 	await_ready(frontd, instead);
 }

@@ -387,6 +387,7 @@ attach(struct persist *persist)
 			return -1;
 		}
 	}
+	role_close_regions(role);
 	return 0;
 }
 
@@ -430,13 +431,14 @@ begin(struct persist *persist, const struct persist_options *options)
 	persist->now_ns = now_ns();
 	if (attach(persist) != 0)
 		return EXIT_JOURNAL;
-	int code = store_open(&persist->store, options->directory, role->store.store_uuid, role->geometry.workers, STORE_LOCK_PERSISTD);
-	if (code != 0)
-		return code;
 	persist->disk = disk_open();
 	if (persist->disk == NULL)
 		return EXIT_CONFIG;
-	return open_journal(persist, options);
+	int code = role->is_handed
+	    ? store_open_at(&persist->store, DATA_DIR_FD, options->directory, role->store.store_uuid, role->geometry.workers,
+	          STORE_LOCK_PERSISTD)
+	    : store_open(&persist->store, options->directory, role->store.store_uuid, role->geometry.workers, STORE_LOCK_PERSISTD);
+	return code != 0 ? code : open_journal(persist, options);
 }
 
 static void

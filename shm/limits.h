@@ -13,10 +13,13 @@
 #define SLOT_SUPERVISOR (SLOT_PERSIST + 1)
 #define SLOT_MAX (SLOT_SUPERVISOR + 1)
 
-/* Descriptors that the supervisor leaves open in its children. */
-#define CONF_FD 3
+/* Descriptors that the supervisor leaves open in its children; cli/descriptors.c says which of them who gets. */
+#define CONF_FD 3       /* the configuration, for reading */
 #define LISTEN_FD 4
-#define RUN_LOCK_FD 5 /* holds the lock of the process's slot while it lives; nobody touches it */
+#define RUN_LOCK_FD 5   /* holds the lock of the process's slot while it lives; nobody touches it */
+#define HAND_FD 6       /* a socket through which regions are handed over (shm/handed.h) */
+#define DATA_LOCK_FD 7  /* workerd: DIR/lock, to lock its byte */
+#define DATA_DIR_FD 8   /* persistd: DIR */
 #define EVENT_FD(slot) (100 + (int)(slot))
 
 /* Names of queues and users (API.md). */

@@ -11,6 +11,7 @@
 
 #include "shm/atomic.h"
 #include "shm/diag.h"
+#include "shm/handed.h"
 
 const char *
 role_name(enum role_kind kind)
@@ -123,7 +124,35 @@ role_start(struct role *role, enum role_kind kind, int argc, char **argv)
 		role_be_patient();
 	for (uint32_t slot = 0; slot < SLOT_MAX; slot++)
 		role->event_fd[slot] = EVENT_FD(slot);
+	if (handed_take(HAND_FD) != 0) {
+		diag_errno("cannot take the regions from the supervisor; raise the limit of open files (ulimit -n)");
+		return -1;
+	}
+	role->is_handed = true;
 	return role_attach(role);
+}
+
+void
+role_take_regions(const struct role *role)
+{
+	if (role->is_handed && handed_take(HAND_FD) != 0)
+		diag_errno("cannot take a region from the supervisor");
+}
+
+void
+role_close_regions(const struct role *role)
+{
+	if (!role->is_handed)
+		return;
+	handed_forget("registry");
+	handed_forget("durable");
+	handed_forget("stats.");
+	handed_forget("stream.");
+	handed_forget("shard.");
+	if (role->kind == ROLE_FRONT) {
+		handed_forget("");
+		close(HAND_FD);
+	}
 }
 
 static bool

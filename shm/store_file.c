@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,34 +54,56 @@ store_parse(const char *text, struct store_file *store)
 	return parse_uuid(hex, store->uuid);
 }
 
-int
-store_file_load(const char *directory, struct store_file *store)
+static int
+open_directory(const char *directory)
 {
-	char path[PATH_MAX], text[STORE_BYTES_MAX + 1];
-	ssize_t n;
-	int fd;
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	snprintf(path, sizeof(path), "%s/store", directory);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT)
+		diag_errno("cannot open %s; does it belong to another user?", directory);
+	return fd;
+}
+
+int
+store_file_load_at(int directory_fd, const char *directory, struct store_file *store)
+{
+	char text[STORE_BYTES_MAX + 1];
+	int fd = openat(directory_fd, "store", O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
 	if (fd < 0) {
 		if (errno != ENOENT)
-			diag_errno("cannot read %s; does it belong to another user?", path);
+			diag_errno("cannot read %s/store; does it belong to another user?", directory);
 		return -1;
 	}
 	n = read(fd, text, STORE_BYTES_MAX);
 	close(fd);
 	if (n < 0) {
-		diag_errno("cannot read %s", path);
+		diag_errno("cannot read %s/store", directory);
 		return -1;
 	}
 	text[n] = '\0';
 	if (store_parse(text, store) != 0) {
-		diag(DIAG_ERROR, "%s is damaged or of another version: it should say `chasqui-store %u`, uuid and shards; restore "
-		                 "it from a backup, or choose another data.directory", path, STORE_VERSION);
+		diag(DIAG_ERROR, "%s/store is damaged or of another version: it should say `chasqui-store %u`, uuid and shards; "
+		                 "restore it from a backup, or choose another data.directory", directory, STORE_VERSION);
 		errno = EINVAL;
 		return -1;
 	}
 	return 0;
+}
+
+int
+store_file_load(const char *directory, struct store_file *store)
+{
+	int directory_fd = open_directory(directory), result, saved;
+
+	if (directory_fd < 0)
+		return -1;
+	result = store_file_load_at(directory_fd, directory, store);
+	saved = errno;
+	close(directory_fd);
+	errno = saved;
+	return result;
 }
 
 static int
@@ -126,12 +147,11 @@ fail:
 }
 
 int
-store_file_load_or_create(const char *directory, uint32_t shards, struct store_file *store)
+store_file_load_or_create_at(int directory_fd, const char *directory, uint32_t shards, struct store_file *store)
 {
 	char text[STORE_BYTES_MAX];
-	int directory_fd, result;
 
-	if (store_file_load(directory, store) == 0)
+	if (store_file_load_at(directory_fd, directory, store) == 0)
 		return 0;
 	if (errno != ENOENT)
 		return -1;
@@ -140,14 +160,25 @@ store_file_load_or_create(const char *directory, uint32_t shards, struct store_f
 		diag_errno("cannot draw a uuid");
 		return -1;
 	}
-	directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (store_write(directory_fd, text, store_format(store, text)) == 0)
+		return 0;
+	diag_errno("cannot write %s/store; free space in the data directory, or see that it may be written", directory);
+	return -1;
+}
+
+int
+store_file_load_or_create(const char *directory, uint32_t shards, struct store_file *store)
+{
+	int directory_fd = open_directory(directory), result, saved;
+
 	if (directory_fd < 0) {
-		diag_errno("cannot open %s", directory);
+		if (errno == ENOENT)
+			diag_errno("cannot open %s", directory);
 		return -1;
 	}
-	result = store_write(directory_fd, text, store_format(store, text));
-	if (result != 0)
-		diag_errno("cannot write %s/store; free space in the data directory, or see that it may be written", directory);
+	result = store_file_load_or_create_at(directory_fd, directory, shards, store);
+	saved = errno;
 	close(directory_fd);
+	errno = saved;
 	return result;
 }

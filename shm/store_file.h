@@ -22,6 +22,10 @@ struct store_file {
 /* Read it.  0; or -1: with errno ENOENT and quiet when there is none, else a diag. */
 int store_file_load(const char *directory, struct store_file *store);
 
+/* The same in an open directory; its name is for messages.  persistd may not open it by name. */
+int store_file_load_at(int directory_fd, const char *directory, struct store_file *store);
+int store_file_load_or_create_at(int directory_fd, const char *directory, uint32_t shards, struct store_file *store);
+
 /* Read it, or make it, whole and on stable storage, with a new random uuid.  0, or -1 and a diag. */
 int store_file_load_or_create(const char *directory, uint32_t shards, struct store_file *store);
 

@@ -425,6 +425,7 @@ worker_attach(struct worker *worker, struct role *role)
 		diag_errno("cannot attach shared memory durable");
 		return -1;
 	}
+	role_close_regions(role);
 	return 0;
 }
 

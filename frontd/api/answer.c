@@ -223,6 +223,10 @@ answer_problem(struct answer *answer, const struct problem *problem)
 	answer_head(answer, problem->status, ANSWER_PROBLEM);
 	if (problem->retry_after_ms != 0)
 		http_write_field_number(&answer->head, "Retry-After", (problem->retry_after_ms + 999) / 1000);
+	if (problem->status == 401) { /* RFC 9110: it says how to do better */
+		http_write_field(&answer->head, "WWW-Authenticate", HTTP_LITERAL("Bearer realm=\"chasqui\""));
+		http_write_field(&answer->head, "WWW-Authenticate", HTTP_LITERAL("Basic realm=\"chasqui\", charset=\"UTF-8\""));
+	}
 	if (problem->allow[0] != '\0')
 		http_write_field(&answer->head, "Allow", http_slice_of(problem->allow));
 	answer_end(answer);

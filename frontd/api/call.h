@@ -1,13 +1,18 @@
 /*
  * call: one API request on its way through this folder, which does no I/O:
  *
- *   routes_admit()   head -> route, or a problem (404, 405, 406, 413, 415, unknown headers)      before the body is read
+ *   routes_resolve() target -> route, and whether credentials are needed
+ *   (the caller finds out who asks: call->principal, or a problem 401)
+ *   routes_admit()   head -> a problem (404, 405, 403, 406, 413, 415, unknown headers), or not    before the body is read
  *   route->plan()    head and body -> shard and size of the request frame, or a problem
  *   route->fill()    -> the bytes of the frame, in room lent by the caller
  *   route->answer()  reply frame -> answer; may ask for one more frame (route->refill)
  *   route->local()   instead of the last three, for what is answered without a worker
  *
  * A call lives while it is planned and filled; what has to be known until the reply is put into its memo.
+ *
+ * A plan that needs a password checked or hashed says so in call->password.  Then the connection waits until a thread has done
+ * that, the call is made anew from its bytes, and plan is called again before fill finds the result.
  */
 #ifndef FRONTD_API_CALL_H
 #define FRONTD_API_CALL_H
@@ -16,6 +21,7 @@
 #include <stdint.h>
 
 #include "frontd/api/answer.h"
+#include "frontd/api/principal.h"
 #include "frontd/api/problem.h"
 #include "frontd/http/parse.h"
 #include "frontd/http/target.h"
@@ -36,6 +42,8 @@ struct api_world {
 	uint64_t body_bytes_max;
 	const char *unready;       /* why a publish would be refused; NULL: it would not */
 	enum outcome unready_outcome;
+	uint64_t session_idle_ms;  /* of a new session */
+	uint64_t session_max_ms;
 	const struct stats_shared *stats[SLOT_MAX]; /* NULL: there is no such process */
 };
 
@@ -53,6 +61,20 @@ struct api_reply {
 
 enum api_answered { API_ANSWERED, API_ASK_AGAIN };
 
+/*
+ * What a call takes, besides a right on the queue that its path names (enum right; without a name: on all queues).  RIGHT_NONE:
+ * nothing, anybody may.
+ */
+enum api_right {
+	RIGHT_SELF = 1 << 8,   /* a credential that is not narrowed by scopes; whose things they are the worker checks */
+	RIGHT_ADMIN = 1 << 9,
+	RIGHT_LOGIN = 1 << 10, /* credentials in Authorization, or in the body: then call->principal is NULL */
+	RIGHT_ANYBODY = 1 << 11, /* any good credential */
+};
+
+/* Does a call need credentials? */
+enum api_entry { ENTRY_REQUIRED, ENTRY_OPTIONAL, ENTRY_OPEN };
+
 enum api_body_kind {
 	BODY_NONE,    /* up to 8 KiB are read and dropped */
 	BODY_JSON,    /* an object; may be absent */
@@ -63,7 +85,7 @@ enum api_body_kind {
 struct api_route {
 	enum http_method method;
 	const char *pattern;
-	enum right right;          /* on the queue; the worker checks it, the frontd the scopes of the token */
+	unsigned right;            /* enum right or enum api_right */
 	enum api_body_kind body;
 	enum op op;                /* OP_NONE: local */
 	const char *params;        /* names of query parameters, blank before each: " limit cursor" */
@@ -81,7 +103,8 @@ struct api_memo {
 	const struct api_route *route;
 	struct queue_listing *listing; /* pages so far of a queue list */
 	uint64_t etag;                 /* GET: If-None-Match; 0 none */
-	struct caller caller;          /* goes into every frame about a queue */
+	struct caller caller;          /* who asks, for the frames; from authorize() */
+	uint32_t credential;           /* slot of his token or session + 1; 0: none */
 	uint32_t shard;
 	uint32_t wait_ms;
 	uint16_t preferred_wait_s;     /* Prefer: wait=; 0 none */
@@ -142,6 +165,18 @@ struct purge_plan {
 	uint64_t older_than_ms;
 };
 
+/* Passwords: what plan asks for, and what fill finds. */
+struct api_password {
+	/* By plan; borrowed until it returns.  ptr NULL: not asked. */
+	struct http_slice user;        /* whose password `current` should be; a wrong one is refused by the caller of plan */
+	struct http_slice current;
+	struct http_slice fresh;       /* to be hashed */
+
+	/* For fill. */
+	uint64_t verified_uid;         /* user and current are right: his uid */
+	char hash[PASSWORD_HASH_BYTES_MAX + 1]; /* of fresh, as crypt(3) writes it, NUL-terminated */
+};
+
 struct api_call {
 	/* Set by the caller. */
 	const struct http_request *request;
@@ -149,13 +184,21 @@ struct api_call {
 	const struct api_world *world;
 	struct http_slice body;
 	uint32_t waiter_slot;
+	const struct principal *principal; /* NULL: nobody knows; only where the entry is open or optional */
+	struct http_slice tried;       /* the user name of a login that was refused */
+
+	/* By routes_resolve(). */
+	enum api_entry entry;
+	unsigned methods;              /* bits of those the path takes */
 
 	/* By routes_admit() and plan. */
 	bool is_planned;               /* plan was called: api_call_end() has something to free */
+	bool is_not_now;               /* plan returned false because the directory is being written: try again */
 	struct api_memo memo;
 	struct problem problem;        /* when refused */
 	uint64_t body_max;             /* more is 413 */
 	uint32_t frame_bytes;          /* room the frame needs at most, a multiple of 8 */
+	struct api_password password;
 	union {
 		struct publish_plan publish;
 		struct receive_plan receive;

@@ -1,7 +1,8 @@
 /*
- * Happy path: routes_admit() finds the row by path and method, then asks in the order in which a client would want to know:
- * is it there (404), does it take this method (405), are query and headers known (400), can we speak so that the client
- * understands (406), do we understand what it sends (415), is that not too much (413).
+ * Happy path: routes_resolve() finds the row by path and method; once it is known who asks, routes_admit() asks in the order in
+ * which a client would want to know: is it there (404), does it take this method (405), may he (403), are query and headers
+ * known (400), can we speak so that the client understands (406), do we understand what it sends (415), is that not too much
+ * (413).
  */
 #include "frontd/api/routes.h"
 
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "frontd/api/authorize.h"
 #include "frontd/api/headers.h"
 #include "frontd/api/media.h"
 #include "frontd/api/operation.h"
@@ -55,7 +57,7 @@ static const struct api_route routes[] = {
 	  .plan = queue_list_plan, .fill = queue_list_fill, .answer = queue_list_answer, .refill = queue_list_refill },
 	{ .method = HTTP_POST, .pattern = QUEUE ":purge", .right = RIGHT_MANAGE, .body = BODY_JSON, .op = OP_PURGE,
 	  .plan = purge_plan, .fill = purge_fill, .answer = purge_answer },
-	{ .method = HTTP_GET, .pattern = "/v1/stats", .right = RIGHT_BROWSE, .local = operation_stats },
+	{ .method = HTTP_GET, .pattern = "/v1/stats", .right = RIGHT_ADMIN, .local = operation_stats },
 	{ .method = HTTP_GET, .pattern = "/livez", .local = operation_livez },
 	{ .method = HTTP_GET, .pattern = "/readyz", .local = operation_readyz },
 };
@@ -196,46 +198,84 @@ body_check(struct api_call *call)
 	return true;
 }
 
+static bool
+is_everything(const struct api_call *call)
+{
+	return http_slice_is(call->request->origin_form, "*");
+}
+
+/* What is not there is nobody's business below /v1: without credentials one does not learn which paths exist. */
+static enum api_entry
+entry_of(const struct api_call *call)
+{
+	const struct api_route *route = call->memo.route;
+	const struct http_target *target = call->target;
+
+	if (is_everything(call))
+		return ENTRY_OPEN;
+	if (route == NULL)
+		return target->segment_count != 0 && http_slice_is(target->segments[0], "v1") ? ENTRY_REQUIRED : ENTRY_OPEN;
+	switch (route->right) {
+	case RIGHT_NONE:
+		return ENTRY_OPEN;
+	case RIGHT_LOGIN:
+		return ENTRY_OPTIONAL;
+	default:
+		return ENTRY_REQUIRED;
+	}
+}
+
+void
+routes_resolve(struct api_call *call)
+{
+	const struct http_request *request = call->request;
+	const struct api_route *route;
+
+	call->methods = routes_find(call->target, request->method, &route);
+	memset(&call->memo, 0, sizeof(call->memo));
+	call->memo.route = route;
+	call->memo.is_head = request->method == HTTP_HEAD;
+	call->memo.keep_alive = request->keep_alive;
+	call->memo.minor_version = (uint8_t)request->minor_version;
+	call->body_max = DROPPED_BODY_MAX;
+	call->entry = entry_of(call);
+}
+
 bool
 routes_admit(struct api_call *call)
 {
 	const struct http_request *request = call->request;
-	const struct api_route *route;
 	bool is_options = request->method == HTTP_OPTIONS;
-	bool is_everything = http_slice_is(request->origin_form, "*");
-	unsigned methods = routes_find(call->target, request->method, &route);
 
-	memset(&call->memo, 0, sizeof(call->memo));
-	call->memo.is_head = request->method == HTTP_HEAD;
-	call->memo.keep_alive = request->keep_alive;
-	call->memo.minor_version = (uint8_t)request->minor_version;
-	call->memo.caller = (struct caller){ .flags = CALLER_ADMIN | CALLER_MAY_CREATE }; /* auth.mode = off */
-	call->body_max = DROPPED_BODY_MAX;
-	if (methods == 0 && !is_everything)
+	if (call->methods == 0 && !is_everything(call))
 		return api_refuse(call, OUTCOME_NOT_FOUND, "there is no resource %.*s",
 		    (int)(request->origin_form.len < 120 ? request->origin_form.len : 120), request->origin_form.ptr);
 	if (is_options)
-		route = &options_route;
-	if (route == NULL) {
+		call->memo.route = &options_route;
+	if (call->memo.route == NULL) {
 		api_refuse(call, OUTCOME_METHOD_NOT_ALLOWED, NULL);
-		allow_format(call->problem.allow, methods);
+		allow_format(call->problem.allow, call->methods);
 		return false;
 	}
-	call->memo.route = route;
+	if (!authorize(call))
+		return false;
 	if (is_options)
 		return body_check(call);
 	return params_check(call) && headers_check(call) && accept_check(call) && body_check(call);
 }
 
+const struct api_route *
+routes_row(unsigned index)
+{
+	return index < ROUTE_COUNT ? &routes[index] : NULL;
+}
+
 void
 routes_options(struct api_call *call, struct answer *answer)
 {
-	const struct api_route *none;
-	bool is_everything = http_slice_is(call->request->origin_form, "*");
-	unsigned methods = is_everything ? (1u << HTTP_METHOD_COUNT) - 1 : routes_find(call->target, HTTP_OPTIONS, &none);
 	char allow[56];
 
-	allow_format(allow, methods);
+	allow_format(allow, is_everything(call) ? (1u << HTTP_METHOD_COUNT) - 1 : call->methods);
 	answer_head(answer, 204, NULL);
 	http_write_field(&answer->head, "Allow", http_slice_of(allow));
 	answer_end(answer);

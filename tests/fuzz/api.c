@@ -178,8 +178,11 @@ admit_and_serve(struct http_slice body)
 	call->world = &run.world;
 	run.world = (struct api_world){ .now_ms = run.engine->now_ms, .shard_count = 1, .body_bytes_max = 8u << 20 };
 	enum http_result result = http_target_parse(run.request.origin_form, scratch, &run.target);
+	call->principal = &principal_anybody;
 	if (http_is_refusal(result))
 		problem_of_http(&call->problem, result);
+	else
+		routes_resolve(call);
 	if (http_is_refusal(result) || !routes_admit(call))
 		answer_refusal(&call->problem);
 	else if (body.len > call->body_max)

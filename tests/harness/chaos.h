@@ -40,6 +40,7 @@ struct chaos {
 	void (*moved)(void *argument, uint16_t port);   /* called when the broker listens elsewhere */
 	void *argument;
 	struct chaos_counts counts;
+	unsigned early[SLOT_MAX];       /* killed before it was live, under this supervisor */
 	unsigned blow_count;
 	struct blow blows[BLOWS_MAX];
 };
