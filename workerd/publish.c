@@ -194,7 +194,7 @@ publish_serve(struct worker *worker, const struct request *request)
 
 	if (!request_read(request, &offset, &wish, sizeof(wish)) || wish.count == 0 || wish.count > PUBLISH_BATCH_MAX)
 		return answer_refusal(worker, request, OUTCOME_BAD_REQUEST);
-	enum outcome outcome = request_queue(worker, &wish.queue.name, &idx);
+	enum outcome outcome = request_queue(worker, &wish.queue, RIGHT_PUBLISH, &idx);
 	if (outcome != OUTCOME_OK)
 		return answer_refusal(worker, request, outcome);
 	const struct queue *queue = queue_at(&worker->shard, idx);

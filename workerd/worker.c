@@ -20,6 +20,7 @@
 #include "workerd/expire.h"
 #include "workerd/fronts.h"
 #include "workerd/job.h"
+#include "workerd/people.h"
 #include "workerd/receive.h"
 #include "workerd/recover.h"
 #include "workerd/replay.h"
@@ -116,6 +117,8 @@ worker_turn(struct worker *worker, uint64_t now_ms)
 	is_busy |= fronts_drain(worker);
 	is_busy |= repeat(worker, expire_step, TURN_TIMERS_MAX);
 	is_busy |= job_run(worker);
+	is_busy |= bootstrap_step(worker);
+	is_busy |= credentials_sweep(worker);
 	is_busy |= receive_serve_waiters(worker, TURN_SERVES_MAX);
 	worker_mirror(worker);
 	stat_add(&worker->stats->worker_turns, 1);
@@ -215,6 +218,7 @@ worker_mirror(struct worker *worker)
 
 	assert(!txn_is_open(&worker->shard.txn));
 	_Static_assert(FRONT_MAX <= 32, "a bit for each front");
+	people_mirror(worker); /* before the answers: who hears of a change finds it */
 	if (is_wanted) {
 		store_relaxed(&worker->stream.shared->wanted, worker->wanted_lsn);
 		worker->mirrored_wanted = worker->wanted_lsn;
@@ -425,6 +429,11 @@ worker_attach(struct worker *worker, struct role *role)
 		diag_errno("cannot attach shared memory durable");
 		return -1;
 	}
+	if (role->index == 0 &&
+	    directory_attach(&worker->directory, role->instance, &shard, &role->store, REGION_READ_WRITE) != 0) {
+		diag_errno("cannot attach shared memory directory");
+		return -1;
+	}
 	role_close_regions(role);
 	return 0;
 }
@@ -434,6 +443,7 @@ worker_detach(struct worker *worker)
 {
 	for (uint32_t front = 0; front < FRONT_MAX; front++)
 		front_detach(&worker->fronts[front].front);
+	directory_detach(&worker->directory);
 	durable_detach(&worker->durable);
 	stream_detach(&worker->stream);
 	shard_detach(&worker->shard);

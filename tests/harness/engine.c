@@ -94,6 +94,7 @@ attach(struct engine *engine, uint64_t stream_bytes, char *bytes)
 	worker->stream.size_bytes = stream_bytes;
 	worker->durable.shared = engine->durable;
 	worker->stats = engine->stats;
+	directory_view(&worker->directory, engine->directory_memory, &engine->geometry);
 }
 
 struct engine *
@@ -117,6 +118,7 @@ engine_open(const struct engine_options *options)
 	engine->stream_shared = memory_of(sizeof(*engine->stream_shared));
 	engine->durable = memory_of(sizeof(*engine->durable));
 	engine->stats = memory_of(sizeof(*engine->stats));
+	engine->directory_memory = memory_of(directory_size_bytes(&engine->geometry));
 	engine->fronts = memory_of(engine->geometry.fronts * sizeof(*engine->fronts));
 	engine->durable->journal_state = JOURNAL_OK;
 	engine->durable->shard[0].lsn = LSN_FIRST;
@@ -147,6 +149,7 @@ engine_close(struct engine *engine)
 	munmap(engine->stats, sizeof(*engine->stats));
 	munmap(engine->durable, sizeof(*engine->durable));
 	munmap(engine->stream_shared, sizeof(*engine->stream_shared));
+	munmap(engine->directory_memory, directory_size_bytes(&engine->geometry));
 	munmap(engine->shard_memory, engine->worker.shard.size_bytes);
 	munmap(engine, sizeof(*engine));
 }

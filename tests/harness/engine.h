@@ -26,6 +26,7 @@ struct engine {
 	void *shard_memory;
 	struct stream_shared *stream_shared;
 	struct durable_shared *durable;
+	void *directory_memory;  /* region `directory`, which the worker keeps: &worker.directory */
 	struct stats_shared *stats;
 	struct engine_front *fronts;
 	uint64_t request_ring_bytes, reply_ring_bytes;
