@@ -23,7 +23,7 @@
 
 /* --- which regions, with which right --- */
 
-enum right {
+enum granted {
 	NO,
 	READ,
 	WRITE,
@@ -37,7 +37,7 @@ enum many { ONE, PER_SLOT, PER_SHARD, PER_FRONT };
 static const struct {
 	const char *name;
 	enum many many;
-	enum right right[ROLE_PERSIST + 1];
+	enum granted right[ROLE_PERSIST + 1];
 } regions[] = {
 	/*                            frontd               workerd              persistd */
 	{ "registry",  ONE,       { READ,                READ,                READ } },
@@ -116,7 +116,7 @@ struct parcel {
 
 /* Open it with that right and put it in.  What is not there is left out: its user says what is missing. */
 static void
-pack(const struct supervisor *supervisor, struct parcel *parcel, const char *name, enum right right, bool is_own)
+pack(const struct supervisor *supervisor, struct parcel *parcel, const char *name, enum granted right, bool is_own)
 {
 	bool writes = right == WRITE || (is_own && right != READ);
 	struct handed_region *region = &parcel->regions[parcel->count];
