@@ -33,6 +33,7 @@ static const struct option long_options[] = {
 	{ "scope", required_argument, NULL, 'S' },
 	{ "expires-in", required_argument, NULL, 'x' },
 	{ "save", required_argument, NULL, 'v' },
+	{ "new-admin-token", no_argument, NULL, 'A' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -84,6 +85,7 @@ flag_of(struct arguments *arguments, int letter)
 	case 'E': return &arguments->uses_existing;
 	case 'P': return &arguments->reads_password;
 	case 'N': return &arguments->has_no_password;
+	case 'A': return &arguments->makes_admin_token;
 	default: return NULL;
 	}
 }

@@ -34,6 +34,7 @@ struct arguments {
 	bool uses_existing;
 	bool reads_password;      /* from stdin, even from a terminal */
 	bool has_no_password;
+	bool makes_admin_token;
 	const char *attributes[ARGUMENTS_LIST_MAX];  /* -a NAME=VALUE */
 	unsigned attribute_count;
 	const char *scopes[ARGUMENTS_LIST_MAX];      /* --scope publish:orders.* */

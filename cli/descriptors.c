@@ -42,6 +42,7 @@ static const struct {
 	/*                            frontd               workerd              persistd */
 	{ "registry",  ONE,       { READ,                READ,                READ } },
 	{ "durable",   ONE,       { READ,                READ,                WRITE } },
+	{ "directory", ONE,       { READ,                WRITE_OWN,           NO } }, /* worker 0's */
 	{ "stats.",    PER_SLOT,  { WRITE_OWN_ELSE_READ, WRITE_OWN_ELSE_READ, WRITE_OWN_ELSE_READ } },
 	{ "stream.",   PER_SHARD, { READ,                WRITE_OWN,           WRITE } },
 	{ "shard.",    PER_SHARD, { NO,                  WRITE_OWN,           NO } },
@@ -177,7 +178,8 @@ pack_all(const struct supervisor *supervisor, const struct supervised *process, 
 	for (unsigned row = 0; row < sizeof(regions) / sizeof(regions[0]); row++) {
 		switch (regions[row].many) {
 		case ONE:
-			pack(supervisor, parcel, regions[row].name, regions[row].right[process->kind], false);
+			pack(supervisor, parcel, regions[row].name, regions[row].right[process->kind],
+			    process->kind == ROLE_WORKER && process->index == 0);
 			break;
 		case PER_SLOT:
 			pack_slots(supervisor, process, row, parcel);

@@ -6,7 +6,7 @@
 #include "conf/conf.h"
 
 static const struct verb verbs[] = {
-	{ "up", verb_up, "up [-c FILE] [-o section.key=value]...", "run a broker in the foreground, until SIGTERM" },
+	{ "up", verb_up, "up [-c FILE] [-o section.key=value]... [--new-admin-token]", "run a broker in the foreground, until SIGTERM" },
 	{ "down", verb_down, "down [-i NAME] [--timeout SECONDS]", "stop a broker and wait until it is gone" },
 	{ "status", verb_status, "status [-i NAME] [--json]", "its processes, from shared memory" },
 	{ "stats", verb_stats, "stats [-i NAME] [--json]", "counters and latencies, from shared memory" },

@@ -207,8 +207,6 @@ enter_live(struct supervisor *supervisor, struct supervised *process)
 	if (process->died_ns != 0)
 		diag(DIAG_INFO, "%s serves again, pid %d, epoch %" PRIu64 ", after %" PRIu64 " ms", process->name,
 		    (int)process->child.pid, process->epoch, (process->live_ns - process->died_ns) / MS);
-	if (!supervisor->has_served && supervisor->drain == DRAIN_NONE && all_are_live(supervisor))
-		announce(supervisor);
 }
 
 static void
@@ -608,7 +606,8 @@ begin(struct supervisor *supervisor)
 static bool
 is_busy(const struct supervisor *supervisor)
 {
-	return supervisor->drain != DRAIN_NONE || supervisor->reload_is_wanted || !all_are_live(supervisor);
+	return supervisor->drain != DRAIN_NONE || supervisor->reload_is_wanted || !supervisor->has_served ||
+	    !all_are_live(supervisor);
 }
 
 /* How long to sleep at most. */
@@ -622,6 +621,23 @@ look_ms(struct supervisor *supervisor)
 	if (supervisor->busy_ns == 0)
 		supervisor->busy_ns = now_ns();
 	return now_ns() - supervisor->busy_ns < FAST_NS ? LOOK_MS_FAST : LOOK_MS_SLOW;
+}
+
+/* All processes serve; once there is somebody who can come in, we say that we are ready. */
+static void
+look_for_admin(struct supervisor *supervisor)
+{
+	bool pokes_worker;
+	int code = admin_token_step(&supervisor->admin_token, &supervisor->registry, &pokes_worker);
+
+	if (code != 0)
+		stop_with(supervisor, code);
+	else if (pokes_worker)
+		park_poke(supervisor->event_fd[SLOT_WORKER(0)]);
+	else if (supervisor->admin_token.state == ADMIN_TOKEN_DONE) {
+		announce(supervisor);
+		admin_token_print(&supervisor->admin_token);
+	}
 }
 
 static void
@@ -638,6 +654,8 @@ look(struct supervisor *supervisor)
 			watch_given_up(supervisor, &supervisor->processes[i]);
 		}
 	}
+	if (!supervisor->has_served && supervisor->drain == DRAIN_NONE && all_are_live(supervisor))
+		look_for_admin(supervisor);
 	if (supervisor->reload_is_wanted && supervisor->drain == DRAIN_NONE && !one_is_starting(supervisor))
 		reload(supervisor);
 	if (supervisor->drain != DRAIN_NONE)
@@ -682,6 +700,16 @@ supervise(struct supervisor *supervisor, bool *is_clean)
 	*is_clean = false;
 	if (prepare(supervisor) != 0)
 		return EX_OSERR;
+	if (supervisor->conf.auth_mode != CONF_AUTH_OFF) {
+		struct admin_token_where where = { .instance = supervisor->conf.instance_name,
+			.data_directory = supervisor->conf.data_directory, .geometry = &supervisor->geometry, .store = &supervisor->store };
+		int code = admin_token_begin(&supervisor->admin_token, &where, supervisor->wants_admin_token);
+
+		if (code != 0)
+			return code;
+	} else if (supervisor->wants_admin_token) {
+		diag(DIAG_WARNING, "--new-admin-token does nothing with auth.mode = off");
+	}
 	begin(supervisor);
 	while (supervisor->drain != DRAIN_OVER)
 		turn(supervisor);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cli/admin_token.h"
 #include "cli/children.h"
 #include "cli/descriptors.h"
 #include "cli/drain.h"
@@ -48,6 +49,7 @@ struct supervisor {
 	struct geometry geometry;
 	struct region_identity store;
 	bool is_warm;              /* the regions are from an earlier run */
+	bool wants_admin_token;    /* --new-admin-token */
 	struct registry registry;  /* writable */
 	char program[ROLE_PERSIST + 1][PATH_MAX];
 	char bound[BOUND_TEXT_BYTES];
@@ -61,8 +63,9 @@ struct supervisor {
 	unsigned process_count;
 	int epoll_fd;
 	int signal_fd;
+	struct admin_token admin_token;
 	bool a_front_served;       /* some client may have been answered */
-	bool has_served;           /* every process was LIVE at once: the ready line is printed */
+	bool has_served;           /* every process was LIVE at once, somebody can come in: the ready line is printed */
 	bool reload_is_wanted;
 	bool stop_is_forced;
 	bool journal_is_clean;     /* persistd said so by exiting with 0 */

@@ -267,9 +267,9 @@ make_ready(struct supervisor *supervisor)
 }
 
 static int
-run(const struct conf_source *source)
+run(const struct conf_source *source, bool wants_admin_token)
 {
-	struct supervisor supervisor = { .source = source };
+	struct supervisor supervisor = { .source = source, .wants_admin_token = wants_admin_token };
 	const char *instance = supervisor.conf.instance_name;
 	int code, lock_fd;
 	bool is_clean;
@@ -304,10 +304,10 @@ verb_up(int argc, char **argv)
 {
 	struct arguments arguments;
 
-	if (!arguments_parse(&arguments, "co", argc, argv) || arguments.word_count != 0)
+	if (!arguments_parse(&arguments, "coA", argc, argv) || arguments.word_count != 0)
 		return verb_usage("up");
 	(void)umask(077);
 	(void)signal(SIGPIPE, SIG_IGN); /* stdout may be a pipe that nobody reads any more */
 	return run(&(struct conf_source){ .file = arguments.conf_file, .assignments = arguments.assignments,
-	    .assignment_count = arguments.assignment_count });
+	    .assignment_count = arguments.assignment_count }, arguments.makes_admin_token);
 }

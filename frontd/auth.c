@@ -27,15 +27,7 @@ _Static_assert(HTTP_USER_MAX == NAME_MAX_BYTES, "as long as a user's name");
 int
 auth_open(struct frontd *frontd)
 {
-	const struct role *role = frontd->role;
-
-	if (!frontd->limits.auth_is_required)
-		return 0;
-	if (directory_attach(&frontd->directory, role->instance, &role->geometry.shard, &role->store, REGION_READ_ONLY) != 0) {
-		diag_errno("cannot attach shared memory directory");
-		return -1;
-	}
-	return attempts_open(frontd);
+	return frontd->limits.auth_is_required ? attempts_open(frontd) : 0;
 }
 
 void
@@ -45,8 +37,6 @@ auth_close(struct frontd *frontd)
 		return;
 	attempts_close(frontd);
 	identities_free_all(frontd);
-	if (frontd->directory.region.base != NULL)
-		directory_detach(&frontd->directory);
 }
 
 static enum auth_answer __attribute__((format(printf, 2, 3)))

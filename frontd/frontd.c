@@ -63,6 +63,11 @@ attach_regions(struct frontd *frontd)
 			diag_errno("cannot attach shared memory stream.%u", w);
 			return -1;
 		}
+	if (frontd->limits.auth_is_required && directory_attach(&frontd->directory, role->instance, &geometry->shard,
+	    &role->store, REGION_READ_ONLY) != 0) {
+		diag_errno("cannot attach shared memory directory");
+		return -1;
+	}
 	role_close_regions(role);
 	return 0;
 }
@@ -73,6 +78,8 @@ detach_regions(struct frontd *frontd)
 	for (uint32_t w = 0; w < frontd->shard_count; w++)
 		if (frontd->streams[w].region.base != NULL)
 			stream_detach(&frontd->streams[w]);
+	if (frontd->directory.region.base != NULL)
+		directory_detach(&frontd->directory);
 	if (frontd->durable.region.base != NULL)
 		durable_detach(&frontd->durable);
 	if (frontd->front.region.base != NULL)
