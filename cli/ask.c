@@ -40,7 +40,8 @@ ask_json(struct http_client *client, const struct http_call *call, int *code)
 }
 
 int
-ask_and_print(struct http_client *client, const struct http_call *call, const struct arguments *arguments)
+ask_and_print(struct http_client *client, const struct http_call *call,
+    const struct arguments *arguments)
 {
 	int code;
 	json_t *json = ask_json(client, call, &code);
@@ -56,7 +57,19 @@ ask_and_print(struct http_client *client, const struct http_call *call, const st
 }
 
 int
-ask_with(struct http_client *client, struct http_call call, json_t *body, const struct arguments *arguments)
+ask_at(struct http_client *client, const char *method, char *path,
+    const struct arguments *arguments)
+{
+	struct http_call call = { .method = method, .path = path };
+	int code = ask_and_print(client, &call, arguments);
+
+	curl_free(path);
+	return code;
+}
+
+int
+ask_with(struct http_client *client, struct http_call call, json_t *body,
+    const struct arguments *arguments)
 {
 	char *text = json_dumps(body, JSON_COMPACT);
 	int code;
@@ -75,10 +88,12 @@ static char *
 next_page(struct http_client *client)
 {
 	const char *link = http_header(client, "Link");
-	const char *begin = link != NULL && strstr(link, "rel=\"next\"") != NULL ? strchr(link, '<') : NULL;
-	const char *end = begin != NULL ? strchr(begin, '>') : NULL;
-	const char *path;
+	const char *begin, *end, *path;
 
+	if (link == NULL || strstr(link, "rel=\"next\"") == NULL)
+		return NULL;
+	begin = strchr(link, '<');
+	end = begin != NULL ? strchr(begin, '>') : NULL;
 	if (end == NULL)
 		return NULL;
 	/* The target may be absolute; what we want is on the broker we asked. */
@@ -97,13 +112,16 @@ ask_list(struct http_client *client, const struct ask_list *list, const struct a
 	int code = CLI_OK;
 
 	while (path != NULL && code == CLI_OK) {
-		struct http_call call = { .method = "GET", .path = path, .query = is_first ? list->query : NULL };
-		json_t *page = ask_json(client, &call, &code);
+		struct http_call call = { .method = "GET", .path = path };
 
+		if (is_first)
+			call.query = list->query;
 		is_first = false;
+		json_t *page = ask_json(client, &call, &code);
 		free(path);
 		path = page != NULL ? next_page(client) : NULL;
-		if (page != NULL && json_array_extend(rows, json_object_get(page, list->member)) != 0)
+		if (page != NULL &&
+		    json_array_extend(rows, json_object_get(page, list->member)) != 0)
 			code = CLI_FAILED;
 		json_decref(page);
 	}
@@ -116,30 +134,56 @@ ask_list(struct http_client *client, const struct ask_list *list, const struct a
 	return code;
 }
 
-int
-ask_give_secret(json_t *made, const struct arguments *arguments)
+static int
+give_secret(json_t *made, const struct arguments *arguments)
 {
 	const char *token = json_string_value(json_object_get(made, "token"));
 	const char *id = json_string_value(json_object_get(made, "id"));
 	const char *expires = json_string_value(json_object_get(made, "expires_at"));
+	const char *file = arguments->save_file;
 
 	if (token == NULL || id == NULL) {
 		fprintf(stderr, "chasqui: the answer holds no token; is this a Chasqui?\n");
 		return CLI_FAILED;
 	}
-	if (arguments->save_file != NULL && !secret_save(arguments->save_file, token))
+	if (file != NULL && !secret_save(file, token))
 		return CLI_FAILED;
 	if (arguments->is_json) {
-		if (arguments->save_file != NULL)
+		if (file != NULL)
 			json_object_del(made, "token");
 		print_json(made);
 		return fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
 	}
-	fprintf(stderr, "%s, expires %s; the token is %s%s\n", id, expires != NULL ? expires : "never",
-	    arguments->save_file != NULL ? "in " : "shown this once", arguments->save_file != NULL ? arguments->save_file : "");
-	if (arguments->save_file == NULL)
+	fprintf(stderr, "%s, expires %s; the token is %s%s\n", id,
+	    expires != NULL ? expires : "never", file != NULL ? "in " : "shown this once",
+	    file != NULL ? file : "");
+	if (file == NULL)
 		puts(token);
 	return fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
+}
+
+int
+ask_secret(struct http_client *client, const char *path, json_t *wish,
+    const struct arguments *arguments)
+{
+	char *body = wish != NULL ? json_dumps(wish, JSON_COMPACT) : NULL;
+	struct http_call call = { .method = "POST", .path = path, .body = body };
+	int code;
+
+	json_decref(wish);
+	if (body == NULL) {
+		fprintf(stderr, "chasqui: a name or password is not UTF-8\n");
+		return CLI_USAGE;
+	}
+	call.body_bytes = strlen(body);
+	json_t *made = ask_json(client, &call, &code);
+	explicit_bzero(body, call.body_bytes);
+	free(body);
+	if (made == NULL)
+		return code;
+	code = give_secret(made, arguments);
+	json_decref(made);
+	return code;
 }
 
 /* Sets a.b.c; false if the path is no path or goes through something that is no object. */
@@ -162,7 +206,8 @@ set_member(json_t *object, const char *path, size_t path_bytes, json_t *value)
 		inner = json_object();
 		json_object_set_new(object, key, inner);
 	}
-	return json_is_object(inner) && set_member(inner, dot + 1, path_bytes - key_bytes - 1, value);
+	return json_is_object(inner) &&
+	    set_member(inner, dot + 1, path_bytes - key_bytes - 1, value);
 }
 
 json_t *
@@ -172,11 +217,14 @@ ask_words(char **words, int count)
 
 	for (int i = 0; i < count; i++) {
 		const char *equals = strchr(words[i], '=');
-		json_t *value = equals != NULL ? json_loads(equals + 1, JSON_DECODE_ANY, NULL) : NULL;
+		json_t *value = NULL;
 
+		if (equals != NULL)
+			value = json_loads(equals + 1, JSON_DECODE_ANY, NULL);
 		if (equals != NULL && value == NULL)
 			value = json_string(equals + 1);
-		bool is_set = value != NULL && set_member(object, words[i], (size_t)(equals - words[i]), value);
+		bool is_set = value != NULL &&
+		    set_member(object, words[i], (size_t)(equals - words[i]), value);
 		json_decref(value);
 		if (is_set)
 			continue;

@@ -13,14 +13,16 @@
 static void
 basic_format(const char *user, const char *password, char header[CREDENTIALS_HEADER_BYTES])
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	char pair[128 + SECRET_BYTES];
 	size_t count = (size_t)snprintf(pair, sizeof(pair), "%.100s:%s", user, password);
 	char *at = stpcpy(header, "Authorization: Basic ");
 
 	memset(pair + count, 0, 2);
 	for (size_t i = 0; i < count; i += 3) {
-		uint32_t bits = (uint32_t)(uint8_t)pair[i] << 16 | (uint32_t)(uint8_t)pair[i + 1] << 8 | (uint8_t)pair[i + 2];
+		uint32_t bits = (uint32_t)(uint8_t)pair[i] << 16 |
+		    (uint32_t)(uint8_t)pair[i + 1] << 8 | (uint8_t)pair[i + 2];
 
 		*at++ = digits[bits >> 18];
 		*at++ = digits[bits >> 12 & 63];
@@ -51,7 +53,8 @@ take_password(struct credentials *credentials, const struct arguments *arguments
 static void
 bearer_format(struct credentials *credentials, const char *token)
 {
-	snprintf(credentials->header, sizeof(credentials->header), "Authorization: Bearer %s", token);
+	snprintf(credentials->header, sizeof(credentials->header), "Authorization: Bearer %s",
+	    token);
 }
 
 static int
@@ -60,8 +63,8 @@ take_file(struct credentials *credentials, const char *path)
 	char token[SECRET_BYTES];
 
 	if (!secret_load(path, token)) {
-		fprintf(stderr, "chasqui: cannot take a token from %s: %s\n", path,
-		    errno == EINVAL ? "it does not hold a token and nothing else" : strerror(errno));
+		fprintf(stderr, "chasqui: cannot take a token from %s: %s\n", path, errno == EINVAL ?
+		    "it does not hold a token and nothing else" : strerror(errno));
 		return CLI_FAILED;
 	}
 	bearer_format(credentials, token);
@@ -80,7 +83,10 @@ take_word(struct credentials *credentials, const char *token)
 	return 0;
 }
 
-/* That there is none, or that it is not for our eyes, is no trouble: the broker may want no credentials. */
+/*
+ * That there is none, or that it is not for our eyes, is no trouble: the broker may want no
+ * credentials.
+ */
 static void
 take_admin(struct credentials *credentials, const char *data_directory)
 {
@@ -110,7 +116,8 @@ choose(struct credentials *credentials, const struct arguments *arguments)
 
 	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
 		/* A variable that is set to nothing is as one that is not set. */
-		if (sources[i].value == NULL || (sources[i].value[0] == '\0' && sources[i].source >= CREDENTIALS_ENVIRONMENT))
+		if (sources[i].value == NULL ||
+		    (sources[i].value[0] == '\0' && sources[i].source >= CREDENTIALS_ENVIRONMENT))
 			continue;
 		credentials->source = sources[i].source;
 		return sources[i].value;
@@ -119,13 +126,15 @@ choose(struct credentials *credentials, const struct arguments *arguments)
 }
 
 int
-credentials_find(struct credentials *credentials, const struct arguments *arguments, const char *data_directory)
+credentials_find(struct credentials *credentials, const struct arguments *arguments,
+    const char *data_directory)
 {
 	const char *value;
 
 	memset(credentials, 0, sizeof(*credentials));
 	if (arguments->user != NULL && arguments->token_file != NULL) {
-		fprintf(stderr, "chasqui: --user and --token-file are two answers to one question\n");
+		fprintf(stderr,
+		    "chasqui: --user and --token-file are two answers to one question\n");
 		return CLI_USAGE;
 	}
 	value = choose(credentials, arguments);
@@ -154,26 +163,32 @@ credentials_wipe(struct credentials *credentials)
 }
 
 void
-credentials_advise(const struct credentials *credentials, long status, char *text, unsigned text_bytes)
+credentials_advise(const struct credentials *credentials, long status, char *text,
+    unsigned text_bytes)
 {
 	const char *origin = credentials->origin;
 
 	if (status == 403) {
-		snprintf(text, text_bytes, "asked with %s: use others (--user, --token-file), or have the right given (chasqui help grant)",
+		snprintf(text, text_bytes, "asked with %s: use others (--user, --token-file), or "
+		    "have the right given (chasqui help grant)",
 		    *origin != '\0' ? origin : "no credentials");
 		return;
 	}
 	switch (credentials->source) {
 	case CREDENTIALS_NONE:
-		snprintf(text, text_bytes, "say who you are: --user NAME, --token-file FILE or CHASQUI_TOKEN");
+		snprintf(text, text_bytes,
+		    "say who you are: --user NAME, --token-file FILE or CHASQUI_TOKEN");
 		break;
 	case CREDENTIALS_PASSWORD:
-		snprintf(text, text_bytes, "name or password of %s is wrong, or the user is disabled", origin);
+		snprintf(text, text_bytes,
+		    "name or password of %s is wrong, or the user is disabled", origin);
 		break;
 	case CREDENTIALS_ADMIN:
-		snprintf(text, text_bytes, "the token in %s is no longer taken; `chasqui up --new-admin-token` makes a new one", origin);
+		snprintf(text, text_bytes, "the token in %s is no longer taken; "
+		    "`chasqui up --new-admin-token` makes a new one", origin);
 		break;
 	default:
-		snprintf(text, text_bytes, "the token of %s is wrong, has expired or was revoked", origin);
+		snprintf(text, text_bytes, "the token of %s is wrong, has expired or was revoked",
+		    origin);
 	}
 }

@@ -7,14 +7,14 @@
 
 /* "/v1/queues/{queue}/grants/{user}".  Give it to curl_free(). */
 static char *
-grant_path(struct http_client *client, const char *queue, const char *user)
+grant_path(struct http_client *client, const struct arguments *arguments)
 {
-	char *escaped = curl_easy_escape(client->curl, user, 0);
-	char *rest = curl_maprintf("/grants/%s", escaped);
-	char *path = http_path(client, queue, rest);
+	char *user = curl_easy_escape(client->curl, arguments->words[2], 0);
+	char *rest = curl_maprintf("/grants/%s", user);
+	char *path = http_path(client, arguments->words[1], rest);
 
 	curl_free(rest);
-	curl_free(escaped);
+	curl_free(user);
 	return path;
 }
 
@@ -22,9 +22,10 @@ static int
 grant_ls(struct http_client *client, const struct arguments *arguments)
 {
 	static const struct column columns[] = { { "USER", "user" }, { "RIGHTS", "rights" } };
-	char *path = http_path(client, arguments->words[1], "/grants?limit=100");
-	int code = ask_list(client, &(struct ask_list){ .path = path, .member = "grants", .columns = columns,
-	    .column_count = sizeof(columns) / sizeof(columns[0]) }, arguments);
+	char *path = http_path(client, arguments->words[1], "/grants");
+	const struct ask_list list = { .path = path, .member = "grants", .columns = columns,
+		.column_count = sizeof(columns) / sizeof(columns[0]) };
+	int code = ask_list(client, &list, arguments);
 
 	curl_free(path);
 	return code;
@@ -49,9 +50,10 @@ rights_of(char **words, int count)
 static int
 grant_set(struct http_client *client, const struct arguments *arguments)
 {
-	char *path = grant_path(client, arguments->words[1], arguments->words[2]);
-	json_t *body = json_pack("{s:o}", "rights", rights_of(arguments->words + 3, arguments->word_count - 3));
-	int code = ask_with(client, (struct http_call){ .method = "PUT", .path = path }, body, arguments);
+	char *path = grant_path(client, arguments);
+	json_t *rights = rights_of(arguments->words + 3, arguments->word_count - 3);
+	struct http_call call = { .method = "PUT", .path = path };
+	int code = ask_with(client, call, json_pack("{s:o}", "rights", rights), arguments);
 
 	curl_free(path);
 	return code;
@@ -60,11 +62,7 @@ grant_set(struct http_client *client, const struct arguments *arguments)
 static int
 grant_rm(struct http_client *client, const struct arguments *arguments)
 {
-	char *path = grant_path(client, arguments->words[1], arguments->words[2]);
-	int code = ask_and_print(client, &(struct http_call){ .method = "DELETE", .path = path }, arguments);
-
-	curl_free(path);
-	return code;
+	return ask_at(client, "DELETE", grant_path(client, arguments), arguments);
 }
 
 static const struct http_verb grant_verbs[] = {
@@ -76,9 +74,10 @@ static const struct http_verb grant_verbs[] = {
 int
 verb_grant(int argc, char **argv)
 {
+	const size_t count = sizeof(grant_verbs) / sizeof(grant_verbs[0]);
 	struct arguments arguments;
 
 	if (!arguments_parse(&arguments, HTTP_OPTIONS_TAKEN, argc, argv))
 		return verb_usage("grant");
-	return http_verb_run("grant", grant_verbs, sizeof(grant_verbs) / sizeof(grant_verbs[0]), &arguments);
+	return http_verb_run("grant", grant_verbs, count, &arguments);
 }

@@ -12,20 +12,17 @@ queue_ls(struct http_client *client, const struct arguments *arguments)
 		{ "BYTES", "stats.bytes" },    { "PUBLISHED", "stats.published" }, { "ACKED", "stats.acked" },
 		{ "DURABILITY", "durability" },
 	};
-	const char *query[] = { "prefix", arguments->word_count > 1 ? arguments->words[1] : NULL, NULL };
+	const struct ask_list list = { .path = "/v1/queues?limit=100", .member = "queues",
+		.query = { "prefix", arguments->word_count > 1 ? arguments->words[1] : NULL },
+		.columns = columns, .column_count = sizeof(columns) / sizeof(columns[0]) };
 
-	return ask_list(client, &(struct ask_list){ .path = "/v1/queues?limit=100", .member = "queues", .query = query,
-	    .columns = columns, .column_count = sizeof(columns) / sizeof(columns[0]) }, arguments);
+	return ask_list(client, &list, arguments);
 }
 
 static int
 queue_show(struct http_client *client, const struct arguments *arguments)
 {
-	char *path = http_path(client, arguments->words[1], "");
-	int code = ask_and_print(client, &(struct http_call){ .method = "GET", .path = path }, arguments);
-
-	curl_free(path);
-	return code;
+	return ask_at(client, "GET", http_path(client, arguments->words[1], ""), arguments);
 }
 
 static int
@@ -51,11 +48,7 @@ queue_create(struct http_client *client, const struct arguments *arguments)
 static int
 queue_rm(struct http_client *client, const struct arguments *arguments)
 {
-	char *path = http_path(client, arguments->words[1], "");
-	int code = ask_and_print(client, &(struct http_call){ .method = "DELETE", .path = path }, arguments);
-
-	curl_free(path);
-	return code;
+	return ask_at(client, "DELETE", http_path(client, arguments->words[1], ""), arguments);
 }
 
 static int

@@ -1,7 +1,8 @@
 /*
- * Happy path at a terminal: echo off, the signals that would end us held back, prompt, read a line, echo on, signals on.
- * Failure modes: ^C while it waits: the terminal is put right first, then the signal does what it always does; ^Z the same, and
- * after `fg` we ask again; the end of the input is no password.
+ * Happy path at a terminal: echo off, the signals that would end us held back, prompt, read a line,
+ * echo on, signals on.
+ * Failure modes: ^C while it waits: the terminal is put right first, then the signal does what it
+ * always does; ^Z the same, and after `fg` we ask again; the end of the input is no password.
  */
 #include "cli/secret.h"
 
@@ -10,7 +11,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -41,8 +41,8 @@ secret_is_piped(bool from_stdin)
 }
 
 /*
- * A line up to its end, which is taken and not kept; byte by byte, so that the next one is there for who reads next.  0, -1 at
- * the end of the input, -2 when it is too long, -3 after an error.
+ * A line up to its end, which is taken and not kept; byte by byte, so that the next one is there
+ * for who reads next.  0, -1 at the end of the input, -2 when it is too long, -3 after an error.
  */
 static int
 read_line(int fd, char line[SECRET_BYTES])
@@ -77,7 +77,8 @@ line_is_good(int result, const char *line)
 	if (result == -3)
 		fprintf(stderr, "chasqui: cannot read the password: %s\n", strerror(errno));
 	else
-		fprintf(stderr, "chasqui: %s\n", result == -2 ? "the password is too long" : "no password was given");
+		fprintf(stderr, "chasqui: %s\n",
+		    result == -2 ? "the password is too long" : "no password was given");
 	return false;
 }
 
@@ -92,7 +93,8 @@ tell(int fd, const char *text)
 static int
 read_unless_signal(int terminal, int signals, char line[SECRET_BYTES])
 {
-	struct pollfd events[2] = { { .fd = terminal, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
+	struct pollfd events[2] = { { .fd = terminal, .events = POLLIN },
+		{ .fd = signals, .events = POLLIN } };
 
 	while (poll(events, 2, -1) < 0)
 		if (errno != EINTR)
@@ -206,8 +208,13 @@ secret_save(const char *path, const char *token)
 {
 	char beside[4096];
 	char line[SECRET_BYTES + 1];
-	int bytes = snprintf(beside, sizeof(beside), "%s.XXXXXX", path);
-	int fd = bytes < (int)sizeof(beside) ? mkostemp(beside, O_CLOEXEC) : -1; /* 0600 */
+	int bytes = snprintf(beside, sizeof(beside), "%s.%d", path, (int)getpid());
+	int fd = -1;
+
+	if (bytes < (int)sizeof(beside))
+		fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	else
+		errno = ENAMETOOLONG;
 
 	if (fd < 0) {
 		fprintf(stderr, "chasqui: cannot write %s: %s\n", path, strerror(errno));

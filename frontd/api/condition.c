@@ -52,9 +52,12 @@ condition_take(struct api_call *call, struct condition *condition)
 
 	*condition = (struct condition){ .what = CONDITION_NONE };
 	if (match.ptr != NULL && none.ptr != NULL)
-		return api_refuse(call, OUTCOME_BAD_HEADER, "If-Match and If-None-Match exclude each other");
-	if (none.ptr != NULL && (!http_slice_is(none, "*") || call->memo.route->method == HTTP_DELETE))
-		return api_refuse(call, OUTCOME_BAD_HEADER, "If-None-Match: only * on PUT and PATCH means something");
+		return api_refuse(call, OUTCOME_BAD_HEADER,
+		    "If-Match and If-None-Match exclude each other");
+	if (none.ptr != NULL &&
+	    (!http_slice_is(none, "*") || call->memo.route->method == HTTP_DELETE))
+		return api_refuse(call, OUTCOME_BAD_HEADER,
+		    "If-None-Match: only * on PUT and PATCH means something");
 	if (none.ptr != NULL)
 		condition->what = CONDITION_IF_ABSENT;
 	return match.ptr == NULL || take_match(call, match, condition);
@@ -65,7 +68,8 @@ condition_take_known(struct api_call *call)
 {
 	struct http_slice none = call->request->known[HTTP_IF_NONE_MATCH];
 
-	if (none.len > 2 && memcmp(none.ptr, "W/", 2) == 0) { /* a proxy that compressed made it weak, which is enough here */
+	/* A proxy that compressed made it weak, which is enough here. */
+	if (none.len > 2 && memcmp(none.ptr, "W/", 2) == 0) {
 		none.ptr += 2;
 		none.len -= 2;
 	}

@@ -1,5 +1,6 @@
 /*
- * condition: ETags, and what a client wants to be so before it changes something (RFC 9110, section 13).
+ * condition: ETags, and what a client wants to be so before it changes something (RFC 9110, section
+ * 13).
  */
 #ifndef FRONTD_API_CONDITION_H
 #define FRONTD_API_CONDITION_H

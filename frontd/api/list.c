@@ -99,7 +99,7 @@ queue_list_answer(struct api_memo *memo, const struct api_reply *reply, struct a
 	for (uint32_t i = 0; i < page->count; i++) {
 		if (listing->count++ != 0)
 			answer_put(&listing->text, ",");
-		queue_put_json(&listing->text, &page->queues[i], page->now_ms);
+		queue_put_json(&listing->text, &page->queues[i], reply->world, page->now_ms);
 	}
 	listing->from_idx = page->next_idx;
 	if (page->next_idx == UINT32_MAX) {

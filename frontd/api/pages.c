@@ -16,7 +16,8 @@ pages_take(struct api_call *call, uint64_t place_end, struct page *page)
 	uint64_t number = LIMIT_DEFAULT;
 
 	*page = (struct page){ .prefix = http_target_param(call->target, "prefix") };
-	if (limit.ptr != NULL && (!number_parse(limit, &number) || number < 1 || number > PAGE_LIMIT_MAX))
+	if (limit.ptr != NULL &&
+	    (!number_parse(limit, &number) || number < 1 || number > PAGE_LIMIT_MAX))
 		return api_refuse(call, OUTCOME_BAD_QUERY, "limit: 1 to %d", PAGE_LIMIT_MAX);
 	if (cursor.ptr != NULL && (!cursor_parse(cursor, &page->place) || page->place >= place_end))
 		return api_refuse(call, OUTCOME_BAD_QUERY, "cursor: only as given in Link");
@@ -29,7 +30,8 @@ pages_take(struct api_call *call, uint64_t place_end, struct page *page)
 void
 pages_put_next(struct answer *answer, const char *path, const struct page *page, uint64_t place)
 {
-	char link[PATH_BYTES_MAX + 64 + CURSOR_BYTES + NUMBER_BYTES_MAX + NAME_MAX_BYTES], *at = link;
+	char link[PATH_BYTES_MAX + 64 + CURSOR_BYTES + NUMBER_BYTES_MAX + NAME_MAX_BYTES],
+	    *at = link;
 
 	assert(strlen(path) <= PATH_BYTES_MAX);
 	*at++ = '<';

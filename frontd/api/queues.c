@@ -5,6 +5,7 @@
 
 #include "frontd/api/condition.h"
 #include "frontd/api/json.h"
+#include "frontd/api/people.h"
 
 #define STATES_BYTES_MAX 256 /* of a purge, when they are written with escapes */
 
@@ -43,6 +44,26 @@ take_backoff(struct api_call *call, struct scan *object)
 	return true;
 }
 
+/* Whose the queue is from now on; null: nobody's. */
+static bool
+take_owner(struct api_call *call, const struct json_rule *rule)
+{
+	struct queue_plan *plan = &call->queue;
+	char room[NAME_MAX_BYTES];
+	struct user_entry user = { .uid = 0 };
+
+	if (rule->seen == JSON_ABSENT)
+		return true;
+	if ((call->memo.caller.flags & CALLER_ADMIN) == 0)
+		return api_refuse(call, OUTCOME_FORBIDDEN, "owner: queues are given away by admins");
+	plan->fields |= FIELD_OWNER;
+	if (rule->seen == JSON_GIVEN &&
+	    !people_find(call, scan_text(rule->text, (struct http_span){ room, sizeof(room) }), &user))
+		return false;
+	plan->owner = user.uid;
+	return true;
+}
+
 /* The body into call->queue.  null means the default, as RFC 7396 has it for members that are taken away. */
 static bool
 take_config(struct api_call *call)
@@ -50,6 +71,7 @@ take_config(struct api_call *call)
 	struct queue_plan *plan = &call->queue;
 	struct queue_config *config = &plan->config;
 	uint64_t durability, max_message_bytes, max_in_flight, max_deliveries;
+	struct scan_string owner;
 	struct scan backoff;
 
 	*plan = (struct queue_plan){ .config = queue_config_default() };
@@ -67,6 +89,7 @@ take_config(struct api_call *call)
 		{ "max_message_bytes", JSON_RULE_SIZE, true, .min = 1, .max = BODY_BYTES_MAX, .number = &max_message_bytes },
 		{ "max_in_flight", JSON_RULE_COUNT, true, .min = 1, .max = UINT32_MAX, .number = &max_in_flight },
 		{ "backoff", JSON_RULE_OBJECT, true, .inner = &backoff },
+		{ "owner", JSON_RULE_TEXT, true, .text = &owner },
 		{ "ttl", .kind = JSON_RULE_LATER }, { "on_expire", .kind = JSON_RULE_LATER },
 		{ "dead_letter", .kind = JSON_RULE_LATER }, { "overflow", .kind = JSON_RULE_LATER },
 		{ "group_mode", .kind = JSON_RULE_LATER }, { "group_concurrency", .kind = JSON_RULE_LATER },
@@ -87,7 +110,9 @@ take_config(struct api_call *call)
 	config->max_deliveries = (uint32_t)max_deliveries;
 	if (rules[8].seen == JSON_IS_NULL)
 		plan->fields |= FIELD_BACKOFF;
-	return rules[8].seen != JSON_GIVEN || take_backoff(call, &backoff);
+	if (rules[8].seen == JSON_GIVEN && !take_backoff(call, &backoff))
+		return false;
+	return take_owner(call, &rules[9]);
 }
 
 bool
@@ -229,13 +254,28 @@ put_stats(struct answer *answer, const struct queue_stats *stats, uint64_t now_m
 	answer_put(answer, "}");
 }
 
+/* While the directory cannot be read the name is not known, and nothing is said. */
+static void
+put_owner(struct answer *answer, uint64_t uid, const struct api_world *world)
+{
+	struct queue_name name;
+
+	if (people_name(world, uid, &name) == DIRECTORY_NOT_NOW)
+		return;
+	answer_put(answer, ",\"owner\":");
+	people_put_name(answer, &name);
+}
+
 void
-queue_put_json(struct answer *answer, const struct queue_entry *queue, uint64_t now_ms)
+queue_put_json(struct answer *answer, const struct queue_entry *queue, const struct api_world *world, uint64_t now_ms)
 {
 	assert(queue->name.bytes <= NAME_MAX_BYTES);
 	answer_put(answer, "{\"name\":\"");
 	answer_put_bytes(answer, queue->name.text, queue->name.bytes);
 	answer_put(answer, "\"");
+	put_owner(answer, queue->owner, world);
+	answer_put(answer, ",\"rights\":");
+	rights_put(answer, queue->rights);
 	put_config(answer, &queue->config);
 	answer_put(answer, ",\"created_at\":");
 	answer_put_time(answer, queue->created_ms);
@@ -254,7 +294,7 @@ queue_answer(struct api_memo *memo, const struct api_reply *reply, struct answer
 	} else {
 		bool is_new = queue->reply.header.op == OUTCOME_CREATED;
 
-		queue_put_json(answer, &queue->queue, queue->now_ms);
+		queue_put_json(answer, &queue->queue, reply->world, queue->now_ms);
 		answer_put(answer, "\n");
 		answer_head(answer, is_new ? 201 : 200, ANSWER_JSON);
 		memcpy(location + 11, memo->name, memo->name_bytes);

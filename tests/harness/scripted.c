@@ -33,10 +33,12 @@ examine(const struct scripted *exchange, const char *request)
 		const char *found = strstr(request, exchange->wanted[i]);
 
 		if (found == NULL || (i == 0 && found != request))
-			snprintf(trouble, sizeof(trouble), "wanted `%s` in:\n%.3000s", exchange->wanted[i], request);
+			snprintf(trouble, sizeof(trouble), "wanted `%s` in:\n%.3000s",
+			    exchange->wanted[i], request);
 	}
 	if (exchange->absent != NULL && strstr(request, exchange->absent) != NULL)
-		snprintf(trouble, sizeof(trouble), "did not want `%s` in:\n%.3000s", exchange->absent, request);
+		snprintf(trouble, sizeof(trouble), "did not want `%s` in:\n%.3000s",
+		    exchange->absent, request);
 }
 
 /* One whole request.  False at the end of the connection. */
@@ -56,7 +58,9 @@ read_request(int fd, char request[65536])
 		request[used] = '\0';
 		end = strstr(request, "\r\n\r\n");
 		length = strstr(request, "Content-Length: ");
-		if (end != NULL && used >= (size_t)(end + 4 - request) + (length != NULL ? strtoul(length + 16, NULL, 10) : 0))
+		if (end != NULL &&
+		    used >= (size_t)(end + 4 - request) +
+			    (length != NULL ? strtoul(length + 16, NULL, 10) : 0))
 			return true;
 	}
 }
@@ -66,12 +70,14 @@ static void
 give(int fd, const char *answer)
 {
 	const char *fields = strstr(answer, "\r\n") + 2, *body = strstr(answer, "\r\n\r\n") + 4;
-	bool has_length = strstr(answer, "Content-Length: ") != NULL || strncmp(answer, "HTTP/1.1 204", 12) == 0;
+	bool has_length = strstr(answer, "Content-Length: ") != NULL ||
+	    strncmp(answer, "HTTP/1.1 204", 12) == 0;
 	char length[48] = "", whole[8192];
 
 	if (!has_length)
 		snprintf(length, sizeof(length), "Content-Length: %zu\r\n", strlen(body));
-	int bytes = snprintf(whole, sizeof(whole), "%.*s%s%s", (int)(fields - answer), answer, length, fields);
+	int bytes = snprintf(whole, sizeof(whole), "%.*s%s%s", (int)(fields - answer), answer,
+	    length, fields);
 	ck_assert_int_lt(bytes, (int)sizeof(whole));
 	ck_assert_int_eq(write(fd, whole, (size_t)bytes), bytes);
 }
@@ -100,7 +106,8 @@ serve(void *unused)
 void
 scripted_start(const struct scripted *exchanges, unsigned count)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t address_bytes = sizeof(address);
 
 	script = exchanges;

@@ -60,12 +60,15 @@ START_TEST(a_user_is_asked_for_the_password_and_goes_as_basic)
 {
 	static const struct scripted exchanges[] = {
 		/* RFC 7617, section 2 */
-		{ { "GET ", "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n" }, NULL, EMPTY_LIST },
+		{ { "GET ", "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n" }, NULL,
+		    EMPTY_LIST },
 	};
 
 	setenv("CHASQUI_TOKEN", "mq_not-this-one", 1);
 	SCRIPTED(exchanges);
-	ck_assert_int_eq(SCRIPTED_RUN_WITH("open sesame\n", verb_queue, "queue", "ls", "--user", "Aladdin"), CLI_OK);
+	ck_assert_int_eq(SCRIPTED_RUN_WITH("open sesame\n", verb_queue, "queue", "ls", "--user",
+	    "Aladdin"),
+	    CLI_OK);
 	scripted_stop();
 }
 END_TEST
@@ -73,20 +76,25 @@ END_TEST
 START_TEST(credentials_that_cannot_be_had_end_the_verb_before_it_asks)
 {
 	scripted_start(NULL, 0);
-	ck_assert_int_eq(SCRIPTED_RUN(verb_queue, "queue", "ls", "--token-file", "/no/such"), CLI_FAILED);
+	ck_assert_int_eq(SCRIPTED_RUN(verb_queue, "queue", "ls", "--token-file", "/no/such"),
+	    CLI_FAILED);
 	make_file("two words");
 	ck_assert_int_eq(SCRIPTED_RUN(verb_queue, "queue", "ls", "--token-file", path), CLI_FAILED);
 	ck_assert_ptr_nonnull(strstr(scripted_complaint, "does not hold a token"));
 	unlink(path);
 	ck_assert_int_eq(SCRIPTED_RUN(verb_queue, "queue", "ls", "--user", "u"), CLI_FAILED);
-	ck_assert_int_eq(SCRIPTED_RUN_WITH("\n", verb_queue, "queue", "ls", "--user", "u"), CLI_FAILED);
-	ck_assert_int_eq(SCRIPTED_RUN(verb_queue, "queue", "ls", "--user", "u", "--token-file", "f"), CLI_USAGE);
-	ck_assert_int_eq(SCRIPTED_RUN_WITH("x\n", verb_queue, "queue", "ls", "--user", "a:b"), CLI_USAGE);
+	ck_assert_int_eq(SCRIPTED_RUN_WITH("\n", verb_queue, "queue", "ls", "--user", "u"),
+	    CLI_FAILED);
+	ck_assert_int_eq(SCRIPTED_RUN(verb_queue, "queue", "ls", "--user", "u", "--token-file",
+	    "f"), CLI_USAGE);
+	ck_assert_int_eq(SCRIPTED_RUN_WITH("x\n", verb_queue, "queue", "ls", "--user", "a:b"),
+	    CLI_USAGE);
 	setenv("CHASQUI_TOKEN", "a b\r\nHost: x", 1);
 	ck_assert_int_eq(SCRIPTED_RUN(verb_queue, "queue", "ls"), CLI_FAILED);
 	unsetenv("CHASQUI_TOKEN");
 	/* The message would be taken for the password. */
-	ck_assert_int_eq(SCRIPTED_RUN_WITH("x\n", verb_msg, "msg", "put", "q", "--user", "u"), CLI_USAGE);
+	ck_assert_int_eq(SCRIPTED_RUN_WITH("x\n", verb_msg, "msg", "put", "q", "--user", "u"),
+	    CLI_USAGE);
 	scripted_stop();
 }
 END_TEST
@@ -117,7 +125,8 @@ START_TEST(the_admin_token_is_for_the_broker_here_alone)
 END_TEST
 
 #define PROBLEM(status, code) \
-	"HTTP/1.1 " status "\r\n\r\n{\"code\":\"" code "\",\"title\":\"It is so\",\"detail\":\"because\"}"
+	"HTTP/1.1 " status "\r\n\r\n{\"code\":\"" code \
+	"\",\"title\":\"It is so\",\"detail\":\"because\"}"
 
 START_TEST(a_401_and_a_403_say_in_one_line_what_to_do)
 {
@@ -129,14 +138,17 @@ START_TEST(a_401_and_a_403_say_in_one_line_what_to_do)
 
 	SCRIPTED(exchanges);
 	ck_assert_int_eq(SCRIPTED_RUN(verb_queue, "queue", "ls"), CLI_FAILED);
-	ck_assert_str_eq(scripted_complaint, "chasqui: 401 unauthorized: It is so: because; say who you are: --user NAME, "
+	ck_assert_str_eq(scripted_complaint,
+	    "chasqui: 401 unauthorized: It is so: because; say who you are: --user NAME, "
 	    "--token-file FILE or CHASQUI_TOKEN\n");
 	setenv("CHASQUI_TOKEN", "mq_old", 1);
 	ck_assert_int_eq(SCRIPTED_RUN(verb_queue, "queue", "ls"), CLI_FAILED);
-	ck_assert_str_eq(scripted_complaint, "chasqui: 401 unauthorized: It is so: because; the token of CHASQUI_TOKEN is wrong, "
+	ck_assert_str_eq(scripted_complaint,
+	    "chasqui: 401 unauthorized: It is so: because; the token of CHASQUI_TOKEN is wrong, "
 	    "has expired or was revoked\n");
 	ck_assert_int_eq(SCRIPTED_RUN(verb_queue, "queue", "ls"), CLI_FAILED);
-	ck_assert_str_eq(scripted_complaint, "chasqui: 403 forbidden: It is so: because; asked with CHASQUI_TOKEN: use others "
+	ck_assert_str_eq(scripted_complaint,
+	    "chasqui: 403 forbidden: It is so: because; asked with CHASQUI_TOKEN: use others "
 	    "(--user, --token-file), or have the right given (chasqui help grant)\n");
 	scripted_stop();
 }
@@ -146,17 +158,21 @@ START_TEST(a_user_is_created_with_fields_of_words_and_a_password_from_stdin)
 {
 	static const struct scripted exchanges[] = {
 		{ { "PUT /v1/users/ana HTTP/1.1\r\n", "If-None-Match: *\r\n",
-		      "{\"role\":\"admin\",\"quotas\":{\"queues\":3,\"stored_bytes\":\"1GiB\"},\"creates\":[\"a\",\"b.*\"],"
+		      "{\"role\":\"admin\",\"quotas\":{\"queues\":3,\"stored_bytes\":\"1GiB\"},"
+		      "\"creates\":[\"a\",\"b.*\"],"
 		      "\"password\":\"a \\\"secret\\\"\"}" },
 		    NULL, DONE },
 		{ { "PUT /v1/users/robot HTTP/1.1\r\n", "\r\n\r\n{}" }, "password", DONE },
 	};
 
 	SCRIPTED(exchanges);
-	ck_assert_int_eq(SCRIPTED_RUN_WITH("a \"secret\"\n", verb_user, "user", "create", "ana", "role=admin", "quotas.queues=3",
-	    "quotas.stored_bytes=1GiB", "creates=a,b.*"), CLI_OK);
+	ck_assert_int_eq(SCRIPTED_RUN_WITH("a \"secret\"\n", verb_user, "user", "create", "ana",
+	    "role=admin",
+		"quotas.queues=3", "quotas.stored_bytes=1GiB", "creates=a,b.*"),
+	    CLI_OK);
 	ck_assert_ptr_null(strstr(scripted_output, "secret"));
-	ck_assert_int_eq(SCRIPTED_RUN(verb_user, "user", "create", "robot", "--no-password"), CLI_OK);
+	ck_assert_int_eq(SCRIPTED_RUN(verb_user, "user", "create", "robot", "--no-password"),
+	    CLI_OK);
 	scripted_stop();
 }
 END_TEST
@@ -164,8 +180,12 @@ END_TEST
 START_TEST(a_password_is_never_taken_from_the_command_line)
 {
 	scripted_start(NULL, 0);
-	ck_assert_int_eq(SCRIPTED_RUN_WITH("secret\n", verb_user, "user", "create", "ana", "password=secret"), CLI_USAGE);
-	ck_assert_int_eq(SCRIPTED_RUN_WITH("secret\n", verb_user, "user", "set", "ana", "password=secret"), CLI_USAGE);
+	ck_assert_int_eq(SCRIPTED_RUN_WITH("secret\n", verb_user, "user", "create", "ana",
+	    "password=secret"),
+	    CLI_USAGE);
+	ck_assert_int_eq(SCRIPTED_RUN_WITH("secret\n", verb_user, "user", "set", "ana",
+	    "password=secret"),
+	    CLI_USAGE);
 	scripted_stop();
 }
 END_TEST
@@ -176,9 +196,12 @@ START_TEST(who_changes_the_own_password_is_asked_for_the_one_before)
 {
 	static const struct scripted exchanges[] = {
 		{ { "GET /v1/users/me HTTP/1.1\r\n" }, NULL, ME },
-		{ { "PATCH /v1/users/ana HTTP/1.1\r\n", "{\"current_password\":\"before\",\"password\":\"after\"}" }, NULL, DONE },
+		{ { "PATCH /v1/users/me HTTP/1.1\r\n",
+		      "{\"current_password\":\"before\",\"password\":\"after\"}" },
+		    NULL, DONE },
 		{ { "GET /v1/users/me HTTP/1.1\r\n" }, NULL, ME },
-		{ { "PATCH /v1/users/bob HTTP/1.1\r\n", "{\"password\":\"given\"}" }, "current_password", DONE },
+		{ { "PATCH /v1/users/bob HTTP/1.1\r\n", "{\"password\":\"given\"}" },
+		    "current_password", DONE },
 	};
 
 	SCRIPTED(exchanges);
@@ -191,7 +214,8 @@ END_TEST
 START_TEST(users_are_set_disabled_enabled_shown_and_removed)
 {
 	static const struct scripted exchanges[] = {
-		{ { "PATCH /v1/users/u HTTP/1.1\r\n", "{\"quotas\":{\"queues\":null}}" }, NULL, DONE },
+		{ { "PATCH /v1/users/u HTTP/1.1\r\n", "{\"quotas\":{\"queues\":null}}" }, NULL,
+		    DONE },
 		{ { "PATCH /v1/users/u HTTP/1.1\r\n", "{\"disabled\":true}" }, NULL, DONE },
 		{ { "PATCH /v1/users/u HTTP/1.1\r\n", "{\"disabled\":false}" }, NULL, DONE },
 		{ { "GET /v1/users/u HTTP/1.1\r\n" }, NULL, DONE },
@@ -214,16 +238,19 @@ START_TEST(a_new_token_is_all_that_goes_to_stdout)
 {
 	static const struct scripted exchanges[] = {
 		{ { "POST /v1/tokens HTTP/1.1\r\n",
-		      "{\"name\":\"ci\",\"user\":\"ana\",\"expires_in\":\"30d\",\"scopes\":[\"publish:a.*\",\"consume:#\"]}" },
+		      "{\"name\":\"ci\",\"user\":\"ana\",\"expires_in\":\"30d\",\"scopes\":["
+		      "\"publish:a.*\",\"consume:#\"]}" },
 		    NULL, MADE },
 		{ { "POST /v1/tokens HTTP/1.1\r\n", "{\"name\":\"ci\"}" }, NULL, MADE },
 	};
 
 	SCRIPTED(exchanges);
-	ck_assert_int_eq(SCRIPTED_RUN(verb_token, "token", "create", "ci", "ana", "--expires-in", "30d", "--scope", "publish:a.*",
-	    "--scope", "consume:#"), CLI_OK);
+	ck_assert_int_eq(SCRIPTED_RUN(verb_token, "token", "create", "ci", "ana", "--expires-in",
+			     "30d", "--scope", "publish:a.*", "--scope", "consume:#"),
+	    CLI_OK);
 	ck_assert_str_eq(scripted_output, "mq_secret\n");
-	ck_assert_str_eq(scripted_complaint, "T1, expires 2027-01-01; the token is shown this once\n");
+	ck_assert_str_eq(scripted_complaint,
+	    "T1, expires 2027-01-01; the token is shown this once\n");
 	ck_assert_int_eq(SCRIPTED_RUN(verb_token, "token", "create", "ci", "--json"), CLI_OK);
 	ck_assert_ptr_nonnull(strstr(scripted_output, "\"token\": \"mq_secret\""));
 	scripted_stop();
@@ -233,7 +260,9 @@ END_TEST
 START_TEST(a_secret_is_saved_for_its_owner_alone)
 {
 	static const struct scripted exchanges[] = {
-		{ { "POST /v1/sessions HTTP/1.1\r\n", "{\"user\":\"ana\",\"password\":\"secret\"}" }, "Authorization", MADE },
+		{ { "POST /v1/sessions HTTP/1.1\r\n",
+		      "{\"user\":\"ana\",\"password\":\"secret\"}" },
+		    "Authorization", MADE },
 	};
 	char token[SECRET_BYTES];
 	struct stat status;
@@ -242,7 +271,9 @@ START_TEST(a_secret_is_saved_for_its_owner_alone)
 	chmod(path, 0644);
 	setenv("CHASQUI_TOKEN", "mq_who-logs-in-is-nobody-yet", 1);
 	SCRIPTED(exchanges);
-	ck_assert_int_eq(SCRIPTED_RUN_WITH("secret\n", verb_session, "session", "login", "ana", "--save", path), CLI_OK);
+	ck_assert_int_eq(SCRIPTED_RUN_WITH("secret\n", verb_session, "session", "login", "ana",
+	    "--save", path),
+	    CLI_OK);
 	scripted_stop();
 	ck_assert_str_eq(scripted_output, "");
 	ck_assert(secret_load(path, token));
@@ -258,14 +289,18 @@ START_TEST(tokens_sessions_and_grants_are_listed_and_removed)
 {
 	static const struct scripted exchanges[] = {
 		{ { "GET /v1/tokens?limit=100&user=ana HTTP/1.1\r\n" }, NULL,
-		    "HTTP/1.1 200 OK\r\n\r\n{\"tokens\":[{\"id\":\"T1\",\"scopes\":[\"publish:a.*\"]}]}" },
+		    "HTTP/1.1 200 "
+		    "OK\r\n\r\n{\"tokens\":[{\"id\":\"T1\",\"scopes\":[\"publish:a.*\"]}]}" },
 		{ { "DELETE /v1/tokens/T1 HTTP/1.1\r\n" }, NULL, SCRIPTED_NO_CONTENT },
 		{ { "GET /v1/sessions?limit=100 HTTP/1.1\r\n" }, NULL,
 		    "HTTP/1.1 200 OK\r\n\r\n{\"sessions\":[{\"id\":\"S1\",\"current\":true}]}" },
 		{ { "DELETE /v1/sessions/current HTTP/1.1\r\n" }, NULL, SCRIPTED_NO_CONTENT },
-		{ { "GET /v1/queues/q/grants?limit=100 HTTP/1.1\r\n" }, NULL,
-		    "HTTP/1.1 200 OK\r\n\r\n{\"grants\":[{\"user\":\"bob\",\"rights\":[\"browse\"]}]}" },
-		{ { "PUT /v1/queues/q/grants/bob HTTP/1.1\r\n", "{\"rights\":[\"publish\",\"consume\",\"browse\"]}" }, NULL, DONE },
+		{ { "GET /v1/queues/q/grants HTTP/1.1\r\n" }, NULL,
+		    "HTTP/1.1 200 "
+		    "OK\r\n\r\n{\"grants\":[{\"user\":\"bob\",\"rights\":[\"browse\"]}]}" },
+		{ { "PUT /v1/queues/q/grants/bob HTTP/1.1\r\n",
+		      "{\"rights\":[\"publish\",\"consume\",\"browse\"]}" },
+		    NULL, DONE },
 		{ { "DELETE /v1/queues/q/grants/bob HTTP/1.1\r\n" }, NULL, SCRIPTED_NO_CONTENT },
 	};
 
@@ -278,7 +313,9 @@ START_TEST(tokens_sessions_and_grants_are_listed_and_removed)
 	ck_assert_int_eq(SCRIPTED_RUN(verb_session, "session", "rm", "current"), CLI_OK);
 	ck_assert_int_eq(SCRIPTED_RUN(verb_grant, "grant", "ls", "q"), CLI_OK);
 	ck_assert_ptr_nonnull(strstr(scripted_output, "bob"));
-	ck_assert_int_eq(SCRIPTED_RUN(verb_grant, "grant", "set", "q", "bob", "publish,consume", "browse"), CLI_OK);
+	ck_assert_int_eq(SCRIPTED_RUN(verb_grant, "grant", "set", "q", "bob", "publish,consume",
+	    "browse"),
+	    CLI_OK);
 	ck_assert_int_eq(SCRIPTED_RUN(verb_grant, "grant", "rm", "q", "bob"), CLI_OK);
 	scripted_stop();
 }
@@ -290,7 +327,8 @@ people_suite(void)
 	Suite *suite = suite_create("cli people");
 	TCase *tcase = tcase_create("people");
 
-	tcase_add_test(tcase, a_token_comes_from_the_option_before_the_environment_and_from_that_before_its_file);
+	tcase_add_test(tcase,
+	    a_token_comes_from_the_option_before_the_environment_and_from_that_before_its_file);
 	tcase_add_test(tcase, a_user_is_asked_for_the_password_and_goes_as_basic);
 	tcase_add_test(tcase, credentials_that_cannot_be_had_end_the_verb_before_it_asks);
 	tcase_add_test(tcase, the_admin_token_is_for_the_broker_here_alone);
