@@ -42,10 +42,11 @@ static const struct {
 	/*                            frontd               workerd              persistd */
 	{ "registry",  ONE,       { READ,                READ,                READ } },
 	{ "durable",   ONE,       { READ,                READ,                WRITE } },
-	{ "directory", ONE,       { READ,                WRITE_OWN,           NO } }, /* worker 0's */
 	{ "stats.",    PER_SLOT,  { WRITE_OWN_ELSE_READ, WRITE_OWN_ELSE_READ, WRITE_OWN_ELSE_READ } },
 	{ "stream.",   PER_SHARD, { READ,                WRITE_OWN,           WRITE } },
 	{ "shard.",    PER_SHARD, { NO,                  WRITE_OWN,           NO } },
+	{ "directory", ONE,       { READ,                WRITE_OWN_ELSE_READ, NO } }, /* worker 0's */
+	{ "usage.",    PER_SLOT,  { WRITE_OWN_ELSE_READ, WRITE_OWN_ELSE_READ, NO } },
 	{ "front.",    PER_FRONT, { WRITE_OWN,           WRITE,               WRITE } },
 };
 
@@ -89,8 +90,16 @@ add_numbered(const struct supervisor *supervisor, const struct supervised *proce
 	add(descriptors, supervisor->conf_read_fd, CONF_FD);
 	if (add_made(descriptors, locks_slot(supervisor->conf.instance_name, process->slot), RUN_LOCK_FD) != 0)
 		return -1;
-	if (process->kind == ROLE_FRONT)
+	if (process->kind == ROLE_FRONT && supervisor->bound[0] != '\0')
 		add(descriptors, supervisor->listen_fd[process->index], LISTEN_FD);
+	if (process->kind == ROLE_FRONT && supervisor->bound_tls[0] != '\0') {
+		add(descriptors, supervisor->tls_listen_fd[process->index], TLS_LISTEN_FD);
+		add(descriptors, supervisor->tls.reading_fd, TLS_SECRETS_FD);
+	}
+	if (process->kind == ROLE_FRONT && supervisor->audit.fd >= 0) {
+		add(descriptors, supervisor->audit.fd, AUDIT_FD);
+		add(descriptors, supervisor->audit.theirs[process->index], AUDIT_CONTROL_FD);
+	}
 	if (process->kind == ROLE_WORKER && add_made(descriptors, locks_open_directory(directory), DATA_LOCK_FD) != 0)
 		return -1;
 	if (process->kind == ROLE_PERSIST) {
@@ -111,7 +120,7 @@ add_numbered(const struct supervisor *supervisor, const struct supervised *proce
 /* --- regions --- */
 
 struct parcel {
-	struct handed_region regions[SLOT_MAX + 4 * WORKER_MAX + 8];
+	struct handed_region regions[2 * SLOT_MAX + 4 * WORKER_MAX + 8];
 	unsigned count;
 };
 
@@ -178,8 +187,7 @@ pack_all(const struct supervisor *supervisor, const struct supervised *process, 
 	for (unsigned row = 0; row < sizeof(regions) / sizeof(regions[0]); row++) {
 		switch (regions[row].many) {
 		case ONE:
-			pack(supervisor, parcel, regions[row].name, regions[row].right[process->kind],
-			    process->kind == ROLE_WORKER && process->index == 0);
+			pack(supervisor, parcel, regions[row].name, regions[row].right[process->kind], process->index == 0);
 			break;
 		case PER_SLOT:
 			pack_slots(supervisor, process, row, parcel);

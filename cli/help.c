@@ -142,6 +142,8 @@ verb_help(int argc, char **argv)
 	       "  --json   for programs: status, stats and all that is asked over HTTP\n\n"
 	       "Over HTTP (queue, msg, user, token, session, grant, bench):\n"
 	       "  --url U            another broker, such as http://127.0.0.1:4000\n"
+	       "  --ca FILE, --cert FILE, --key FILE\n"
+	       "                     at https://: the authority of its certificate; your own certificate and key\n"
 	       "  --user NAME        ask as this user; the password is asked for, or read from stdin (--password-stdin)\n"
 	       "  --token-file FILE  ask with the token in this file; else that in CHASQUI_TOKEN, else in the file that\n"
 	       "                     CHASQUI_TOKEN_FILE names, else the admin token of the broker here, if you may read it\n\n"

@@ -12,13 +12,14 @@
 #include "cli/arguments.h"
 #include "cli/credentials.h"
 
-/* The options that every verb over HTTP takes: which broker, as whom, and --json. */
-#define HTTP_OPTIONS_TAKEN "ijuUFP"
+/* The options that every verb over HTTP takes: which broker, how, as whom, and --json. */
+#define HTTP_OPTIONS_TAKEN "ijuUFPCXK"
 
 struct http_client {
 	CURL *curl;
 	struct credentials credentials;
 	char base[256];            /* "http://127.0.0.1:4000" */
+	const struct arguments *arguments; /* borrowed: what https:// needs */
 };
 
 struct http_call {

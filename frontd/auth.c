@@ -16,6 +16,7 @@
 #include "frontd/frontd.h"
 #include "frontd/http/authorization.h"
 #include "frontd/serve.h"
+#include "frontd/tls_names.h"
 #include "shm/diag.h"
 
 #define PASSWORD_BYTES_MIN 8
@@ -57,13 +58,19 @@ is_same_text(const char *one, const char *other, size_t count)
 {
 	uint64_t difference = 0, left, right;
 
-	for (; count >= sizeof(left); count -= sizeof(left), one += sizeof(left), other += sizeof(left)) {
-		memcpy(&left, one, sizeof(left));
-		memcpy(&right, other, sizeof(right));
+	if (count < sizeof(left)) {
+		for (size_t i = 0; i < count; i++)
+			difference |= (uint64_t)(one[i] ^ other[i]);
+		return difference == 0;
+	}
+	/* Words; the last one overlaps. */
+	for (size_t at = 0; at < count; at += sizeof(left)) {
+		size_t from = at + sizeof(left) <= count ? at : count - sizeof(left);
+
+		memcpy(&left, one + from, sizeof(left));
+		memcpy(&right, other + from, sizeof(right));
 		difference |= left ^ right;
 	}
-	for (; count > 0; count--)
-		difference |= (uint64_t)(*one++ ^ *other++);
 	return difference == 0;
 }
 
@@ -245,10 +252,27 @@ admit_basic(struct frontd *frontd, struct conn *conn, struct http_slice header, 
 	    &result, basic->user);
 }
 
-static enum auth_answer
-admit_certificate(struct frontd *frontd, struct conn *conn)
+struct http_slice
+auth_map_certificate(const struct tls_name *names, size_t count)
 {
-	struct attempt_wish wish = { .user = http_slice_of(conn->certificate_user) };
+	struct http_slice found = { .ptr = NULL };
+
+	for (size_t i = 0; i < count; i++) {
+		struct http_slice name = http_slice_of(names[i].text);
+
+		if (!api_name_is_valid(name))
+			continue; /* an address of e-mail never is; its issuer may give both */
+		if (found.ptr != NULL && !http_slice_equal(found, name))
+			return (struct http_slice){ .ptr = NULL };
+		found = name;
+	}
+	return found;
+}
+
+static enum auth_answer
+admit_certificate(struct frontd *frontd, struct conn *conn, struct http_slice user_name)
+{
+	struct attempt_wish wish = { .user = user_name };
 	struct queue_name name = { .bytes = (uint8_t)wish.user.len };
 	uint8_t key[IDENTITY_KEY_BYTES];
 	struct user_entry user;
@@ -285,6 +309,7 @@ admit_anew(struct frontd *frontd, struct conn *conn, struct http_slice header)
 {
 	char scratch[HTTP_BASIC_MAX + 2];
 	struct http_authorization authorization;
+	const struct tls_name *names = NULL;
 	enum auth_answer answer;
 
 	http_authorization_parse(header, (struct http_span){ .ptr = scratch, .len = sizeof(scratch) }, &authorization);
@@ -306,8 +331,10 @@ admit_anew(struct frontd *frontd, struct conn *conn, struct http_slice header)
 	case HTTP_CREDENTIALS_NONE:
 		break;
 	}
-	if (conn->certificate_user != NULL)
-		return admit_certificate(frontd, conn);
+	size_t count = tls_peer_names(frontd, conn, &names);
+	struct http_slice certified = auth_map_certificate(names, count);
+	if (certified.ptr != NULL)
+		return admit_certificate(frontd, conn, certified);
 	if (frontd->call.entry == ENTRY_OPTIONAL)
 		return AUTH_GRANTED;
 	return refuse(frontd, "this takes Authorization: Bearer or Basic");
@@ -408,50 +435,4 @@ auth_forget(struct frontd *frontd, struct conn *conn)
 {
 	attempt_forget(frontd, conn);
 	identity_leave(frontd, conn);
-	free(conn->certificate_user);
-	conn->certificate_user = NULL;
-}
-
-/* ---- client certificates ---- */
-
-static struct http_slice
-map_alternatives(const struct certificate_names *names)
-{
-	struct http_slice found = { .ptr = NULL };
-
-	for (unsigned i = 0; i < names->count; i++) {
-		if (!api_name_is_valid(names->names[i]))
-			continue; /* an e-mail address never is; its issuer may give both */
-		if (found.ptr != NULL && !http_slice_equal(found, names->names[i]))
-			return (struct http_slice){ .ptr = NULL };
-		found = names->names[i];
-	}
-	return found;
-}
-
-struct http_slice
-auth_map_certificate(enum auth_certificates mode, const struct certificate_names *names)
-{
-	switch (mode) {
-	case AUTH_CERTIFICATES_SAN:
-		return map_alternatives(names);
-	case AUTH_CERTIFICATES_CN:
-		if (names->common_name.ptr != NULL && api_name_is_valid(names->common_name))
-			return names->common_name;
-		break;
-	case AUTH_CERTIFICATES_OFF:
-		break;
-	}
-	return (struct http_slice){ .ptr = NULL };
-}
-
-void
-auth_certificate(struct frontd *frontd, struct conn *conn, struct http_slice user)
-{
-	(void)frontd;
-	assert(conn->certificate_user == NULL);
-	assert(user.len <= NAME_MAX_BYTES);
-
-	conn->certificate_user = strndup(user.ptr, user.len);
-	assert(conn->certificate_user != NULL);
 }

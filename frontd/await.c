@@ -7,6 +7,7 @@
 #include "frontd/api/queues.h"
 #include "frontd/api/receive.h"
 #include "frontd/attempt.h"
+#include "frontd/audit.h"
 #include "frontd/frontd.h"
 #include "frontd/memory.h"
 #include "frontd/send.h"
@@ -39,6 +40,8 @@ count_latency(struct frontd *frontd, const struct exchange *exchange)
 void
 await_ready(struct frontd *frontd, struct exchange *exchange)
 {
+	if (exchange->audit != AUDIT_NONE && audit_answered(frontd, exchange))
+		return;
 	if (exchange->conn == NULL) { /* nobody waits for it any more */
 		exchange_free(frontd, exchange);
 		return;
@@ -188,6 +191,13 @@ await_give_back(struct frontd *frontd, struct exchange *exchange, const struct r
 	await_ready(frontd, exchange);
 }
 
+/* Its client has gone; is its answer made all the same, for the audit log? */
+static bool
+is_written_down(const struct frontd *frontd, const struct exchange *exchange, const struct reply *reply)
+{
+	return exchange->audit != AUDIT_NONE || (frontd->audit.is_on && reply->header.op == OUTCOME_FORBIDDEN);
+}
+
 static void
 await_reply(struct frontd *frontd, const struct reply *reply)
 {
@@ -205,9 +215,9 @@ await_reply(struct frontd *frontd, const struct reply *reply)
 		exchange->conn->poll = NULL;
 	if (exchange->conn == NULL && is_leased)
 		await_give_back(frontd, exchange, (const struct receive_reply *)reply, OUTCOME_OK);
-	else if (exchange->conn == NULL && exchange->state == EXCHANGE_ASKED)
+	else if (exchange->conn == NULL && exchange->state == EXCHANGE_ASKED && !is_written_down(frontd, exchange, reply))
 		exchange_free(frontd, exchange);
-	else if (exchange->conn == NULL)
+	else if (exchange->conn == NULL && exchange->state != EXCHANGE_ASKED)
 		return; /* cancelled, and the other side was quicker: it ends with its cancel */
 	else if (is_leased)
 		fetch_begin(frontd, exchange, (const struct receive_reply *)reply);

@@ -8,9 +8,11 @@
 
 #include "frontd/auth.h"
 #include "frontd/loop.h"
+#include "frontd/sandbox.h"
 #include "frontd/send.h"
 #include "shm/clock.h"
 #include "shm/diag.h"
+#include "shm/sandbox.h"
 
 #define RESERVED_FDS 160u /* CONF_FD .. EVENT_FD(SLOT_MAX), the ring, shared memory while it is mapped */
 
@@ -106,6 +108,8 @@ frontd_free(struct frontd *frontd)
 	send_free_all(frontd);
 	fetch_free_all(frontd);
 	auth_close(frontd);
+	audit_free(frontd);
+	tls_stop(frontd);
 	detach_regions(frontd);
 	free(frontd);
 }
@@ -122,7 +126,8 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 	}
 	frontd->role = role;
 	frontd->limits = *limits;
-	frontd->listen_fd = listen_fd;
+	frontd->listeners.of[LISTEN_PLAIN].fd = listen_fd;
+	frontd->listeners.of[LISTEN_TLS].fd = limits->is_tls_on ? TLS_LISTEN_FD : -1;
 	frontd->stats = role->stats.shared;
 	frontd->shard_count = role->geometry.workers;
 	frontd->now_ns = now_ns();
@@ -130,8 +135,13 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 	frontd->enters_before = frontd->stats->front_enters;
 	if (attach_regions(frontd) != 0)
 		goto out;
+	if (limits->is_tls_on && tls_start(frontd, TLS_SECRETS_FD) != 0) {
+		exit_code = EXIT_REFUSED;
+		goto out;
+	}
 	frontd->uring = uring_open(&(struct uring_options){
-		.receive_buffers = limits->receive_buffers, .accept_oneshot = limits->accept_oneshot });
+		.receive_buffers = limits->receive_buffers, .accept_oneshot = limits->accept_oneshot,
+		.wants_restricted = sandbox_wants_ring(role) });
 	if (frontd->uring == NULL) {
 		exit_code = EXIT_REFUSED;
 		goto out;
@@ -140,13 +150,18 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 	if (addresses_open(&frontd->addresses, frontd->limits.connections_max) != 0)
 		goto out;
 	make_event_blocking(frontd);
-	if (auth_open(frontd) != 0)
-		goto out;
 	submit_init(frontd);
 	fetch_init(frontd);
 	deadline_init(frontd);
 	listen_init(frontd);
+	audit_open(frontd, limits->audit_fd, limits->audit_control_fd);
 	peers_refresh(frontd);
+	if (frontd_enter_sandbox(frontd) != 0) {
+		exit_code = EXIT_REFUSED;
+		goto out;
+	}
+	if (auth_open(frontd) != 0) /* its thread is bound as we are from its first instruction */
+		goto out;
 	role_is_ready(role);
 	while (!frontd->is_over)
 		loop_turn(frontd);

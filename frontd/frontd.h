@@ -15,6 +15,7 @@
 #include "frontd/address.h"
 #include "frontd/api/call.h"
 #include "frontd/attempt.h"
+#include "frontd/audit.h"
 #include "frontd/conn.h"
 #include "frontd/deadline.h"
 #include "frontd/exchange.h"
@@ -25,6 +26,7 @@
 #include "frontd/listen.h"
 #include "frontd/peers.h"
 #include "frontd/submit.h"
+#include "frontd/tls.h"
 #include "frontd/uring.h"
 #include "shm/durable.h"
 #include "shm/front.h"
@@ -39,7 +41,6 @@
 struct frontd {
 	struct role *role;
 	struct front_limits limits;
-	int listen_fd;
 
 	/* Shared memory. */
 	struct front front;
@@ -50,7 +51,7 @@ struct frontd {
 	uint32_t shard_count;
 
 	struct uring *uring;
-	struct listener listener;
+	struct listeners listeners;
 	struct conns conns;
 	struct addresses addresses;
 	struct holders holders;
@@ -61,6 +62,8 @@ struct frontd {
 	struct peers peers;
 	struct identities identities;
 	struct attempts attempts;
+	struct audit audit;
+	struct tls_service tls;
 
 	uint64_t now_ns;           /* of this turn */
 	uint64_t memory_used;      /* of limits.body_memory_bytes */
@@ -88,8 +91,8 @@ struct frontd {
 };
 
 /*
- * Run until told to stop, draining or replaced.  listen_fd is borrowed.  Returns the exit code.  Any thread, but one thread
- * for the whole call.
+ * Run until told to stop, draining or replaced.  listen_fd is borrowed; -1: plain HTTP is off.  Returns the exit code.  Any
+ * thread, but one thread for the whole call.
  */
 int frontd_run(struct role *role, const struct front_limits *limits, int listen_fd);
 

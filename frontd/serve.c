@@ -9,6 +9,7 @@
 #include "frontd/api/routes.h"
 #include "frontd/attempt.h"
 #include "frontd/auth.h"
+#include "frontd/audit.h"
 #include "frontd/await.h"
 #include "frontd/frontd.h"
 #include "frontd/memory.h"
@@ -56,14 +57,11 @@ serve_admit(struct frontd *frontd, struct conn *conn)
 	call->world = &frontd->world;
 	call->waiter_slot = conn->index;
 	call->is_planned = call->is_not_now = false;
-	memset(&call->memo, 0, sizeof(call->memo));
-	call->memo.keep_alive = frontd->request.keep_alive;
-	call->memo.is_head = frontd->request.method == HTTP_HEAD;
-	call->memo.minor_version = (uint8_t)frontd->request.minor_version;
 	world_refresh(frontd);
 	enum http_result result = http_target_parse(frontd->request.origin_form,
 	    (struct http_span){ .ptr = frontd->target_scratch, .len = sizeof(frontd->target_scratch) }, &frontd->target);
 	if (http_is_refusal(result)) {
+		routes_begin(call);
 		problem_of_http(&call->problem, result);
 		return SERVE_REFUSED;
 	}
@@ -75,6 +73,8 @@ serve_admit(struct frontd *frontd, struct conn *conn)
 		return SERVE_REFUSED;
 	/* Before a body is asked for that would be thrown away. */
 	enum outcome refusal = call->memo.route->op == OP_NONE ? OUTCOME_OK : peers_refusal(frontd, call->memo.route->op);
+	if (refusal == OUTCOME_OK && frontd->audit.is_on && audit_is_admin(call->memo.route))
+		refusal = audit_refusal(frontd);
 	return refusal == OUTCOME_OK || api_refuse(call, refusal, NULL) ? SERVE_DONE : SERVE_REFUSED;
 }
 
@@ -88,8 +88,10 @@ serve_abandon(struct frontd *frontd)
 static void
 serve_end(struct frontd *frontd, struct conn *conn)
 {
-	attempt_forget(frontd, conn);
-	explicit_bzero(frontd->call.password.hash, sizeof(frontd->call.password.hash));
+	if (conn->attempt != NULL) {
+		attempt_forget(frontd, conn);
+		explicit_bzero(frontd->call.password.hash, sizeof(frontd->call.password.hash));
+	}
 	api_call_end(&frontd->call);
 }
 
@@ -101,6 +103,8 @@ serve_problem(struct frontd *frontd, struct conn *conn, const struct api_memo *m
 
 	exchange->memo = *memo;
 	exchange->closes = closes || !memo->keep_alive;
+	if (frontd->audit.is_on && problem == &frontd->call.problem)
+		audit_refused(frontd, exchange);
 	send_queue(frontd, conn, exchange);
 	exchange_answer_begin(frontd, exchange, &answer);
 	answer_problem(&answer, problem);
@@ -147,6 +151,17 @@ serve_refuse_timeout(struct frontd *frontd, struct conn *conn)
 {
 	struct problem problem = {
 		.status = 408, .code = "request-timeout", .title = "The request did not come in time",
+	};
+
+	serve_problem(frontd, conn, &memo_of_nothing, &problem, true);
+}
+
+void
+serve_refuse_plain_http(struct frontd *frontd, struct conn *conn)
+{
+	struct problem problem = {
+		.status = 400, .code = "https-port", .title = "This is the HTTPS port",
+		.detail = "this request came in plain HTTP; ask by https://, or at the address of server.listen",
 	};
 
 	serve_problem(frontd, conn, &memo_of_nothing, &problem, true);
@@ -226,6 +241,8 @@ serve_asked(struct frontd *frontd, struct conn *conn, void *frame, uint32_t byte
 	struct exchange *exchange = exchange_new(frontd);
 
 	exchange->memo = call->memo;
+	if (frontd->audit.is_on)
+		audit_begin(frontd, exchange);
 	call->memo.listing = NULL;
 	exchange->waiter_slot = conn->index;
 	exchange->closes = !call->memo.keep_alive;
@@ -271,6 +288,8 @@ serve_request(struct frontd *frontd, struct conn *conn, struct http_slice body)
 		struct exchange *exchange = exchange_new(frontd);
 
 		exchange->memo = call->memo;
+		if (frontd->audit.is_on)
+			audit_begin(frontd, exchange);
 		exchange->closes = !call->memo.keep_alive || frontd->is_draining;
 		send_queue(frontd, conn, exchange);
 		serve_local(frontd, exchange);
@@ -327,6 +346,7 @@ serve_end_poll(struct frontd *frontd, struct conn *conn, const struct problem *p
 	submit_again(frontd, poll);
 
 	instead->memo = poll->memo;
+	audit_inherit(instead, poll);
 	instead->closes = true;
 	send_queue(frontd, conn, instead);
 	exchange_answer_begin(frontd, instead, &answer);

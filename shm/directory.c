@@ -226,6 +226,29 @@ directory_user_by_uid(const struct directory *directory, uint64_t uid, struct us
 	return look;
 }
 
+static enum directory_look
+find_quotas(const struct directory *directory, uint64_t uid, struct user_quotas *quotas)
+{
+	uint32_t slot = USER_SLOT(uid);
+
+	if (uid == 0 || slot >= directory->users_max)
+		return DIRECTORY_NONE;
+	const struct directory_user *at = &directory->users[slot];
+	if (!at->is_used || at->entry.uid != uid)
+		return DIRECTORY_NONE;
+	*quotas = at->entry.config.quotas;
+	return DIRECTORY_FOUND;
+}
+
+enum directory_look
+directory_quotas(const struct directory *directory, uint64_t uid, struct user_quotas *quotas)
+{
+	enum directory_look look;
+
+	LOOK(directory, look, find_quotas(directory, uid, quotas));
+	return look;
+}
+
 /* What a stranger sends is hashed before it comes here; constant time costs nothing and needs no argument. */
 static bool
 hash_is_equal(const uint8_t one[CREDENTIAL_HASH_BYTES], const uint8_t other[CREDENTIAL_HASH_BYTES])

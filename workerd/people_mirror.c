@@ -78,7 +78,7 @@ people_mirror(struct worker *worker)
 	struct people_changes *changes = &worker->changes;
 
 	assert(!txn_is_open(&worker->shard.txn));
-	if ((changes->count == 0 && !changes->is_all) || worker->directory.shared == NULL)
+	if ((changes->count == 0 && !changes->is_all) || worker->index != 0 || worker->directory.shared == NULL)
 		return;
 	directory_begin(&worker->directory);
 	if (changes->is_all)

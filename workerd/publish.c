@@ -15,6 +15,7 @@
 #include "workerd/append.h"
 #include "workerd/apply.h"
 #include "workerd/dispatch.h"
+#include "workerd/quota.h"
 
 /* What a batch needs, summed up by publish_measure(). */
 struct publish_needs {
@@ -111,6 +112,8 @@ publish_decide(struct worker *worker, const struct queue *queue, const struct pu
 		return OUTCOME_QUEUE_FULL;
 	if (config->max_bytes != 0 && queue->bytes + needs->payload_bytes > config->max_bytes)
 		return OUTCOME_QUEUE_FULL;
+	if (queue->owner != 0 && (outcome = quota_decide_bytes(worker, queue->owner, needs->payload_bytes)) != OUTCOME_OK)
+		return outcome;
 	if (msg_room(&worker->shard) < needs->count)
 		return OUTCOME_SHARD_FULL;
 	if (append_room(worker, stream_bytes) < stream_bytes)

@@ -14,6 +14,7 @@
 #include "workerd/apply.h"
 #include "workerd/dispatch.h"
 #include "workerd/job.h"
+#include "workerd/quota.h"
 
 static struct queue_stats
 queue_stats_of(const struct shard *shard, const struct queue *queue)
@@ -205,7 +206,7 @@ queue_changed_apply(struct shard *shard, const struct record *record)
 	assert(queue_config_is_valid(&changed->config));
 	assert(queue_at(shard, changed->queue_idx)->state == QUEUE_LIVE);
 	queue_set_config(shard, queue_at(shard, changed->queue_idx), &changed->config, changed->etag);
-	txn_set(&shard->txn, &queue_at(shard, changed->queue_idx)->owner, queue_owner_of(record, &changed->owner));
+	queue_set_owner(shard, queue_at(shard, changed->queue_idx), queue_owner_of(record, &changed->owner));
 	queue_offer(shard, changed->queue_idx); /* max_in_flight may have grown */
 }
 
@@ -213,7 +214,7 @@ static enum served
 queue_config_serve(struct worker *worker, const struct request *request, bool is_patch)
 {
 	struct queue_config_request wish;
-	struct queue_change change;
+	struct queue_change change = { .is_new = false };
 	uint64_t offset = 0;
 
 	if (!request_read(request, &offset, &wish, sizeof(wish)))
@@ -221,6 +222,9 @@ queue_config_serve(struct worker *worker, const struct request *request, bool is
 	enum outcome outcome = request_name(&wish.queue.name);
 	if (outcome == OUTCOME_OK)
 		outcome = queue_config_decide(&worker->shard, &wish, is_patch, &change);
+	/* An owner who has all he may have is made no further one, whoever makes it; what is handed over to him he keeps. */
+	if (outcome == OUTCOME_CREATED && quota_decide_queue(worker, change.owner) != OUTCOME_OK)
+		outcome = OUTCOME_QUOTA_EXCEEDED;
 	/* Who asks again whether his change was made is told no sooner than it is on disk. */
 	if (outcome == OUTCOME_PRECONDITION_FAILED)
 		return answer_outcome(worker, request->from, outcome, worker->shard.root->stream_tail);

@@ -74,7 +74,8 @@ struct worker {
 	struct shard shard;
 	struct stream stream;
 	struct durable durable;
-	struct directory directory; /* worker 0; shared NULL: there is none */
+	struct directory directory; /* worker 0 writes it, the others read; shared NULL: there is none */
+	struct usage usages[WORKER_MAX]; /* its own, and to read those of the others; entries NULL: there is none */
 	struct people_changes changes;
 	struct stats_shared *stats;
 	struct role *role;       /* NULL in tests: no registry, nobody to wake */

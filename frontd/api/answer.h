@@ -35,11 +35,14 @@ struct answer {
 	unsigned minor_version;
 	bool keep_alive;
 	bool is_head;            /* no body leaves, its length does */
+	bool is_audited;         /* it carries the request's id, for it has a line in the audit log */
+	const char *request_id;  /* NULL: there is no audit log */
 
 	/* The result. */
 	char *heap;              /* where it is when room did not suffice; the caller's to free */
 	size_t start, end;
 	unsigned status;
+	const char *code;        /* of a problem; else NULL */
 
 	/* Inside. */
 	size_t size;

@@ -1,16 +1,12 @@
 #include "frontd/api/authorize.h"
 
-#include <string.h>
-
 #include "shm/pattern.h"
 
-/* The queue is the third segment of every path that names one: /v1/queues/{q}... */
+/* Rights are on queues, and the queue is the third segment of every path that names one: /v1/queues/{q}... */
 static struct http_slice
 queue_of(const struct api_call *call)
 {
-	const char *pattern = call->memo.route->pattern;
-
-	if (pattern != NULL && strncmp(pattern, "/v1/queues/{q}", 14) == 0)
+	if (call->memo.route->right & RIGHTS_ALL && call->target->segment_count > 2)
 		return call->target->segments[2];
 	return (struct http_slice){ .ptr = "", .len = 0 };
 }

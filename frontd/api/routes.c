@@ -248,10 +248,8 @@ entry_of(const struct api_call *call)
 	const struct api_route *route = call->memo.route;
 	const struct http_target *target = call->target;
 
-	if (is_everything(call))
-		return ENTRY_OPEN;
 	if (route == NULL)
-		return target->segment_count != 0 && http_slice_is(target->segments[0], "v1") ? ENTRY_REQUIRED : ENTRY_OPEN;
+		return !is_everything(call) && target->segment_count != 0 && http_slice_is(target->segments[0], "v1") ? ENTRY_REQUIRED : ENTRY_OPEN;
 	switch (route->right) {
 	case RIGHT_NONE:
 		return ENTRY_OPEN;
@@ -263,18 +261,22 @@ entry_of(const struct api_call *call)
 }
 
 void
-routes_resolve(struct api_call *call)
+routes_begin(struct api_call *call)
 {
 	const struct http_request *request = call->request;
-	const struct api_route *route;
 
-	call->methods = routes_find(call->target, request->method, &route);
 	memset(&call->memo, 0, sizeof(call->memo));
-	call->memo.route = route;
 	call->memo.is_head = request->method == HTTP_HEAD;
 	call->memo.keep_alive = request->keep_alive;
 	call->memo.minor_version = (uint8_t)request->minor_version;
 	call->body_max = DROPPED_BODY_MAX;
+}
+
+void
+routes_resolve(struct api_call *call)
+{
+	routes_begin(call);
+	call->methods = routes_find(call->target, call->request->method, &call->memo.route);
 	call->entry = entry_of(call);
 }
 

@@ -18,6 +18,9 @@ void routes_resolve(struct api_call *call);
  */
 bool routes_admit(struct api_call *call);
 
+/* Only the memo, of a request whose target cannot be read. */
+void routes_begin(struct api_call *call);
+
 /* The table itself, for the tests that try every row.  Row `index`, NULL behind the last. */
 const struct api_route *routes_row(unsigned index);
 

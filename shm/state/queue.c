@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "shm/state/names.h"
+#include "shm/state/owners.h"
 #include "shm/state/shard.h"
 
 uint32_t
@@ -59,6 +60,7 @@ queue_take(struct shard *shard, uint32_t idx, const struct queue_birth *birth)
 	queue->to_serve = 0;
 	txn_set(&shard->txn, &queue->state, QUEUE_LIVE);
 	names_add(shard, idx);
+	owners_add_queue(shard, queue);
 }
 
 void
@@ -85,6 +87,16 @@ queue_begin_delete(struct shard *shard, uint32_t idx)
 	queue_unoffer(shard, idx);
 	names_remove(shard, idx);
 	txn_set(&shard->txn, &queue->state, QUEUE_DELETING);
+	owners_remove_queue(shard, queue);
+}
+
+void
+queue_set_owner(struct shard *shard, struct queue *queue, uint64_t owner)
+{
+	if (owner == queue->owner)
+		return;
+	owners_pass_queue(shard, queue, owner);
+	txn_set(&shard->txn, &queue->owner, owner);
 }
 
 void

@@ -74,6 +74,9 @@ struct queue_birth {
 void queue_take(struct shard *shard, uint32_t idx, const struct queue_birth *birth);
 void queue_set_config(struct shard *shard, struct queue *queue, const struct queue_config *config, uint64_t etag);
 
+/* It is his from now on, with what is in it. */
+void queue_set_owner(struct shard *shard, struct queue *queue, uint64_t owner);
+
 /* The name is gone from here on.  Messages and waiters are left to the caller's job. */
 void queue_begin_delete(struct shard *shard, uint32_t idx);
 

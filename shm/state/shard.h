@@ -33,6 +33,7 @@
 #include "shm/state/waiter.h"
 #include "shm/state/wheel.h"
 #include "shm/txn.h"
+#include "shm/usage.h"
 
 /*
  *   FRESH --shard_format--> REPLAYING --replay ends--> READY --shard_check fails--> CORRUPT --shard_format--> REPLAYING
@@ -151,6 +152,7 @@ struct shard {
 	struct table_index grant_index, user_index, credential_index;
 	struct wheel_view message_wheel, waiter_wheel;
 	size_t size_bytes;       /* from shared on */
+	struct usage *usage;     /* owners.h; NULL: nobody counts */
 	struct region region;    /* base NULL where the memory is the caller's */
 };
 

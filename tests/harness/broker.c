@@ -194,7 +194,10 @@ read_ready_line(struct broker *broker)
 		text[count] = '\0';
 	}
 	unsigned port = 0;
-	ck_assert_msg(sscanf(text, "chasqui: ready on http://127.0.0.1:%u\n", &port) == 1, "not a ready line: %s", text);
+	if (sscanf(text, "chasqui: ready on https://127.0.0.1:%hu", &broker->tls_port) == 1)
+		return broker->tls_port; /* plain HTTP is off */
+	ck_assert_msg(sscanf(text, "chasqui: ready on http://127.0.0.1:%u and https://127.0.0.1:%hu", &port,
+	                  &broker->tls_port) >= 1, "not a ready line: %s", text);
 	return (uint16_t)port;
 }
 
@@ -318,6 +321,21 @@ broker_geometry(const struct broker *broker)
 	geometry = registry.shared->geometry;
 	registry_detach(&registry);
 	return geometry;
+}
+
+void
+broker_stats(const struct broker *broker, uint32_t slot, struct stats_shared *copy)
+{
+	struct region_identity store;
+	struct registry registry;
+	struct stats stats;
+
+	look(broker, &registry);
+	store = registry_identity(&registry);
+	ck_assert_int_eq(stats_attach(&stats, broker->instance, slot, &store, REGION_READ_ONLY), 0);
+	memcpy(copy, stats.shared, sizeof(*copy));
+	stats_detach(&stats);
+	registry_detach(&registry);
 }
 
 pid_t

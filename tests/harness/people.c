@@ -1,133 +1,186 @@
 #include "tests/harness/people.h"
 
-#include <check.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "frontd/http/text.h"
-#include "tests/harness/session.h"
+#include "shm/hash.h"
 
-#define FIELDS_BYTES 512
-#define ENDED_MS 1000
+/* Post what was drafted; the outcome of its answer. */
+static enum outcome
+ask(struct engine *engine)
+{
+	const struct reply *reply;
 
-const char *
+	engine_post(engine, 0);
+	engine_run(engine);
+	reply = engine_reply(engine, 0);
+	if (reply == NULL)
+		abort();
+	return (enum outcome)reply->header.op;
+}
+
+struct caller
 people_admin(void)
 {
-	static char token[PEOPLE_TOKEN_BYTES];
-	char path[256];
-	FILE *file;
-
-	if (token[0] != '\0')
-		return token;
-	snprintf(path, sizeof(path), "%s/admin-token", session.broker.data);
-	file = fopen(path, "r");
-	ck_assert_msg(file != NULL, "there is no %s", path);
-	ck_assert_ptr_nonnull(fgets(token, sizeof(token), file));
-	fclose(file);
-	token[strcspn(token, "\n")] = '\0';
-	return token;
+	return (struct caller){ .flags = CALLER_ADMIN | CALLER_MAY_CREATE };
 }
 
-static struct response *
-ask_with(const char *authorization, const char *json, const char *request)
+struct caller
+people_user(uint64_t uid)
 {
-	char fields[FIELDS_BYTES];
-
-	snprintf(fields, sizeof(fields), "%s%s%s%s", authorization != NULL ? "Authorization: " : "",
-	    authorization != NULL ? authorization : "", authorization != NULL ? "\r\n" : "",
-	    json != NULL ? "Content-Type: application/json\r\n" : "");
-	return client_ask(&session.client, request, fields, json);
+	return (struct caller){ .uid = uid };
 }
 
-struct response *
-people_ask(const char *token, const char *json, const char *request, ...)
+struct user_config
+people_config(enum user_role role, const char *password, const char *creates)
 {
-	char line[512], authorization[128];
-	va_list arguments;
+	struct user_config config = { .role = (uint8_t)role };
 
-	va_start(arguments, request);
-	vsnprintf(line, sizeof(line), request, arguments);
-	va_end(arguments);
-	snprintf(authorization, sizeof(authorization), "Bearer %s", token != NULL ? token : "");
-	return ask_with(token != NULL ? authorization : NULL, json, line);
+	if (password != NULL) {
+		config.password_bytes = (uint8_t)strlen(password);
+		memcpy(config.password, password, config.password_bytes);
+	}
+	if (creates != NULL) {
+		config.creates_bytes = (uint16_t)strlen(creates);
+		memcpy(config.creates, creates, config.creates_bytes);
+	}
+	return config;
 }
 
-struct response *
-people_ask_basic(const char *user, const char *password, const char *json, const char *request)
+static enum outcome
+configure(struct engine *engine, enum op op, const char *name, const struct user_config *config, uint32_t fields)
 {
-	char pair[160], authorization[256] = "Basic ";
-	int count = snprintf(pair, sizeof(pair), "%s:%s", user, password);
-	size_t bytes = text_base64_encode((struct http_slice){ pair, (size_t)count },
-	    (struct http_span){ authorization + 6, sizeof(authorization) - 7 });
+	struct user_request *request = engine_frame(engine, 0, op, ++engine->next_id, sizeof(*request));
 
-	ck_assert(bytes != TEXT_FAILED);
-	authorization[6 + bytes] = '\0';
-	return ask_with(authorization, json, request);
+	request->name = engine_name(name);
+	request->config = *config;
+	request->fields = fields;
+	return ask(engine);
 }
 
-void
-people_user(const char *user, const char *password)
+enum outcome
+people_put(struct engine *engine, const char *name, const struct user_config *config, uint32_t fields)
 {
-	char json[160];
-
-	snprintf(json, sizeof(json), "{\"password\":\"%s\"}", password);
-	expect_status(people_ask(people_admin(), json, "PUT /v1/users/%s", user), 201);
+	return configure(engine, OP_USER_PUT, name, config, fields);
 }
 
-static void
-take_token(struct response *answer, char token[PEOPLE_TOKEN_BYTES])
+enum outcome
+people_patch(struct engine *engine, const char *name, const struct user_config *config, uint32_t fields)
 {
-	expect_status(answer, 201);
-	ck_assert_uint_lt(strlen(response_text(answer, "token")), PEOPLE_TOKEN_BYTES);
-	strcpy(token, response_text(answer, "token"));
+	return configure(engine, OP_USER_PATCH, name, config, fields);
 }
 
-void
-people_token(const char *user, const char *scopes, char token[PEOPLE_TOKEN_BYTES])
+enum outcome
+people_delete(struct engine *engine, const char *name)
 {
-	char json[640];
+	struct user_delete_request *request = engine_frame(engine, 0, OP_USER_DELETE, ++engine->next_id, sizeof(*request));
 
-	snprintf(json, sizeof(json), "{\"name\":\"test\",\"user\":\"%s\",\"scopes\":[%s]}", user,
-	    scopes);
-	take_token(people_ask(people_admin(), json, "POST /v1/tokens"), token);
+	request->name = engine_name(name);
+	return ask(engine);
+}
+
+uint64_t
+people_make(struct engine *engine, const char *name, enum user_role role)
+{
+	struct user_config config = people_config(role, NULL, NULL);
+
+	if (people_put(engine, name, &config, USER_FIELD_ROLE) != OUTCOME_CREATED)
+		abort();
+	return ((struct user_reply *)(void *)engine->reply)->user.uid;
 }
 
 void
-people_new(const char *user, char token[PEOPLE_TOKEN_BYTES])
+people_hash(const char *secret, uint8_t hash[CREDENTIAL_HASH_BYTES])
 {
-	expect_status(people_ask(people_admin(), "{}", "PUT /v1/users/%s", user), 201);
-	people_token(user, "\"*\"", token);
+	uint64_t words[CREDENTIAL_HASH_BYTES / 8];
+
+	for (unsigned i = 0; i < CREDENTIAL_HASH_BYTES / 8; i++)
+		words[i] = hash_bytes(secret, strlen(secret)) + i;
+	memcpy(hash, words, sizeof(words));
+}
+
+struct credential_config
+people_credential(uint64_t uid, enum credential_kind kind, const char *secret, const char *scopes)
+{
+	struct credential_config config = { .uid = uid, .kind = (uint8_t)kind, .name = engine_name("by hand") };
+
+	assert(strlen(scopes) <= sizeof(config.scopes));
+	people_hash(secret, config.hash);
+	config.scopes_bytes = (uint16_t)strlen(scopes);
+	memcpy(config.scopes, scopes, config.scopes_bytes);
+	return config;
+}
+
+enum outcome
+people_create(struct engine *engine, const struct credential_config *config)
+{
+	struct credential_request *request =
+	    engine_frame(engine, 0, OP_CREDENTIAL_CREATE, ++engine->next_id, sizeof(*request));
+
+	request->credential = *config;
+	return ask(engine);
+}
+
+uint64_t
+people_credential_id(struct engine *engine, uint64_t uid, enum credential_kind kind, const char *secret)
+{
+	struct credential_config config = people_credential(uid, kind, secret, "*");
+
+	if (people_create(engine, &config) != OUTCOME_CREATED)
+		abort();
+	return ((struct credential_reply *)(void *)engine->reply)->credential.id;
+}
+
+enum outcome
+people_revoke(struct engine *engine, uint64_t id, enum credential_kind kind)
+{
+	struct credential_revoke_request *request =
+	    engine_frame(engine, 0, OP_CREDENTIAL_REVOKE, ++engine->next_id, sizeof(*request));
+
+	request->id = id;
+	request->kind = kind;
+	return ask(engine);
+}
+
+enum outcome
+people_revoke_all(struct engine *engine, uint64_t uid, enum credential_kind kind)
+{
+	struct credential_revoke_all_request *request =
+	    engine_frame(engine, 0, OP_CREDENTIAL_REVOKE_ALL, ++engine->next_id, sizeof(*request));
+
+	request->uid = uid;
+	request->kind = kind;
+	return ask(engine);
 }
 
 void
-people_login(const char *user, const char *password, char token[PEOPLE_TOKEN_BYTES])
+people_touch(struct engine *engine, uint64_t id)
 {
-	char json[256];
+	struct credential_touch_request *request =
+	    engine_frame(engine, 0, OP_CREDENTIAL_TOUCH, ++engine->next_id, sizeof(*request));
 
-	snprintf(json, sizeof(json), "{\"user\":\"%s\",\"password\":\"%s\"}", user, password);
-	take_token(people_ask(NULL, json, "POST /v1/sessions"), token);
+	request->id = id;
+	engine_post(engine, 0);
+	engine_run(engine);
 }
 
-static uint64_t
-now_ms(void)
+enum outcome
+people_grant(struct engine *engine, enum op op, const char *queue, uint64_t uid, uint32_t rights)
 {
-	struct timespec now;
+	struct grant_request *request = engine_frame(engine, 0, op, ++engine->next_id, sizeof(*request));
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	request->queue.name = engine_name(queue);
+	request->uid = uid;
+	request->rights = rights;
+	return ask(engine);
 }
 
-void
-people_expect_ended(const char *token)
+enum outcome
+people_grants(struct engine *engine, const char *queue)
 {
-	uint64_t begun_ms = now_ms();
-	unsigned status;
+	struct queue_request *request = engine_frame(engine, 0, OP_GRANT_LIST, ++engine->next_id, sizeof(*request));
 
-	do {
-		status = people_ask(token, NULL, "GET /v1/users/me")->status;
-	} while (status != 401 && now_ms() - begun_ms < ENDED_MS);
-	ck_assert_msg(status == 401, "%d ms later it is still answered %u", ENDED_MS, status);
+	request->name = engine_name(queue);
+	return ask(engine);
 }

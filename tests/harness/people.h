@@ -1,39 +1,38 @@
+/*
+ * people: users, credentials and grants by whole requests of an engine's front 0, asked by engine->caller.  Each gives the
+ * outcome; details are in engine->reply.
+ */
 #ifndef TESTS_HARNESS_PEOPLE_H
 #define TESTS_HARNESS_PEOPLE_H
 
-/*
- * people: users, tokens and who asks, on the one broker of session.h; it has to run with auth.mode
- * = required.
- */
+#include "tests/harness/engine.h"
 
-#include "tests/harness/client.h"
+/* Who asks from now on. */
+struct caller people_admin(void);
+struct caller people_user(uint64_t uid);
 
-enum { PEOPLE_TOKEN_BYTES = 64 };
+/* A configuration with these texts; NULL: empty. */
+struct user_config people_config(enum user_role role, const char *password, const char *creates);
 
-/* The admin's token, from the broker's data directory. */
-const char *people_admin(void);
+enum outcome people_put(struct engine *engine, const char *name, const struct user_config *config, uint32_t fields);
+enum outcome people_patch(struct engine *engine, const char *name, const struct user_config *config, uint32_t fields);
+enum outcome people_delete(struct engine *engine, const char *name);
 
-/* Ask with this token, NULL: without any.  json: NULL for none; the request is a format. */
-struct response *people_ask(const char *token, const char *json, const char *request, ...)
-    __attribute__((format(printf, 3, 4)));
+/* A new user without a password; his uid. */
+uint64_t people_make(struct engine *engine, const char *name, enum user_role role);
 
-/* The same with Basic. */
-struct response *people_ask_basic(const char *user, const char *password, const char *json,
-    const char *request);
+/* A SHA-256 to tell credentials apart by; not of anything. */
+void people_hash(const char *secret, uint8_t hash[CREDENTIAL_HASH_BYTES]);
+struct credential_config people_credential(uint64_t uid, enum credential_kind kind, const char *secret, const char *scopes);
+enum outcome people_create(struct engine *engine, const struct credential_config *config);
+enum outcome people_revoke(struct engine *engine, uint64_t id, enum credential_kind kind);
+enum outcome people_revoke_all(struct engine *engine, uint64_t uid, enum credential_kind kind);
+void people_touch(struct engine *engine, uint64_t id);
 
-/* Make a user with this password (8 characters or more); fails the test unless 201. */
-void people_user(const char *user, const char *password);
+/* A new one that lasts; its id. */
+uint64_t people_credential_id(struct engine *engine, uint64_t uid, enum credential_kind kind, const char *secret);
 
-/* A token of the user with these scopes ("\"publish:#\",\"consume:#\""), made by the admin. */
-void people_token(const char *user, const char *scopes, char token[PEOPLE_TOKEN_BYTES]);
-
-/* Make a user and a token that may all the user may. */
-void people_new(const char *user, char token[PEOPLE_TOKEN_BYTES]);
-
-/* Log in; the session's token. */
-void people_login(const char *user, const char *password, char token[PEOPLE_TOKEN_BYTES]);
-
-/* Wait until this token is answered 401, which has to be within a second. */
-void people_expect_ended(const char *token);
+enum outcome people_grant(struct engine *engine, enum op op, const char *queue, uint64_t uid, uint32_t rights);
+enum outcome people_grants(struct engine *engine, const char *queue);
 
 #endif

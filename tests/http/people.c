@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/harness/people.h"
+#include "tests/harness/accounts.h"
 #include "tests/harness/session.h"
 #include "tests/harness/unit.h"
 
@@ -15,7 +15,7 @@ static struct client *const client = &session.client;
 
 START_TEST(the_token_of_the_first_start_is_an_admins)
 {
-	struct response *answer = people_ask(people_admin(), NULL, "GET /v1/users/me");
+	struct response *answer = accounts_ask(accounts_admin(), NULL, "GET /v1/users/me");
 
 	expect_status(answer, 200);
 	ck_assert_str_eq(response_text(answer, "name"), "admin");
@@ -23,13 +23,13 @@ START_TEST(the_token_of_the_first_start_is_an_admins)
 	ck_assert_str_eq(response_text(answer, "credential.kind"), "token");
 	ck_assert_str_eq(response_text(answer, "credential.scopes.0"), "*");
 	ck_assert(json_is_null(response_member(answer, "credential.expires_at")));
-	expect_problem(people_ask(NULL, NULL, "GET /v1/users/me"), 401, "unauthorized");
+	expect_problem(accounts_ask(NULL, NULL, "GET /v1/users/me"), 401, "unauthorized");
 }
 END_TEST
 
 START_TEST(a_user_is_created_shown_replaced_changed_and_removed)
 {
-	struct response *answer = people_ask(people_admin(), "{\"password\":\"correct horse\"}",
+	struct response *answer = accounts_ask(accounts_admin(), "{\"password\":\"correct horse\"}",
 	    "PUT /v1/users/first");
 
 	expect_status(answer, 201);
@@ -43,65 +43,65 @@ START_TEST(a_user_is_created_shown_replaced_changed_and_removed)
 	ck_assert_ptr_null(strstr(answer->body, "horse"));
 	ck_assert_ptr_null(strstr(answer->body, "$y$"));
 
-	answer = people_ask(people_admin(), NULL, "GET /v1/users/first");
+	answer = accounts_ask(accounts_admin(), NULL, "GET /v1/users/first");
 	expect_status(answer, 200);
 	ck_assert_str_eq(response_text(answer, "name"), "first");
 	ck_assert_ptr_null(strstr(answer->body, "$y$"));
 
 	/* A PUT gives what it does not name its default, but the password stays. */
-	answer = people_ask(people_admin(), "{\"role\":\"admin\",\"creates\":[\"#\"]}",
+	answer = accounts_ask(accounts_admin(), "{\"role\":\"admin\",\"creates\":[\"#\"]}",
 	    "PUT /v1/users/first");
 	expect_status(answer, 200);
-	answer = people_ask(people_admin(), "{\"disabled\":true}", "PUT /v1/users/first");
+	answer = accounts_ask(accounts_admin(), "{\"disabled\":true}", "PUT /v1/users/first");
 	expect_status(answer, 200);
 	ck_assert_str_eq(response_text(answer, "role"), "user");
 	ck_assert_str_eq(response_text(answer, "creates.0"), "first");
 	ck_assert(json_is_true(response_member(answer, "disabled")));
 	ck_assert(json_is_true(response_member(answer, "has_password")));
 
-	answer = people_ask(people_admin(), "{\"creates\":[\"shop.#\"],\"password\":null}",
+	answer = accounts_ask(accounts_admin(), "{\"creates\":[\"shop.#\"],\"password\":null}",
 	    "PATCH /v1/users/first");
 	expect_status(answer, 200);
 	ck_assert(json_is_true(response_member(answer, "disabled")));
 	ck_assert(json_is_false(response_member(answer, "has_password")));
 	ck_assert_str_eq(response_text(answer, "creates.0"), "shop.#");
-	answer = people_ask(people_admin(), "{\"creates\":[]}", "PATCH /v1/users/first");
+	answer = accounts_ask(accounts_admin(), "{\"creates\":[]}", "PATCH /v1/users/first");
 	ck_assert_uint_eq(response_count(answer, "creates"), 0);
 
-	expect_status(people_ask(people_admin(), NULL, "DELETE /v1/users/first"), 204);
-	expect_problem(people_ask(people_admin(), NULL, "GET /v1/users/first"), 404, "no-user");
-	expect_problem(people_ask(people_admin(), NULL, "DELETE /v1/users/first"), 404, "no-user");
-	expect_problem(people_ask(people_admin(), "{}", "PATCH /v1/users/first"), 404, "no-user");
+	expect_status(accounts_ask(accounts_admin(), NULL, "DELETE /v1/users/first"), 204);
+	expect_problem(accounts_ask(accounts_admin(), NULL, "GET /v1/users/first"), 404, "no-user");
+	expect_problem(accounts_ask(accounts_admin(), NULL, "DELETE /v1/users/first"), 404, "no-user");
+	expect_problem(accounts_ask(accounts_admin(), "{}", "PATCH /v1/users/first"), 404, "no-user");
 }
 END_TEST
 
 START_TEST(quotas_are_stored_and_shown)
 {
-	struct response *answer = people_ask(people_admin(),
+	struct response *answer = accounts_ask(accounts_admin(),
 	    "{\"quotas\":{\"queues\":3,\"stored_bytes\":\"1GiB\",\"connections\":10,"
 	    "\"messages_per_second\":100,\"bytes_per_second\":65536}}",
 	    "PUT /v1/users/limited");
 
 	expect_status(answer, 201);
-	answer = people_ask(people_admin(), NULL, "GET /v1/users/limited");
+	answer = accounts_ask(accounts_admin(), NULL, "GET /v1/users/limited");
 	ck_assert_int_eq(response_number(answer, "quotas.queues"), 3);
 	ck_assert_int_eq(response_number(answer, "quotas.stored_bytes"), 1 << 30);
 	ck_assert_int_eq(response_number(answer, "quotas.connections"), 10);
 	ck_assert_int_eq(response_number(answer, "quotas.messages_per_second"), 100);
 	ck_assert_int_eq(response_number(answer, "quotas.bytes_per_second"), 65536);
 
-	answer = people_ask(people_admin(), "{\"quotas\":{\"queues\":null,\"connections\":11}}",
+	answer = accounts_ask(accounts_admin(), "{\"quotas\":{\"queues\":null,\"connections\":11}}",
 	    "PATCH /v1/users/limited");
 	expect_status(answer, 200);
 	ck_assert(json_is_null(response_member(answer, "quotas.queues")));
 	ck_assert_int_eq(response_number(answer, "quotas.connections"), 11);
 	ck_assert_int_eq(response_number(answer, "quotas.messages_per_second"), 100);
-	answer = people_ask(people_admin(), "{\"quotas\":null}", "PATCH /v1/users/limited");
+	answer = accounts_ask(accounts_admin(), "{\"quotas\":null}", "PATCH /v1/users/limited");
 	ck_assert(json_is_null(response_member(answer, "quotas.connections")));
-	expect_problem(people_ask(people_admin(), "{\"quotas\":{\"queues\":0}}",
+	expect_problem(accounts_ask(accounts_admin(), "{\"quotas\":{\"queues\":0}}",
 	    "PATCH /v1/users/limited"),
 	    400, "bad-field");
-	expect_problem(people_ask(people_admin(), "{\"quotas\":{\"que\":1}}",
+	expect_problem(accounts_ask(accounts_admin(), "{\"quotas\":{\"que\":1}}",
 	    "PATCH /v1/users/limited"), 400,
 	    "bad-field");
 }
@@ -114,13 +114,13 @@ ask_if(const char *request, const char *condition, const char *tag, const char *
 
 	snprintf(fields, sizeof(fields),
 	    "Authorization: Bearer %s\r\nContent-Type: application/json\r\n%s: %s\r\n",
-	    people_admin(), condition, tag);
+	    accounts_admin(), condition, tag);
 	return client_ask(client, request, fields, json);
 }
 
 START_TEST(conditions_let_only_the_one_who_saw_the_last_version_write)
 {
-	struct response *answer = people_ask(people_admin(), "{}", "PUT /v1/users/tagged");
+	struct response *answer = accounts_ask(accounts_admin(), "{}", "PUT /v1/users/tagged");
 	char first[64], second[64];
 
 	expect_status(answer, 201);
@@ -175,14 +175,14 @@ START_TEST(what_is_wrong_with_a_body_is_said)
 	struct response *answer;
 
 	for (size_t i = 0; i < sizeof(refused_bodies) / sizeof(refused_bodies[0]); i++) {
-		answer = people_ask(people_admin(), refused_bodies[i].json,
+		answer = accounts_ask(accounts_admin(), refused_bodies[i].json,
 		    "PUT /v1/users/refused");
 		expect_problem(answer, 400, refused_bodies[i].code);
 		ck_assert_msg(strstr(response_text(answer, "detail"),
 		    refused_bodies[i].detail) != NULL,
 		    "%s: %s", refused_bodies[i].json, answer->body);
 	}
-	expect_problem(people_ask(people_admin(), NULL, "GET /v1/users/refused"), 404, "no-user");
+	expect_problem(accounts_ask(accounts_admin(), NULL, "GET /v1/users/refused"), 404, "no-user");
 	expect_problem(client_ask(client, "PUT /v1/users/refused", NULL, "{}"), 401,
 	    "unauthorized");
 }
@@ -194,20 +194,20 @@ START_TEST(names_are_as_those_of_queues_and_me_is_nobodys)
 	char name[82];
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		expect_problem(people_ask(people_admin(), "{}", "PUT /v1/users/%s", bad[i]), 400,
+		expect_problem(accounts_ask(accounts_admin(), "{}", "PUT /v1/users/%s", bad[i]), 400,
 		    "bad-name");
-		expect_problem(people_ask(people_admin(), NULL, "DELETE /v1/users/%s", bad[i]), 400,
+		expect_problem(accounts_ask(accounts_admin(), NULL, "DELETE /v1/users/%s", bad[i]), 400,
 		    "bad-name");
 	}
 	memset(name, 'n', sizeof(name) - 1);
 	name[81] = '\0';
-	expect_problem(people_ask(people_admin(), "{}", "PUT /v1/users/%s", name), 400, "bad-name");
+	expect_problem(accounts_ask(accounts_admin(), "{}", "PUT /v1/users/%s", name), 400, "bad-name");
 	name[80] = '\0';
-	expect_status(people_ask(people_admin(), "{}", "PUT /v1/users/%s", name), 201);
-	expect_status(people_ask(people_admin(), NULL, "GET /v1/users/%s", name), 200);
+	expect_status(accounts_ask(accounts_admin(), "{}", "PUT /v1/users/%s", name), 201);
+	expect_status(accounts_ask(accounts_admin(), NULL, "GET /v1/users/%s", name), 200);
 	/* Case counts. */
-	people_user("Case", "password one");
-	people_user("case", "password two");
+	accounts_user("Case", "password one");
+	accounts_user("case", "password two");
 }
 END_TEST
 
@@ -218,11 +218,11 @@ START_TEST(the_list_comes_in_pages_with_a_prefix)
 	struct response *answer;
 
 	for (unsigned i = 0; i < 10; i++)
-		expect_status(people_ask(people_admin(), "{}", "PUT /v1/users/page-%u", i), 201);
+		expect_status(accounts_ask(accounts_admin(), "{}", "PUT /v1/users/page-%u", i), 201);
 	do {
 		const char *link;
 
-		answer = people_ask(people_admin(), NULL, "GET %s", path);
+		answer = accounts_ask(accounts_admin(), NULL, "GET %s", path);
 		expect_status(answer, 200);
 		ck_assert_uint_le(response_count(answer, "users"), 4);
 		for (size_t i = 0; i < response_count(answer, "users"); i++) {
@@ -246,10 +246,10 @@ START_TEST(the_list_comes_in_pages_with_a_prefix)
 	} while (pages < 20);
 	ck_assert_uint_eq(seen, (1u << 10) - 1);
 	ck_assert_uint_ge(pages, 3);
-	expect_problem(people_ask(people_admin(), NULL, "GET /v1/users?limit=0"), 400, "bad-query");
-	expect_problem(people_ask(people_admin(), NULL, "GET /v1/users?cursor=nonsense"), 400,
+	expect_problem(accounts_ask(accounts_admin(), NULL, "GET /v1/users?limit=0"), 400, "bad-query");
+	expect_problem(accounts_ask(accounts_admin(), NULL, "GET /v1/users?cursor=nonsense"), 400,
 	    "bad-query");
-	expect_problem(people_ask(people_admin(), NULL, "GET /v1/users?colour=red"), 400,
+	expect_problem(accounts_ask(accounts_admin(), NULL, "GET /v1/users?colour=red"), 400,
 	    "bad-query");
 }
 END_TEST
@@ -273,15 +273,15 @@ START_TEST(head_options_and_wrong_methods_are_answered_as_everywhere)
 	struct response *answer;
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-		answer = people_ask(people_admin(), NULL, "OPTIONS %s", paths[i].path);
+		answer = accounts_ask(accounts_admin(), NULL, "OPTIONS %s", paths[i].path);
 		expect_status(answer, 204);
 		ck_assert_str_eq(response_field(answer, "Allow"), paths[i].allow);
-		answer = people_ask(people_admin(), "{}", "%s %s",
+		answer = accounts_ask(accounts_admin(), "{}", "%s %s",
 		    strstr(paths[i].allow, "PATCH") != NULL ? "POST" : "PATCH", paths[i].path);
 		expect_problem(answer, 405, "method-not-allowed");
 		ck_assert_str_eq(response_field(answer, "Allow"), paths[i].allow);
 	}
-	answer = people_ask(people_admin(), NULL, "HEAD /v1/users/admin");
+	answer = accounts_ask(accounts_admin(), NULL, "HEAD /v1/users/admin");
 	expect_status(answer, 200);
 	ck_assert_uint_eq(answer->body_bytes, 0);
 	ck_assert_int_gt(atoi(response_field(answer, "Content-Length")), 100);
@@ -295,139 +295,139 @@ START_TEST(a_user_sees_and_changes_nobody_else_and_learns_not_even_who_there_is)
 	static const char *const requests[] = { "GET /v1/users/%s", "PUT /v1/users/%s",
 		"PATCH /v1/users/%s", "DELETE /v1/users/%s", "GET /v1/tokens?user=%s",
 		"GET /v1/sessions?user=%s", "DELETE /v1/sessions?user=%s" };
-	char token[PEOPLE_TOKEN_BYTES], there[400], request[128];
+	char token[ACCOUNTS_TOKEN_BYTES], there[400], request[128];
 	struct response *answer;
 
-	people_new("curious", token);
-	people_user("other", "password of other");
+	accounts_new("curious", token);
+	accounts_user("other", "password of other");
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
 		snprintf(request, sizeof(request), requests[i], "other");
-		answer = people_ask(token, request[0] == 'P' ? "{}" : NULL, "%s", request);
+		answer = accounts_ask(token, request[0] == 'P' ? "{}" : NULL, "%s", request);
 		expect_problem(answer, 403, "forbidden");
 		snprintf(there, sizeof(there), "%s", answer->body);
 		snprintf(request, sizeof(request), requests[i], "never");
-		answer = people_ask(token, request[0] == 'P' ? "{}" : NULL, "%s", request);
+		answer = accounts_ask(token, request[0] == 'P' ? "{}" : NULL, "%s", request);
 		expect_problem(answer, 403, "forbidden");
 		ck_assert_str_eq(answer->body, there);
 	}
-	expect_problem(people_ask(token, NULL, "GET /v1/users"), 403, "forbidden");
-	expect_problem(people_ask(token, "{\"name\":\"t\",\"user\":\"other\"}", "POST /v1/tokens"),
+	expect_problem(accounts_ask(token, NULL, "GET /v1/users"), 403, "forbidden");
+	expect_problem(accounts_ask(token, "{\"name\":\"t\",\"user\":\"other\"}", "POST /v1/tokens"),
 	    403, "forbidden");
-	expect_problem(people_ask(token, "{\"name\":\"t\",\"user\":\"never\"}", "POST /v1/tokens"),
+	expect_problem(accounts_ask(token, "{\"name\":\"t\",\"user\":\"never\"}", "POST /v1/tokens"),
 	    403, "forbidden");
 
-	answer = people_ask(token, NULL, "GET /v1/users/curious");
+	answer = accounts_ask(token, NULL, "GET /v1/users/curious");
 	expect_status(answer, 200);
 	ck_assert_str_eq(response_text(answer, "name"), "curious");
-	expect_problem(people_ask(token, "{\"role\":\"admin\"}", "PATCH /v1/users/curious"), 403,
+	expect_problem(accounts_ask(token, "{\"role\":\"admin\"}", "PATCH /v1/users/curious"), 403,
 	    "forbidden");
-	expect_problem(people_ask(token, "{\"role\":\"admin\"}", "PATCH /v1/users/me"), 403,
+	expect_problem(accounts_ask(token, "{\"role\":\"admin\"}", "PATCH /v1/users/me"), 403,
 	    "forbidden");
-	expect_problem(people_ask(token, "{\"quotas\":null}", "PATCH /v1/users/me"), 403,
+	expect_problem(accounts_ask(token, "{\"quotas\":null}", "PATCH /v1/users/me"), 403,
 	    "forbidden");
-	expect_problem(people_ask(token, "{\"role\":\"admin\"}", "PUT /v1/users/curious"), 403,
+	expect_problem(accounts_ask(token, "{\"role\":\"admin\"}", "PUT /v1/users/curious"), 403,
 	    "forbidden");
 }
 END_TEST
 
 START_TEST(the_own_password_is_changed_by_who_knows_it)
 {
-	char session_token[PEOPLE_TOKEN_BYTES], token[PEOPLE_TOKEN_BYTES];
+	char session_token[ACCOUNTS_TOKEN_BYTES], token[ACCOUNTS_TOKEN_BYTES];
 
-	people_user("changing", "before before");
-	people_login("changing", "before before", session_token);
-	people_token("changing", "\"*\"", token);
-	expect_problem(people_ask(token, "{\"password\":\"after after\"}", "PATCH /v1/users/me"),
+	accounts_user("changing", "before before");
+	accounts_login("changing", "before before", session_token);
+	accounts_token("changing", "\"*\"", token);
+	expect_problem(accounts_ask(token, "{\"password\":\"after after\"}", "PATCH /v1/users/me"),
 	    403, "forbidden");
-	expect_problem(people_ask(token,
+	expect_problem(accounts_ask(token,
 	    "{\"password\":\"after after\",\"current_password\":\"a wrong one\"}",
 		"PATCH /v1/users/changing"),
 	    403, "forbidden");
-	expect_problem(people_ask(token, "{\"current_password\":\"before before\"}",
+	expect_problem(accounts_ask(token, "{\"current_password\":\"before before\"}",
 	    "PATCH /v1/users/me"),
 	    400, "bad-field");
-	expect_status(people_ask(session_token, NULL, "GET /v1/users/me"), 200);
+	expect_status(accounts_ask(session_token, NULL, "GET /v1/users/me"), 200);
 
-	expect_status(people_ask(token,
+	expect_status(accounts_ask(token,
 		"{\"password\":\"after \\u0061fter\",\"current_password\":\"before before\"}",
 		"PATCH /v1/users/me"),
 	    200);
-	people_expect_ended(session_token);
-	expect_status(people_ask(token, NULL, "GET /v1/users/me"),
+	accounts_expect_ended(session_token);
+	expect_status(accounts_ask(token, NULL, "GET /v1/users/me"),
 	    200); /* tokens have nothing to do with the password */
-	expect_problem(people_ask(NULL, "{\"user\":\"changing\",\"password\":\"before before\"}",
+	expect_problem(accounts_ask(NULL, "{\"user\":\"changing\",\"password\":\"before before\"}",
 			   "POST /v1/sessions"),
 	    401, "unauthorized");
-	people_login("changing", "after after", session_token);
-	expect_status(people_ask(session_token, NULL, "GET /v1/users/me"), 200);
+	accounts_login("changing", "after after", session_token);
+	expect_status(accounts_ask(session_token, NULL, "GET /v1/users/me"), 200);
 }
 END_TEST
 
 START_TEST(who_has_no_password_yet_sets_the_first_one)
 {
-	char token[PEOPLE_TOKEN_BYTES];
+	char token[ACCOUNTS_TOKEN_BYTES];
 
-	people_new("tokens-only", token);
-	expect_problem(people_ask(NULL, "{\"user\":\"tokens-only\",\"password\":\"any password\"}",
+	accounts_new("tokens-only", token);
+	expect_problem(accounts_ask(NULL, "{\"user\":\"tokens-only\",\"password\":\"any password\"}",
 			   "POST /v1/sessions"),
 	    401, "unauthorized");
-	expect_status(people_ask(token, "{\"password\":\"the first one\"}", "PATCH /v1/users/me"),
+	expect_status(accounts_ask(token, "{\"password\":\"the first one\"}", "PATCH /v1/users/me"),
 	    200);
-	people_login("tokens-only", "the first one", token);
+	accounts_login("tokens-only", "the first one", token);
 }
 END_TEST
 
 START_TEST(the_last_enabled_admin_stays)
 {
-	char token[PEOPLE_TOKEN_BYTES];
+	char token[ACCOUNTS_TOKEN_BYTES];
 
-	expect_problem(people_ask(people_admin(), NULL, "DELETE /v1/users/admin"), 409,
+	expect_problem(accounts_ask(accounts_admin(), NULL, "DELETE /v1/users/admin"), 409,
 	    "last-admin");
-	expect_problem(people_ask(people_admin(), "{\"disabled\":true}", "PATCH /v1/users/admin"),
+	expect_problem(accounts_ask(accounts_admin(), "{\"disabled\":true}", "PATCH /v1/users/admin"),
 	    409, "last-admin");
-	expect_problem(people_ask(people_admin(), "{\"role\":\"user\"}", "PATCH /v1/users/me"), 409,
+	expect_problem(accounts_ask(accounts_admin(), "{\"role\":\"user\"}", "PATCH /v1/users/me"), 409,
 	    "last-admin");
-	expect_problem(people_ask(people_admin(), "{}", "PUT /v1/users/admin"), 409, "last-admin");
+	expect_problem(accounts_ask(accounts_admin(), "{}", "PUT /v1/users/admin"), 409, "last-admin");
 
-	people_new("deputy", token);
-	expect_status(people_ask(people_admin(), "{\"role\":\"admin\",\"disabled\":true}",
+	accounts_new("deputy", token);
+	expect_status(accounts_ask(accounts_admin(), "{\"role\":\"admin\",\"disabled\":true}",
 			  "PATCH /v1/users/deputy"),
 	    200);
-	expect_problem(people_ask(people_admin(), NULL, "DELETE /v1/users/admin"), 409,
+	expect_problem(accounts_ask(accounts_admin(), NULL, "DELETE /v1/users/admin"), 409,
 	    "last-admin");
-	expect_status(people_ask(people_admin(), "{\"disabled\":false}", "PATCH /v1/users/deputy"),
+	expect_status(accounts_ask(accounts_admin(), "{\"disabled\":false}", "PATCH /v1/users/deputy"),
 	    200);
-	expect_status(people_ask(people_admin(), "{\"role\":\"user\"}", "PATCH /v1/users/admin"),
+	expect_status(accounts_ask(accounts_admin(), "{\"role\":\"user\"}", "PATCH /v1/users/admin"),
 	    200);
-	expect_status(people_ask(token, "{\"role\":\"admin\"}", "PATCH /v1/users/admin"), 200);
-	expect_status(people_ask(people_admin(), NULL, "DELETE /v1/users/deputy"), 204);
-	people_expect_ended(token);
+	expect_status(accounts_ask(token, "{\"role\":\"admin\"}", "PATCH /v1/users/admin"), 200);
+	expect_status(accounts_ask(accounts_admin(), NULL, "DELETE /v1/users/deputy"), 204);
+	accounts_expect_ended(token);
 }
 END_TEST
 
 START_TEST(a_disabled_user_is_out_at_once_and_sessions_stay_ended)
 {
-	char session_token[PEOPLE_TOKEN_BYTES], token[PEOPLE_TOKEN_BYTES];
+	char session_token[ACCOUNTS_TOKEN_BYTES], token[ACCOUNTS_TOKEN_BYTES];
 
-	people_user("pausing", "password of pausing");
-	people_login("pausing", "password of pausing", session_token);
-	people_token("pausing", "\"*\"", token);
-	expect_status(people_ask_basic("pausing", "password of pausing", NULL, "GET /v1/users/me"),
+	accounts_user("pausing", "password of pausing");
+	accounts_login("pausing", "password of pausing", session_token);
+	accounts_token("pausing", "\"*\"", token);
+	expect_status(accounts_ask_basic("pausing", "password of pausing", NULL, "GET /v1/users/me"),
 	    200);
-	expect_status(people_ask(people_admin(), "{\"disabled\":true}", "PATCH /v1/users/pausing"),
+	expect_status(accounts_ask(accounts_admin(), "{\"disabled\":true}", "PATCH /v1/users/pausing"),
 	    200);
-	people_expect_ended(session_token);
-	people_expect_ended(token);
-	expect_problem(people_ask_basic("pausing", "password of pausing", NULL, "GET /v1/users/me"),
+	accounts_expect_ended(session_token);
+	accounts_expect_ended(token);
+	expect_problem(accounts_ask_basic("pausing", "password of pausing", NULL, "GET /v1/users/me"),
 	    401, "unauthorized");
-	expect_problem(people_ask(NULL,
+	expect_problem(accounts_ask(NULL,
 	    "{\"user\":\"pausing\",\"password\":\"password of pausing\"}",
 		"POST /v1/sessions"),
 	    401, "unauthorized");
-	expect_status(people_ask(people_admin(), "{\"disabled\":false}", "PATCH /v1/users/pausing"),
+	expect_status(accounts_ask(accounts_admin(), "{\"disabled\":false}", "PATCH /v1/users/pausing"),
 	    200);
-	expect_problem(people_ask(session_token, NULL, "GET /v1/users/me"), 401, "unauthorized");
-	expect_status(people_ask(token, NULL, "GET /v1/users/me"), 200);
+	expect_problem(accounts_ask(session_token, NULL, "GET /v1/users/me"), 401, "unauthorized");
+	expect_status(accounts_ask(token, NULL, "GET /v1/users/me"), 200);
 }
 END_TEST
 
@@ -436,10 +436,10 @@ END_TEST
 START_TEST(a_session_begins_with_a_password_and_ends_with_delete)
 {
 	struct response *answer;
-	char token[PEOPLE_TOKEN_BYTES], id[32];
+	char token[ACCOUNTS_TOKEN_BYTES], id[32];
 
-	people_user("visitor", "password of visitor");
-	answer = people_ask(NULL, "{\"user\":\"visitor\",\"password\":\"password of visitor\"}",
+	accounts_user("visitor", "password of visitor");
+	answer = accounts_ask(NULL, "{\"user\":\"visitor\",\"password\":\"password of visitor\"}",
 	    "POST /v1/sessions");
 	expect_status(answer, 201);
 	ck_assert_str_eq(response_text(answer, "user"), "visitor");
@@ -451,76 +451,76 @@ START_TEST(a_session_begins_with_a_password_and_ends_with_delete)
 	strcpy(token, response_text(answer, "token"));
 	snprintf(id, sizeof(id), "%s", response_text(answer, "id"));
 
-	answer = people_ask(token, NULL, "GET /v1/users/me");
+	answer = accounts_ask(token, NULL, "GET /v1/users/me");
 	expect_status(answer, 200);
 	ck_assert_str_eq(response_text(answer, "name"), "visitor");
 	ck_assert_str_eq(response_text(answer, "credential.kind"), "session");
 	ck_assert_str_eq(response_text(answer, "credential.id"), id);
-	answer = people_ask(token, NULL, "GET /v1/sessions");
+	answer = accounts_ask(token, NULL, "GET /v1/sessions");
 	expect_status(answer, 200);
 	ck_assert_uint_eq(response_count(answer, "sessions"), 1);
 	ck_assert_str_eq(response_text(answer, "sessions.0.id"), id);
 	ck_assert(json_is_true(response_member(answer, "sessions.0.current")));
 	ck_assert_ptr_null(response_member(answer, "sessions.0.token"));
 
-	expect_status(people_ask(token, NULL, "DELETE /v1/sessions/current"), 204);
-	people_expect_ended(token);
-	expect_problem(people_ask(people_admin(), NULL, "DELETE /v1/sessions/%s", id), 404,
+	expect_status(accounts_ask(token, NULL, "DELETE /v1/sessions/current"), 204);
+	accounts_expect_ended(token);
+	expect_problem(accounts_ask(accounts_admin(), NULL, "DELETE /v1/sessions/%s", id), 404,
 	    "no-session");
-	expect_problem(people_ask(people_admin(), NULL, "DELETE /v1/sessions/current"), 404,
+	expect_problem(accounts_ask(accounts_admin(), NULL, "DELETE /v1/sessions/current"), 404,
 	    "no-session");
-	expect_problem(people_ask(people_admin(), NULL, "DELETE /v1/sessions/what"), 404,
+	expect_problem(accounts_ask(accounts_admin(), NULL, "DELETE /v1/sessions/what"), 404,
 	    "no-session");
 }
 END_TEST
 
 START_TEST(one_session_ends_another_or_all)
 {
-	char first[PEOPLE_TOKEN_BYTES], second[PEOPLE_TOKEN_BYTES], third[PEOPLE_TOKEN_BYTES];
+	char first[ACCOUNTS_TOKEN_BYTES], second[ACCOUNTS_TOKEN_BYTES], third[ACCOUNTS_TOKEN_BYTES];
 	struct response *answer;
 
-	people_user("several", "password of several");
-	people_login("several", "password of several", first);
-	answer = people_ask_basic("several", "password of several", NULL, "POST /v1/sessions");
+	accounts_user("several", "password of several");
+	accounts_login("several", "password of several", first);
+	answer = accounts_ask_basic("several", "password of several", NULL, "POST /v1/sessions");
 	expect_status(answer, 201);
 	strcpy(second, response_text(answer, "token"));
-	expect_status(people_ask(first, NULL, "DELETE /v1/sessions/%s", response_text(answer,
+	expect_status(accounts_ask(first, NULL, "DELETE /v1/sessions/%s", response_text(answer,
 	    "id")), 204);
-	people_expect_ended(second);
-	people_login("several", "password of several", third);
-	expect_status(people_ask(first, NULL, "DELETE /v1/sessions"), 204);
-	people_expect_ended(first);
-	people_expect_ended(third);
-	people_login("several", "password of several", first);
-	expect_status(people_ask(people_admin(), NULL, "DELETE /v1/sessions?user=several"), 204);
-	people_expect_ended(first);
+	accounts_expect_ended(second);
+	accounts_login("several", "password of several", third);
+	expect_status(accounts_ask(first, NULL, "DELETE /v1/sessions"), 204);
+	accounts_expect_ended(first);
+	accounts_expect_ended(third);
+	accounts_login("several", "password of several", first);
+	expect_status(accounts_ask(accounts_admin(), NULL, "DELETE /v1/sessions?user=several"), 204);
+	accounts_expect_ended(first);
 }
 END_TEST
 
 START_TEST(a_session_needs_one_name_and_its_password)
 {
-	char token[PEOPLE_TOKEN_BYTES];
+	char token[ACCOUNTS_TOKEN_BYTES];
 
-	people_user("entering", "password of entering");
-	people_token("entering", "\"*\"", token);
-	expect_problem(people_ask(NULL,
+	accounts_user("entering", "password of entering");
+	accounts_token("entering", "\"*\"", token);
+	expect_problem(accounts_ask(NULL,
 	    "{\"user\":\"entering\",\"password\":\"not the right one\"}",
 		"POST /v1/sessions"),
 	    401, "unauthorized");
-	expect_problem(people_ask(NULL,
+	expect_problem(accounts_ask(NULL,
 	    "{\"user\":\"nobody-at-all\",\"password\":\"password of entering\"}",
 		"POST /v1/sessions"),
 	    401, "unauthorized");
-	expect_problem(people_ask(NULL, "{\"user\":\"entering\"}", "POST /v1/sessions"), 401,
+	expect_problem(accounts_ask(NULL, "{\"user\":\"entering\"}", "POST /v1/sessions"), 401,
 	    "unauthorized");
-	expect_problem(people_ask(NULL, NULL, "POST /v1/sessions"), 401, "unauthorized");
-	expect_problem(people_ask(NULL, "{\"user\":1,\"password\":2}", "POST /v1/sessions"), 400,
+	expect_problem(accounts_ask(NULL, NULL, "POST /v1/sessions"), 401, "unauthorized");
+	expect_problem(accounts_ask(NULL, "{\"user\":1,\"password\":2}", "POST /v1/sessions"), 400,
 	    "bad-field");
-	expect_problem(people_ask_basic("entering", "password of entering",
+	expect_problem(accounts_ask_basic("entering", "password of entering",
 			   "{\"user\":\"entering\",\"password\":\"password of entering\"}",
 			   "POST /v1/sessions"),
 	    400, "bad-field");
-	expect_problem(people_ask(token, NULL, "POST /v1/sessions"), 403, "forbidden");
+	expect_problem(accounts_ask(token, NULL, "POST /v1/sessions"), 403, "forbidden");
 }
 END_TEST
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "tests/harness/people.h"
+#include "tests/harness/accounts.h"
 #include "tests/harness/session.h"
 #include "tests/harness/unit.h"
 
@@ -26,18 +26,18 @@ publish(const char *token, const char *queue)
 static struct response *
 receive(const char *token, const char *queue)
 {
-	return people_ask(token, "{}", "POST /v1/queues/%s/messages:receive", queue);
+	return accounts_ask(token, "{}", "POST /v1/queues/%s/messages:receive", queue);
 }
 
 /* ---- tokens ---- */
 
 START_TEST(a_token_is_shown_once_listed_and_revoked)
 {
-	char owner[PEOPLE_TOKEN_BYTES], token[PEOPLE_TOKEN_BYTES], id[32];
+	char owner[ACCOUNTS_TOKEN_BYTES], token[ACCOUNTS_TOKEN_BYTES], id[32];
 	struct response *answer;
 
-	people_new("token-owner", owner);
-	answer = people_ask(owner,
+	accounts_new("token-owner", owner);
+	answer = accounts_ask(owner,
 	    "{\"name\":\"ci "
 	    "\\u00e4\",\"scopes\":[\"publish:orders.*\",\"consume:#\"],\"expires_in\":\"30d\"}",
 	    "POST /v1/tokens");
@@ -51,27 +51,27 @@ START_TEST(a_token_is_shown_once_listed_and_revoked)
 	strcpy(token, response_text(answer, "token"));
 	snprintf(id, sizeof(id), "%s", response_text(answer, "id"));
 
-	answer = people_ask(token, NULL, "GET /v1/users/me");
+	answer = accounts_ask(token, NULL, "GET /v1/users/me");
 	expect_status(answer, 200);
 	ck_assert_str_eq(response_text(answer, "name"), "token-owner");
 	ck_assert_str_eq(response_text(answer, "credential.scopes.1"), "consume:#");
 	ck_assert_str_eq(response_text(answer, "credential.id"), id);
 
-	answer = people_ask(owner, NULL, "GET /v1/tokens");
+	answer = accounts_ask(owner, NULL, "GET /v1/tokens");
 	expect_status(answer, 200);
 	ck_assert_uint_eq(response_count(answer, "tokens"), 2);
 	ck_assert_ptr_null(strstr(answer->body, token));
 	ck_assert_ptr_null(strstr(answer->body, "\"token\":"));
-	answer = people_ask(people_admin(), NULL, "GET /v1/tokens?user=token-owner&limit=1");
+	answer = accounts_ask(accounts_admin(), NULL, "GET /v1/tokens?user=token-owner&limit=1");
 	ck_assert_uint_eq(response_count(answer, "tokens"), 1);
 	ck_assert_ptr_nonnull(strstr(response_field(answer, "Link"),
 	    "/v1/tokens?user=token-owner&cursor="));
 
-	expect_status(people_ask(owner, NULL, "DELETE /v1/tokens/%s", id), 204);
-	people_expect_ended(token);
-	expect_problem(people_ask(owner, NULL, "DELETE /v1/tokens/%s", id), 404, "no-token");
-	expect_problem(people_ask(owner, NULL, "DELETE /v1/tokens/what"), 404, "no-token");
-	answer = people_ask(owner, NULL, "GET /v1/tokens");
+	expect_status(accounts_ask(owner, NULL, "DELETE /v1/tokens/%s", id), 204);
+	accounts_expect_ended(token);
+	expect_problem(accounts_ask(owner, NULL, "DELETE /v1/tokens/%s", id), 404, "no-token");
+	expect_problem(accounts_ask(owner, NULL, "DELETE /v1/tokens/what"), 404, "no-token");
+	answer = accounts_ask(owner, NULL, "GET /v1/tokens");
 	ck_assert_uint_eq(response_count(answer, "tokens"), 1);
 }
 END_TEST
@@ -99,7 +99,7 @@ static const struct {
 START_TEST(what_is_wrong_with_a_wish_for_a_token_is_said)
 {
 	for (size_t i = 0; i < sizeof(refused_tokens) / sizeof(refused_tokens[0]); i++) {
-		struct response *answer = people_ask(people_admin(), refused_tokens[i].json,
+		struct response *answer = accounts_ask(accounts_admin(), refused_tokens[i].json,
 		    "POST /v1/tokens");
 
 		expect_problem(answer, 400, "bad-field");
@@ -107,10 +107,10 @@ START_TEST(what_is_wrong_with_a_wish_for_a_token_is_said)
 		    refused_tokens[i].detail) != NULL,
 		    "%s: %s", refused_tokens[i].json, answer->body);
 	}
-	expect_problem(people_ask(people_admin(), "{\"name\":\"t\",\"user\":\"never\"}",
+	expect_problem(accounts_ask(accounts_admin(), "{\"name\":\"t\",\"user\":\"never\"}",
 	    "POST /v1/tokens"),
 	    404, "no-user");
-	expect_problem(people_ask(people_admin(), "{\"name\":\"t\",\"user\":\"a b\"}",
+	expect_problem(accounts_ask(accounts_admin(), "{\"name\":\"t\",\"user\":\"a b\"}",
 	    "POST /v1/tokens"), 400,
 	    "bad-name");
 }
@@ -119,58 +119,58 @@ END_TEST
 START_TEST(a_token_ends_when_its_time_is_over)
 {
 	struct response *answer;
-	char token[PEOPLE_TOKEN_BYTES];
+	char token[ACCOUNTS_TOKEN_BYTES];
 
-	people_new("brief", token);
-	answer = people_ask(token, "{\"name\":\"brief\",\"expires_in\":\"400ms\"}",
+	accounts_new("brief", token);
+	answer = accounts_ask(token, "{\"name\":\"brief\",\"expires_in\":\"400ms\"}",
 	    "POST /v1/tokens");
 	expect_status(answer, 201);
 	strcpy(token, response_text(answer, "token"));
-	people_expect_ended(token);
+	accounts_expect_ended(token);
 }
 END_TEST
 
 START_TEST(a_token_may_no_more_than_its_scopes_say)
 {
-	char owner[PEOPLE_TOKEN_BYTES], token[PEOPLE_TOKEN_BYTES];
+	char owner[ACCOUNTS_TOKEN_BYTES], token[ACCOUNTS_TOKEN_BYTES];
 	struct response *answer;
 
-	people_new("narrow", owner);
-	expect_status(people_ask(owner, "{}", "PUT /v1/queues/narrow"), 201);
-	expect_status(people_ask(owner, "{}", "PUT /v1/queues/narrow.a"), 201);
-	people_token("narrow", "\"publish:narrow.*\",\"browse:narrow.a\"", token);
+	accounts_new("narrow", owner);
+	expect_status(accounts_ask(owner, "{}", "PUT /v1/queues/narrow"), 201);
+	expect_status(accounts_ask(owner, "{}", "PUT /v1/queues/narrow.a"), 201);
+	accounts_token("narrow", "\"publish:narrow.*\",\"browse:narrow.a\"", token);
 	expect_status(publish(token, "narrow.a"), 201);
 	answer = publish(token, "narrow");
 	expect_problem(answer, 403, "forbidden");
 	ck_assert_ptr_nonnull(strstr(response_text(answer, "detail"), "publish:narrow"));
-	expect_status(people_ask(token, NULL, "GET /v1/queues/narrow.a"), 200);
+	expect_status(accounts_ask(token, NULL, "GET /v1/queues/narrow.a"), 200);
 	expect_problem(receive(token, "narrow.a"), 403, "forbidden");
-	expect_problem(people_ask(token, "{}", "PUT /v1/queues/narrow.b"), 403, "forbidden");
-	expect_problem(people_ask(token, NULL, "DELETE /v1/queues/narrow.a"), 403, "forbidden");
-	expect_problem(people_ask(token, NULL, "GET /v1/queues"), 403, "forbidden");
+	expect_problem(accounts_ask(token, "{}", "PUT /v1/queues/narrow.b"), 403, "forbidden");
+	expect_problem(accounts_ask(token, NULL, "DELETE /v1/queues/narrow.a"), 403, "forbidden");
+	expect_problem(accounts_ask(token, NULL, "GET /v1/queues"), 403, "forbidden");
 	/* Nor make itself more. */
-	expect_problem(people_ask(token, "{\"name\":\"more\"}", "POST /v1/tokens"), 403,
+	expect_problem(accounts_ask(token, "{\"name\":\"more\"}", "POST /v1/tokens"), 403,
 	    "forbidden");
-	expect_problem(people_ask(token, NULL, "GET /v1/tokens"), 403, "forbidden");
-	expect_problem(people_ask(token, NULL, "POST /v1/sessions"), 403, "forbidden");
-	expect_problem(people_ask(token, "{\"password\":\"a new password\"}", "PATCH /v1/users/me"),
+	expect_problem(accounts_ask(token, NULL, "GET /v1/tokens"), 403, "forbidden");
+	expect_problem(accounts_ask(token, NULL, "POST /v1/sessions"), 403, "forbidden");
+	expect_problem(accounts_ask(token, "{\"password\":\"a new password\"}", "PATCH /v1/users/me"),
 	    403, "forbidden");
-	expect_status(people_ask(token, NULL, "GET /v1/users/me"), 200);
-	expect_status(people_ask(owner, NULL, "GET /v1/queues/narrow.a"), 200);
+	expect_status(accounts_ask(token, NULL, "GET /v1/users/me"), 200);
+	expect_status(accounts_ask(owner, NULL, "GET /v1/queues/narrow.a"), 200);
 }
 END_TEST
 
 START_TEST(an_admins_narrowed_token_is_no_admins)
 {
-	char token[PEOPLE_TOKEN_BYTES];
+	char token[ACCOUNTS_TOKEN_BYTES];
 
-	people_token("admin", "\"consume:#\",\"publish:#\"", token);
-	expect_problem(people_ask(token, NULL, "GET /v1/users"), 403, "forbidden");
-	expect_problem(people_ask(token, "{}", "PUT /v1/users/by-a-narrow-token"), 403,
+	accounts_token("admin", "\"consume:#\",\"publish:#\"", token);
+	expect_problem(accounts_ask(token, NULL, "GET /v1/users"), 403, "forbidden");
+	expect_problem(accounts_ask(token, "{}", "PUT /v1/users/by-a-narrow-token"), 403,
 	    "forbidden");
-	people_token("admin", "\"admin\"", token);
-	expect_status(people_ask(token, NULL, "GET /v1/users"), 200);
-	expect_status(people_ask(token, "{}", "PUT /v1/users/by-an-admin-token"), 201);
+	accounts_token("admin", "\"admin\"", token);
+	expect_status(accounts_ask(token, NULL, "GET /v1/users"), 200);
+	expect_status(accounts_ask(token, "{}", "PUT /v1/users/by-an-admin-token"), 201);
 }
 END_TEST
 
@@ -183,12 +183,12 @@ START_TEST(a_queue_of_another_is_not_there_and_its_name_cannot_be_found_out)
 		"POST /v1/queues/%s/messages:receive", "GET /v1/queues/%s/grants",
 		"PUT /v1/queues/%s/grants/hidden-owner", "GET /v1/queues/%s/grants/stranger",
 		"DELETE /v1/queues/%s/grants/never" };
-	char owner[PEOPLE_TOKEN_BYTES], stranger[PEOPLE_TOKEN_BYTES], request[160];
+	char owner[ACCOUNTS_TOKEN_BYTES], stranger[ACCOUNTS_TOKEN_BYTES], request[160];
 	struct response *answer;
 
-	people_new("hidden-owner", owner);
-	people_new("stranger", stranger);
-	answer = people_ask(owner, "{}", "PUT /v1/queues/hidden-owner");
+	accounts_new("hidden-owner", owner);
+	accounts_new("stranger", stranger);
+	answer = accounts_ask(owner, "{}", "PUT /v1/queues/hidden-owner");
 	expect_status(answer, 201);
 	ck_assert_str_eq(response_text(answer, "owner"), "hidden-owner");
 	ck_assert_uint_eq(response_count(answer, "rights"), 4);
@@ -200,79 +200,79 @@ START_TEST(a_queue_of_another_is_not_there_and_its_name_cannot_be_found_out)
 		char code[40];
 
 		snprintf(request, sizeof(request), asks[i], "hidden-owner");
-		answer = people_ask(stranger, json, "%s", request);
+		answer = accounts_ask(stranger, json, "%s", request);
 		status = answer->status;
 		snprintf(code, sizeof(code), "%s", response_text(answer, "code"));
 		ck_assert_msg(status == 404 && strcmp(code, "no-queue") == 0, "%s: %u %s", request,
 		    status, code);
 		snprintf(request, sizeof(request), asks[i], "nowhere");
-		answer = people_ask(stranger, json, "%s", request);
+		answer = accounts_ask(stranger, json, "%s", request);
 		ck_assert_msg(answer->status == 404 && strcmp(response_text(answer, "code"),
 		    "no-queue") == 0,
 		    "%s: %u", request, answer->status);
 	}
 	expect_problem(publish(stranger, "hidden-owner"), 404, "no-queue");
 	expect_problem(publish(stranger, "nowhere"), 404, "no-queue");
-	answer = people_ask(stranger, NULL, "GET /v1/queues");
+	answer = accounts_ask(stranger, NULL, "GET /v1/queues");
 	expect_status(answer, 200);
 	ck_assert_uint_eq(response_count(answer, "queues"), 0);
 	/* Nor by trying to create it. */
-	expect_problem(people_ask(stranger, "{}", "PUT /v1/queues/hidden-owner"), 403, "forbidden");
-	expect_problem(people_ask(stranger, "{}", "PUT /v1/queues/nowhere"), 403, "forbidden");
-	expect_status(people_ask(people_admin(), NULL, "GET /v1/queues/hidden-owner"), 200);
+	expect_problem(accounts_ask(stranger, "{}", "PUT /v1/queues/hidden-owner"), 403, "forbidden");
+	expect_problem(accounts_ask(stranger, "{}", "PUT /v1/queues/nowhere"), 403, "forbidden");
+	expect_status(accounts_ask(accounts_admin(), NULL, "GET /v1/queues/hidden-owner"), 200);
 }
 END_TEST
 
 START_TEST(a_user_creates_queues_of_names_that_are_given_to_create)
 {
-	char token[PEOPLE_TOKEN_BYTES];
+	char token[ACCOUNTS_TOKEN_BYTES];
 
-	people_new("maker", token);
-	expect_status(people_ask(token, "{}", "PUT /v1/queues/maker"), 201);
-	expect_status(people_ask(token, "{}", "PUT /v1/queues/maker.one"), 201);
-	expect_problem(people_ask(token, "{}", "PUT /v1/queues/maker.one.two"), 403, "forbidden");
-	expect_problem(people_ask(token, "{}", "PUT /v1/queues/maker-one"), 403, "forbidden");
-	expect_status(people_ask(people_admin(), "{\"creates\":[\"shop.#\"]}",
+	accounts_new("maker", token);
+	expect_status(accounts_ask(token, "{}", "PUT /v1/queues/maker"), 201);
+	expect_status(accounts_ask(token, "{}", "PUT /v1/queues/maker.one"), 201);
+	expect_problem(accounts_ask(token, "{}", "PUT /v1/queues/maker.one.two"), 403, "forbidden");
+	expect_problem(accounts_ask(token, "{}", "PUT /v1/queues/maker-one"), 403, "forbidden");
+	expect_status(accounts_ask(accounts_admin(), "{\"creates\":[\"shop.#\"]}",
 	    "PATCH /v1/users/maker"), 200);
 	/* Others may be asked of frontds that remember; within a second all know. */
 	for (unsigned i = 0;
-	     i < 100 && people_ask(token, "{}", "PUT /v1/queues/shop.a.b")->status == 403; i++)
+	     i < 100 && accounts_ask(token, "{}", "PUT /v1/queues/shop.a.b")->status == 403; i++)
 		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
-	expect_status(people_ask(token, "{}", "PUT /v1/queues/shop.a.b"), 200);
-	expect_problem(people_ask(token, "{}", "PUT /v1/queues/maker.three"), 403, "forbidden");
-	expect_status(people_ask(token, "{\"lease\":\"9s\"}", "PUT /v1/queues/maker.one"),
+	expect_status(accounts_ask(token, "{}", "PUT /v1/queues/shop.a.b"), 200);
+	expect_problem(accounts_ask(token, "{}", "PUT /v1/queues/maker.three"), 403, "forbidden");
+	expect_status(accounts_ask(token, "{\"lease\":\"9s\"}", "PUT /v1/queues/maker.one"),
 	    200); /* it is still its own */
 }
 END_TEST
 
 START_TEST(an_admin_gives_a_queue_to_another)
 {
-	char giver[PEOPLE_TOKEN_BYTES], taker[PEOPLE_TOKEN_BYTES];
+	char giver[ACCOUNTS_TOKEN_BYTES], taker[ACCOUNTS_TOKEN_BYTES];
 	struct response *answer;
 
-	people_new("giver", giver);
-	people_new("taker", taker);
-	expect_status(people_ask(giver, "{}", "PUT /v1/queues/giver"), 201);
-	expect_problem(people_ask(giver, "{\"owner\":\"taker\"}", "PATCH /v1/queues/giver"), 403,
+	accounts_new("giver", giver);
+	accounts_new("taker", taker);
+	expect_status(accounts_ask(giver, "{}", "PUT /v1/queues/giver"), 201);
+	expect_problem(accounts_ask(giver, "{\"owner\":\"taker\"}", "PATCH /v1/queues/giver"), 403,
 	    "forbidden");
-	expect_problem(people_ask(people_admin(), "{\"owner\":\"never\"}",
+	expect_problem(accounts_ask(accounts_admin(), "{\"owner\":\"never\"}",
 	    "PATCH /v1/queues/giver"), 404,
 	    "no-user");
-	answer = people_ask(people_admin(), "{\"owner\":\"taker\"}", "PATCH /v1/queues/giver");
+	answer = accounts_ask(accounts_admin(), "{\"owner\":\"taker\"}", "PATCH /v1/queues/giver");
 	expect_status(answer, 200);
 	ck_assert_str_eq(response_text(answer, "owner"), "taker");
-	expect_problem(people_ask(giver, NULL, "GET /v1/queues/giver"), 404, "no-queue");
-	expect_status(people_ask(taker, "{\"lease\":\"7s\"}", "PATCH /v1/queues/giver"), 200);
+	expect_problem(accounts_ask(giver, NULL, "GET /v1/queues/giver"), 404, "no-queue");
+	expect_status(accounts_ask(taker, "{\"lease\":\"7s\"}", "PATCH /v1/queues/giver"), 200);
 
-	answer = people_ask(people_admin(), "{\"owner\":null}", "PATCH /v1/queues/giver");
+	answer = accounts_ask(accounts_admin(), "{\"owner\":null}", "PATCH /v1/queues/giver");
 	expect_status(answer, 200);
 	ck_assert(json_is_null(response_member(answer, "owner")));
-	expect_problem(people_ask(taker, NULL, "GET /v1/queues/giver"), 404, "no-queue");
-	answer = people_ask(people_admin(), "{\"owner\":\"taker\"}",
+	expect_problem(accounts_ask(taker, NULL, "GET /v1/queues/giver"), 404, "no-queue");
+	answer = accounts_ask(accounts_admin(), "{\"owner\":\"taker\"}",
 	    "PUT /v1/queues/made-for-taker");
 	expect_status(answer, 201);
 	ck_assert_str_eq(response_text(answer, "owner"), "taker");
-	expect_status(people_ask(taker, NULL, "DELETE /v1/queues/made-for-taker"), 204);
+	expect_status(accounts_ask(taker, NULL, "DELETE /v1/queues/made-for-taker"), 204);
 }
 END_TEST
 
@@ -280,13 +280,13 @@ END_TEST
 
 START_TEST(a_grant_gives_what_it_says_until_it_is_taken_away)
 {
-	char owner[PEOPLE_TOKEN_BYTES], friend[PEOPLE_TOKEN_BYTES];
+	char owner[ACCOUNTS_TOKEN_BYTES], friend[ACCOUNTS_TOKEN_BYTES];
 	struct response *answer;
 
-	people_new("lender", owner);
-	people_new("friend", friend);
-	expect_status(people_ask(owner, "{}", "PUT /v1/queues/lender"), 201);
-	answer = people_ask(owner, "{\"rights\":[\"publish\"]}",
+	accounts_new("lender", owner);
+	accounts_new("friend", friend);
+	expect_status(accounts_ask(owner, "{}", "PUT /v1/queues/lender"), 201);
+	answer = accounts_ask(owner, "{\"rights\":[\"publish\"]}",
 	    "PUT /v1/queues/lender/grants/friend");
 	expect_status(answer, 201);
 	ck_assert_str_eq(response_text(answer, "user"), "friend");
@@ -295,36 +295,36 @@ START_TEST(a_grant_gives_what_it_says_until_it_is_taken_away)
 	answer = receive(friend, "lender");
 	expect_problem(answer, 403, "forbidden");
 	ck_assert_ptr_nonnull(strstr(response_text(answer, "detail"), "consume"));
-	expect_problem(people_ask(friend, NULL, "GET /v1/queues/lender"), 403, "forbidden");
-	expect_problem(people_ask(friend, "{\"rights\":[\"consume\"]}",
+	expect_problem(accounts_ask(friend, NULL, "GET /v1/queues/lender"), 403, "forbidden");
+	expect_problem(accounts_ask(friend, "{\"rights\":[\"consume\"]}",
 	    "PUT /v1/queues/lender/grants/friend"),
 	    403, "forbidden");
 
-	answer = people_ask(owner, "{\"rights\":[\"consume\",\"browse\",\"consume\"]}",
+	answer = accounts_ask(owner, "{\"rights\":[\"consume\",\"browse\",\"consume\"]}",
 	    "PUT /v1/queues/lender/grants/friend");
 	expect_status(answer, 200);
 	ck_assert_uint_eq(response_count(answer, "rights"), 2);
 	expect_problem(publish(friend, "lender"), 403, "forbidden");
 	expect_status(receive(friend, "lender"), 200);
-	answer = people_ask(friend, NULL, "GET /v1/queues/lender");
+	answer = accounts_ask(friend, NULL, "GET /v1/queues/lender");
 	expect_status(answer, 200);
 	ck_assert_str_eq(response_text(answer, "owner"), "lender");
 	ck_assert_uint_eq(response_count(answer, "rights"), 2);
-	answer = people_ask(friend, NULL, "GET /v1/queues");
+	answer = accounts_ask(friend, NULL, "GET /v1/queues");
 	ck_assert_uint_eq(response_count(answer, "queues"), 1);
 
-	answer = people_ask(owner, NULL, "GET /v1/queues/lender/grants");
+	answer = accounts_ask(owner, NULL, "GET /v1/queues/lender/grants");
 	expect_status(answer, 200);
 	ck_assert_uint_eq(response_count(answer, "grants"), 1);
 	ck_assert_str_eq(response_text(answer, "grants.0.user"), "friend");
-	answer = people_ask(owner, NULL, "GET /v1/queues/lender/grants/friend");
+	answer = accounts_ask(owner, NULL, "GET /v1/queues/lender/grants/friend");
 	expect_status(answer, 200);
 	ck_assert_str_eq(response_text(answer, "rights.0"), "consume");
-	expect_problem(people_ask(owner, NULL, "GET /v1/queues/lender/grants/lender"), 404,
+	expect_problem(accounts_ask(owner, NULL, "GET /v1/queues/lender/grants/lender"), 404,
 	    "no-grant");
 
-	expect_status(people_ask(owner, NULL, "DELETE /v1/queues/lender/grants/friend"), 204);
-	expect_problem(people_ask(owner, NULL, "DELETE /v1/queues/lender/grants/friend"), 404,
+	expect_status(accounts_ask(owner, NULL, "DELETE /v1/queues/lender/grants/friend"), 204);
+	expect_problem(accounts_ask(owner, NULL, "DELETE /v1/queues/lender/grants/friend"), 404,
 	    "no-grant");
 	expect_problem(receive(friend, "lender"), 404, "no-queue");
 }
@@ -332,26 +332,26 @@ END_TEST
 
 START_TEST(who_manages_a_queue_grants_and_nobody_else)
 {
-	char owner[PEOPLE_TOKEN_BYTES], manager[PEOPLE_TOKEN_BYTES], third[PEOPLE_TOKEN_BYTES];
+	char owner[ACCOUNTS_TOKEN_BYTES], manager[ACCOUNTS_TOKEN_BYTES], third[ACCOUNTS_TOKEN_BYTES];
 
-	people_new("house", owner);
-	people_new("manager", manager);
-	people_new("third", third);
-	expect_status(people_ask(owner, "{}", "PUT /v1/queues/house"), 201);
-	expect_status(people_ask(owner, "{\"rights\":[\"manage\"]}",
+	accounts_new("house", owner);
+	accounts_new("manager", manager);
+	accounts_new("third", third);
+	expect_status(accounts_ask(owner, "{}", "PUT /v1/queues/house"), 201);
+	expect_status(accounts_ask(owner, "{\"rights\":[\"manage\"]}",
 	    "PUT /v1/queues/house/grants/manager"),
 	    201);
-	expect_status(people_ask(manager, "{\"rights\":[\"publish\"]}",
+	expect_status(accounts_ask(manager, "{\"rights\":[\"publish\"]}",
 	    "PUT /v1/queues/house/grants/third"),
 	    201);
 	expect_status(publish(third, "house"), 201);
 	expect_problem(publish(manager, "house"), 403, "forbidden");
-	expect_problem(people_ask(third, NULL, "GET /v1/queues/house/grants"), 403, "forbidden");
+	expect_problem(accounts_ask(third, NULL, "GET /v1/queues/house/grants"), 403, "forbidden");
 	/* Who manages is told which users there are; it could be found out by granting anyway. */
-	expect_problem(people_ask(manager, "{\"rights\":[\"publish\"]}",
+	expect_problem(accounts_ask(manager, "{\"rights\":[\"publish\"]}",
 	    "PUT /v1/queues/house/grants/never"),
 	    404, "no-user");
-	expect_problem(people_ask(third, "{\"rights\":[\"publish\"]}",
+	expect_problem(accounts_ask(third, "{\"rights\":[\"publish\"]}",
 	    "PUT /v1/queues/house/grants/never"),
 	    403, "forbidden");
 }
@@ -363,13 +363,13 @@ START_TEST(rights_are_words_that_there_are)
 		"{\"rights\":\"publish\"}", "{\"rights\":[\"publish\",1]}", "{\"rights\":[\"*\"]}",
 		"{\"right\":[\"publish\"]}" };
 
-	expect_status(people_ask(people_admin(), "{}", "PUT /v1/queues/words"), 201);
-	expect_status(people_ask(people_admin(), "{}", "PUT /v1/users/reader"), 201);
+	expect_status(accounts_ask(accounts_admin(), "{}", "PUT /v1/queues/words"), 201);
+	expect_status(accounts_ask(accounts_admin(), "{}", "PUT /v1/users/reader"), 201);
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++)
-		expect_problem(people_ask(people_admin(), bodies[i],
+		expect_problem(accounts_ask(accounts_admin(), bodies[i],
 		    "PUT /v1/queues/words/grants/reader"),
 		    400, "bad-field");
-	expect_problem(people_ask(people_admin(), "{\"rights\":[\"browse\"]}",
+	expect_problem(accounts_ask(accounts_admin(), "{\"rights\":[\"browse\"]}",
 			   "PUT /v1/queues/words/grants/a%%20b"),
 	    400, "bad-name");
 }
@@ -377,45 +377,45 @@ END_TEST
 
 START_TEST(who_takes_the_name_of_a_deleted_user_gets_nothing_of_it)
 {
-	char first[PEOPLE_TOKEN_BYTES], second[PEOPLE_TOKEN_BYTES];
+	char first[ACCOUNTS_TOKEN_BYTES], second[ACCOUNTS_TOKEN_BYTES];
 	struct response *answer;
 
-	people_new("phoenix", first);
-	expect_status(people_ask(first, "{}", "PUT /v1/queues/phoenix"), 201);
-	expect_status(people_ask(people_admin(), "{}", "PUT /v1/queues/shared-with-phoenix"), 201);
-	expect_status(people_ask(people_admin(), "{\"rights\":[\"consume\"]}",
+	accounts_new("phoenix", first);
+	expect_status(accounts_ask(first, "{}", "PUT /v1/queues/phoenix"), 201);
+	expect_status(accounts_ask(accounts_admin(), "{}", "PUT /v1/queues/shared-with-phoenix"), 201);
+	expect_status(accounts_ask(accounts_admin(), "{\"rights\":[\"consume\"]}",
 			  "PUT /v1/queues/shared-with-phoenix/grants/phoenix"),
 	    201);
-	expect_status(people_ask(people_admin(), NULL, "DELETE /v1/users/phoenix"), 204);
-	people_expect_ended(first);
-	answer = people_ask(people_admin(), NULL, "GET /v1/queues/phoenix");
+	expect_status(accounts_ask(accounts_admin(), NULL, "DELETE /v1/users/phoenix"), 204);
+	accounts_expect_ended(first);
+	answer = accounts_ask(accounts_admin(), NULL, "GET /v1/queues/phoenix");
 	expect_status(answer, 200);
 	ck_assert(json_is_null(response_member(answer, "owner")));
-	answer = people_ask(people_admin(), NULL, "GET /v1/queues/shared-with-phoenix/grants");
+	answer = accounts_ask(accounts_admin(), NULL, "GET /v1/queues/shared-with-phoenix/grants");
 	ck_assert_uint_eq(response_count(answer, "grants"), 0);
 
-	people_new("phoenix", second);
-	expect_problem(people_ask(first, NULL, "GET /v1/users/me"), 401, "unauthorized");
-	expect_problem(people_ask(second, NULL, "GET /v1/queues/phoenix"), 404, "no-queue");
-	expect_problem(people_ask(second, "{}", "PUT /v1/queues/phoenix"), 403, "forbidden");
+	accounts_new("phoenix", second);
+	expect_problem(accounts_ask(first, NULL, "GET /v1/users/me"), 401, "unauthorized");
+	expect_problem(accounts_ask(second, NULL, "GET /v1/queues/phoenix"), 404, "no-queue");
+	expect_problem(accounts_ask(second, "{}", "PUT /v1/queues/phoenix"), 403, "forbidden");
 	expect_problem(receive(second, "shared-with-phoenix"), 404, "no-queue");
 }
 END_TEST
 
 START_TEST(a_queue_made_again_has_none_of_the_old_grants)
 {
-	char owner[PEOPLE_TOKEN_BYTES], guest[PEOPLE_TOKEN_BYTES];
+	char owner[ACCOUNTS_TOKEN_BYTES], guest[ACCOUNTS_TOKEN_BYTES];
 
-	people_new("again", owner);
-	people_new("guest", guest);
-	expect_status(people_ask(owner, "{}", "PUT /v1/queues/again"), 201);
-	expect_status(people_ask(owner, "{\"rights\":[\"browse\"]}",
+	accounts_new("again", owner);
+	accounts_new("guest", guest);
+	expect_status(accounts_ask(owner, "{}", "PUT /v1/queues/again"), 201);
+	expect_status(accounts_ask(owner, "{\"rights\":[\"browse\"]}",
 	    "PUT /v1/queues/again/grants/guest"),
 	    201);
-	expect_status(people_ask(guest, NULL, "GET /v1/queues/again"), 200);
-	expect_status(people_ask(owner, NULL, "DELETE /v1/queues/again"), 204);
-	expect_status(people_ask(owner, "{}", "PUT /v1/queues/again"), 201);
-	expect_problem(people_ask(guest, NULL, "GET /v1/queues/again"), 404, "no-queue");
+	expect_status(accounts_ask(guest, NULL, "GET /v1/queues/again"), 200);
+	expect_status(accounts_ask(owner, NULL, "DELETE /v1/queues/again"), 204);
+	expect_status(accounts_ask(owner, "{}", "PUT /v1/queues/again"), 201);
+	expect_problem(accounts_ask(guest, NULL, "GET /v1/queues/again"), 404, "no-queue");
 }
 END_TEST
 
