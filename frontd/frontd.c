@@ -65,8 +65,7 @@ attach_regions(struct frontd *frontd)
 			diag_errno("cannot attach shared memory stream.%u", w);
 			return -1;
 		}
-	if (frontd->limits.auth_is_required && directory_attach(&frontd->directory, role->instance, &geometry->shard,
-	    &role->store, REGION_READ_ONLY) != 0) {
+	if (directory_attach(&frontd->directory, role->instance, &geometry->shard, &role->store, REGION_READ_ONLY) != 0) {
 		diag_errno("cannot attach shared memory directory");
 		return -1;
 	}
