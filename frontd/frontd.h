@@ -25,12 +25,14 @@
 #include "frontd/limits.h"
 #include "frontd/listen.h"
 #include "frontd/peers.h"
+#include "frontd/quota.h"
 #include "frontd/submit.h"
 #include "frontd/uring.h"
 #include "shm/durable.h"
 #include "shm/front.h"
 #include "shm/role.h"
 #include "shm/stream.h"
+#include "shm/usage.h"
 
 /* Exit codes (docs/operations.md). */
 #define EXIT_CLEAN 0
@@ -48,6 +50,7 @@ struct frontd {
 	struct stream streams[WORKER_MAX];
 	struct directory directory; /* unless auth.mode = off */
 	struct stats_shared *stats; /* own */
+	struct usage usages[SLOT_MAX]; /* own, and to read those of the others; unless auth.mode = off */
 	uint32_t shard_count;
 
 	struct uring *uring;
@@ -63,6 +66,7 @@ struct frontd {
 	struct identities identities;
 	struct attempts attempts;
 	struct audit audit;
+	struct quotas quotas;
 
 	uint64_t now_ns;           /* of this turn */
 	uint64_t memory_used;      /* of limits.body_memory_bytes */
