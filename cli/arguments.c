@@ -8,6 +8,9 @@
 static const struct option long_options[] = {
 	{ "instance", required_argument, NULL, 'i' },
 	{ "url", required_argument, NULL, 'u' },
+	{ "ca", required_argument, NULL, 'A' },
+	{ "cert", required_argument, NULL, 'P' },
+	{ "key", required_argument, NULL, 'K' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "config", required_argument, NULL, 'c' },
 	{ "option", required_argument, NULL, 'o' },
@@ -48,6 +51,9 @@ string_of(struct arguments *arguments, int letter)
 	switch (letter) {
 	case 'i': return &arguments->instance;
 	case 'u': return &arguments->url;
+	case 'A': return &arguments->authority_file;
+	case 'P': return &arguments->certificate_file;
+	case 'K': return &arguments->key_file;
 	case 'c': return &arguments->conf_file;
 	case 'f': return &arguments->body_file;
 	case 't': return &arguments->content_type;

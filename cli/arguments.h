@@ -12,6 +12,9 @@
 struct arguments {
 	const char *instance;     /* never NULL */
 	const char *url;
+	const char *authority_file;   /* --ca, for https:// */
+	const char *certificate_file; /* --cert and --key: the client's own */
+	const char *key_file;
 	const char *conf_file;
 	const char *body_file;
 	const char *content_type;

@@ -90,8 +90,12 @@ add_numbered(const struct supervisor *supervisor, const struct supervised *proce
 	add(descriptors, supervisor->conf_read_fd, CONF_FD);
 	if (add_made(descriptors, locks_slot(supervisor->conf.instance_name, process->slot), RUN_LOCK_FD) != 0)
 		return -1;
-	if (process->kind == ROLE_FRONT)
+	if (process->kind == ROLE_FRONT && supervisor->bound[0] != '\0')
 		add(descriptors, supervisor->listen_fd[process->index], LISTEN_FD);
+	if (process->kind == ROLE_FRONT && supervisor->bound_tls[0] != '\0') {
+		add(descriptors, supervisor->tls_listen_fd[process->index], TLS_LISTEN_FD);
+		add(descriptors, supervisor->tls.reading_fd, TLS_SECRETS_FD);
+	}
 	if (process->kind == ROLE_FRONT && supervisor->audit.fd >= 0) {
 		add(descriptors, supervisor->audit.fd, AUDIT_FD);
 		add(descriptors, supervisor->audit.theirs[process->index], AUDIT_CONTROL_FD);

@@ -115,7 +115,9 @@ verb_help(int argc, char **argv)
 		printf("  %-8s %s\n", verbs[i].name, verbs[i].help);
 	printf("\n  -i NAME  the broker's instance.name (default `default`)\n"
 	       "  --json   for programs: status, stats, queue, msg, bench\n"
-	       "  --url U  for queue, msg, bench: another broker, such as http://127.0.0.1:4000\n\n"
+	       "  --url U  for queue, msg, bench: another broker, such as http://127.0.0.1:4000\n"
+	       "  --ca FILE, --cert FILE, --key FILE\n"
+	       "           for queue, msg at https://: the authority of its certificate; your own certificate and key\n\n"
 	       "Exit codes: 0 done, 1 failed or refused, 2 wrong command line, 69 not running, 78 wrong configuration.\n");
 	return CLI_OK;
 }

@@ -16,6 +16,7 @@ http_open(struct http_client *client, const struct arguments *arguments)
 {
 	struct registry registry;
 
+	client->arguments = arguments;
 	if (arguments->url != NULL) {
 		snprintf(client->base, sizeof(client->base), "%s", arguments->url);
 		if (client->base[strlen(client->base) - 1] == '/')
@@ -23,7 +24,11 @@ http_open(struct http_client *client, const struct arguments *arguments)
 	} else {
 		if (!instance_attach(&registry, arguments->instance))
 			return CLI_NOT_RUNNING;
-		snprintf(client->base, sizeof(client->base), "http://%.64s", registry.shared->listen);
+		/* Nobody listens in on loopback, and there the name in the certificate is seldom the right one. */
+		if (registry.shared->listen[0] != '\0')
+			snprintf(client->base, sizeof(client->base), "http://%.64s", registry.shared->listen);
+		else
+			snprintf(client->base, sizeof(client->base), "https://%.64s", registry.shared->listen_tls);
 		registry_detach(&registry);
 	}
 	client->curl = curl_easy_init();
@@ -110,11 +115,36 @@ headers_of(const struct http_call *call)
 	return headers;
 }
 
+/* Of https://; without --ca those of the system are believed. */
+static void
+set_tls(const struct http_client *client)
+{
+	const struct arguments *arguments = client->arguments;
+
+	curl_easy_setopt(client->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (arguments->authority_file != NULL)
+		curl_easy_setopt(client->curl, CURLOPT_CAINFO, arguments->authority_file);
+	if (arguments->certificate_file != NULL)
+		curl_easy_setopt(client->curl, CURLOPT_SSLCERT, arguments->certificate_file);
+	if (arguments->key_file != NULL)
+		curl_easy_setopt(client->curl, CURLOPT_SSLKEY, arguments->key_file);
+}
+
+/* Why it came to nothing: libcurl's own words, and a cure where the certificate is the trouble. */
+static void
+complain(const struct http_client *client, CURLcode code, const char *detail)
+{
+	fprintf(stderr, "chasqui: %s: %s%s\n", client->base, detail[0] != '\0' ? detail : curl_easy_strerror(code),
+	    code == CURLE_PEER_FAILED_VERIFICATION ? "; --ca FILE names the authority of the broker's certificate, and the "
+						     "address must be one of those that the certificate is for" : "");
+}
+
 int
 http_ask(struct http_client *client, const struct http_call *call, struct http_answer *answer)
 {
 	struct curl_slist *headers = headers_of(call);
 	char *url = url_of(client, call);
+	char detail[CURL_ERROR_SIZE] = "";
 	CURLcode code;
 
 	memset(answer, 0, sizeof(*answer));
@@ -128,6 +158,8 @@ http_ask(struct http_client *client, const struct http_call *call, struct http_a
 	/* A broker is beside us, not behind the proxy that the environment names for the web. */
 	curl_easy_setopt(client->curl, CURLOPT_NOPROXY, "*");
 	curl_easy_setopt(client->curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(client->curl, CURLOPT_ERRORBUFFER, detail);
+	set_tls(client);
 	curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, take_body);
 	curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, answer);
 	if (call->body != NULL) {
@@ -135,10 +167,11 @@ http_ask(struct http_client *client, const struct http_call *call, struct http_a
 		curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, call->body);
 	}
 	code = curl_easy_perform(client->curl);
+	curl_easy_setopt(client->curl, CURLOPT_ERRORBUFFER, NULL);
 	curl_slist_free_all(headers);
 	curl_free(url);
 	if (code != CURLE_OK) {
-		fprintf(stderr, "chasqui: %s: %s\n", client->base, curl_easy_strerror(code));
+		complain(client, code, detail);
 		http_release(answer);
 		return code == CURLE_COULDNT_CONNECT ? CLI_NOT_RUNNING : CLI_FAILED;
 	}

@@ -14,6 +14,7 @@
 struct http_client {
 	CURL *curl;
 	char base[256];            /* "http://127.0.0.1:4000" */
+	const struct arguments *arguments; /* borrowed: what https:// needs */
 };
 
 struct http_call {

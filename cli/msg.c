@@ -326,7 +326,7 @@ verb_msg(int argc, char **argv)
 {
 	struct arguments arguments;
 
-	if (!arguments_parse(&arguments, "ijuftadlwnmk", argc, argv))
+	if (!arguments_parse(&arguments, "ijuAPKftadlwnmk", argc, argv))
 		return verb_usage("msg");
 	return http_verb_run("msg", msg_verbs, sizeof(msg_verbs) / sizeof(msg_verbs[0]), &arguments);
 }

@@ -218,7 +218,7 @@ verb_queue(int argc, char **argv)
 {
 	struct arguments arguments;
 
-	if (!arguments_parse(&arguments, "ijursO", argc, argv))
+	if (!arguments_parse(&arguments, "ijuAPKrsO", argc, argv))
 		return verb_usage("queue");
 	return http_verb_run("queue", queue_verbs, sizeof(queue_verbs) / sizeof(queue_verbs[0]), &arguments);
 }

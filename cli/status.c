@@ -132,6 +132,13 @@ journal_of(const struct registry *registry, const char *instance)
 	return journal;
 }
 
+/* null: nothing is served there. */
+static json_t *
+address_of(const char *listen)
+{
+	return listen[0] != '\0' ? json_string(listen) : json_null();
+}
+
 static void
 print_status(const json_t *status)
 {
@@ -142,8 +149,16 @@ print_status(const json_t *status)
 	};
 	const json_t *journal = json_object_get(status, "journal");
 
-	printf("broker %s %s, http://%s\n", json_string_value(json_object_get(status, "instance")),
-	    json_string_value(json_object_get(status, "state")), json_string_value(json_object_get(status, "listen")));
+	const char *plain = json_string_value(json_object_get(status, "listen"));
+	const char *tls = json_string_value(json_object_get(status, "listen_tls"));
+
+	printf("broker %s %s", json_string_value(json_object_get(status, "instance")),
+	    json_string_value(json_object_get(status, "state")));
+	if (plain != NULL)
+		printf(", http://%s", plain);
+	if (tls != NULL)
+		printf(", https://%s", tls);
+	printf("\n");
 	if (json_is_object(journal))
 		printf("journal %s, segment %" JSON_INTEGER_FORMAT ", batch %" JSON_INTEGER_FORMAT "\n",
 		    json_string_value(json_object_get(journal, "state")), json_integer_value(json_object_get(journal, "segment")),
@@ -168,9 +183,9 @@ verb_status(int argc, char **argv)
 		state = "not running (its shared memory is kept for a warm start)";
 	else if (load_relaxed(&registry.shared->is_draining) != 0)
 		state = "stopping";
-	status = json_pack("{s:s, s:s, s:s, s:s, s:o, s:[]}", "instance", arguments.instance, "state", state, "listen",
-	    registry.shared->listen, "placement", registry.shared->placement, "journal",
-	    journal_of(&registry, arguments.instance), "processes");
+	status = json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:[]}", "instance", arguments.instance, "state", state, "listen",
+	    address_of(registry.shared->listen), "listen_tls", address_of(registry.shared->listen_tls), "placement",
+	    registry.shared->placement, "journal", journal_of(&registry, arguments.instance), "processes");
 	for (uint32_t slot = 0; slot < SLOT_MAX; slot++) {
 		json_t *process = process_of(&registry, arguments.instance, slot);
 

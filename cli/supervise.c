@@ -184,8 +184,12 @@ stop_with(struct supervisor *supervisor, int exit_code)
 	store_release(&supervisor->registry.shared->is_draining, 1);
 	poke_all(supervisor);
 	/* New clients are refused now, instead of waiting in the kernel's queue for somebody who will not come. */
-	for (uint32_t i = 0; i < supervisor->geometry.fronts; i++)
-		(void)shutdown(supervisor->listen_fd[i], SHUT_RDWR); /* when it fails, they wait */
+	for (uint32_t i = 0; i < supervisor->geometry.fronts; i++) {
+		if (supervisor->bound[0] != '\0')
+			(void)shutdown(supervisor->listen_fd[i], SHUT_RDWR); /* when it fails, they wait */
+		if (supervisor->bound_tls[0] != '\0')
+			(void)shutdown(supervisor->tls_listen_fd[i], SHUT_RDWR);
+	}
 }
 
 static void
@@ -217,10 +221,15 @@ all_are_live(const struct supervisor *supervisor)
 static void
 announce(struct supervisor *supervisor)
 {
+	bool has_plain = supervisor->bound[0] != '\0', has_tls = supervisor->bound_tls[0] != '\0';
+	char doors[2 * BOUND_TEXT_BYTES + 32];
+
 	supervisor->has_served = true;
-	diag(DIAG_INFO, "serving on %s: %u frontd, %u workerd, persistd", supervisor->bound, supervisor->geometry.fronts,
+	snprintf(doors, sizeof(doors), "%s%s%s%s%s", has_plain ? "http://" : "", supervisor->bound,
+	    has_plain && has_tls ? " and " : "", has_tls ? "https://" : "", supervisor->bound_tls);
+	diag(DIAG_INFO, "serving on %s: %u frontd, %u workerd, persistd", doors, supervisor->geometry.fronts,
 	    supervisor->geometry.workers);
-	printf("chasqui: ready on http://%s\n", supervisor->bound);
+	printf("chasqui: ready on %s\n", doors);
 	fflush(stdout);
 }
 
@@ -521,9 +530,24 @@ one_is_starting(const struct supervisor *supervisor)
 	return false;
 }
 
+/* What has changed works from now on in all processes. */
+static void
+hand_conf_over(struct supervisor *supervisor)
+{
+	if (reload_write(&supervisor->conf, supervisor->conf_fd) != 0)
+		return;
+	diag_set_level((enum diag_level)supervisor->conf.log_level);
+	/* The text is whole.  Pairs with the daemons' load_acquire. */
+	store_release(&supervisor->registry.shared->config_generation,
+	    load_relaxed(&supervisor->registry.shared->config_generation) + 1);
+	for (enum role_kind kind = ROLE_FRONT; kind <= ROLE_PERSIST; kind++)
+		signal_all(supervisor, kind, SIGHUP);
+}
+
 static void
 reload(struct supervisor *supervisor)
 {
+	struct tls_secrets *secrets = NULL;
 	struct conf_error error;
 	struct conf wanted;
 
@@ -533,20 +557,17 @@ reload(struct supervisor *supervisor)
 		store_release(&supervisor->registry.shared->audit_generation,
 		    load_relaxed(&supervisor->registry.shared->audit_generation) + 1);
 	}
-	if (conf_source_load(supervisor->source, &wanted, &error) != 0) {
+	if (conf_source_load(supervisor->source, &wanted, &error) != 0 ||
+	    tls_keeper_read(&supervisor->tls, &wanted, &secrets, &error) != 0) {
 		diag(DIAG_ERROR, "nothing is reloaded: %s", error.text);
 		return;
 	}
 	struct reload_result result = reload_apply(&supervisor->conf, &wanted);
 	diag(DIAG_INFO, "SIGHUP: %u reloaded, %u need a restart", result.reloaded, result.needs_restart);
-	if (result.reloaded == 0 || reload_write(&supervisor->conf, supervisor->conf_fd) != 0)
-		return;
-	diag_set_level((enum diag_level)supervisor->conf.log_level);
-	/* The text is whole.  Pairs with the daemons' load_acquire. */
-	store_release(&supervisor->registry.shared->config_generation,
-	    load_relaxed(&supervisor->registry.shared->config_generation) + 1);
-	for (enum role_kind kind = ROLE_FRONT; kind <= ROLE_PERSIST; kind++)
-		signal_all(supervisor, kind, SIGHUP);
+	if (result.reloaded != 0)
+		hand_conf_over(supervisor);
+	/* After the text that belongs to it.  Files may be new under old names. */
+	tls_keeper_take(&supervisor->tls, secrets, &supervisor->registry);
 }
 
 static void
@@ -691,6 +712,8 @@ look(struct supervisor *supervisor)
 			watch_given_up(supervisor, &supervisor->processes[i]);
 		}
 	}
+	if (is_watch)
+		tls_keeper_rotate(&supervisor->tls, &supervisor->conf, &supervisor->registry);
 	if (!supervisor->has_served && supervisor->drain == DRAIN_NONE && all_are_live(supervisor))
 		look_for_admin(supervisor);
 	if (supervisor->reload_is_wanted && supervisor->drain == DRAIN_NONE && !one_is_starting(supervisor))

@@ -18,6 +18,7 @@
 #include "cli/placement.h"
 #include "cli/process.h"
 #include "cli/reload.h"
+#include "cli/tls.h"
 #include "shm/registry.h"
 #include "shm/role.h"
 #include "shm/stats.h"
@@ -54,10 +55,13 @@ struct supervisor {
 	bool wants_admin_token;    /* --new-admin-token */
 	struct registry registry;  /* writable */
 	char program[ROLE_PERSIST + 1][PATH_MAX];
-	char bound[BOUND_TEXT_BYTES];
-	int conf_fd;               /* these four lie at KEPT_FD_MIN or above */
+	char bound[BOUND_TEXT_BYTES];     /* "": off */
+	char bound_tls[BOUND_TEXT_BYTES]; /* "": off */
+	struct tls_keeper tls;
+	int conf_fd;               /* these lie at KEPT_FD_MIN or above, as all that is handed on */
 	int conf_read_fd;          /* the same for reading: what one process could write all would read */
 	int listen_fd[FRONT_MAX];
+	int tls_listen_fd[FRONT_MAX];
 	int event_fd[SLOT_MAX];
 	struct audit_file audit;
 

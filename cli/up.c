@@ -196,20 +196,30 @@ make_conf_fd(const struct conf *conf, int *conf_fd, int *conf_read_fd)
 	return *conf_read_fd >= 0 ? 0 : EX_OSERR;
 }
 
+/* bound stays "" where the wish names no address. */
 static int
-make_listeners(struct supervisor *supervisor)
+open_listeners(const struct listen_wish *wish, int fds[FRONT_MAX], char bound[BOUND_TEXT_BYTES])
 {
-	uint32_t count = supervisor->geometry.fronts;
-	struct sockaddr_storage address;
-	socklen_t address_bytes = conf_listen_address(&supervisor->conf, &address);
-	int code = listeners_open(&address, address_bytes, count, supervisor->listen_fd, supervisor->bound);
+	int code = wish->address_bytes != 0 ? listeners_open(wish, fds, bound) : 0;
 
-	for (uint32_t i = 0; code == 0 && i < count; i++) {
-		supervisor->listen_fd[i] = child_keep_fd(supervisor->listen_fd[i]);
-		if (supervisor->listen_fd[i] < 0)
+	for (uint32_t i = 0; code == 0 && bound[0] != '\0' && i < wish->count; i++) {
+		fds[i] = child_keep_fd(fds[i]);
+		if (fds[i] < 0)
 			code = EX_OSERR;
 	}
 	return code;
+}
+
+static int
+make_listeners(struct supervisor *supervisor)
+{
+	struct listen_wish plain = { .option = "server.listen", .count = supervisor->geometry.fronts };
+	struct listen_wish tls = { .option = "tls.listen", .count = supervisor->geometry.fronts };
+
+	plain.address_bytes = conf_listen_address(&supervisor->conf, &plain.address);
+	tls.address_bytes = conf_tls_address(&supervisor->conf, &tls.address);
+	int code = open_listeners(&plain, supervisor->listen_fd, supervisor->bound);
+	return code != 0 ? code : open_listeners(&tls, supervisor->tls_listen_fd, supervisor->bound_tls);
 }
 
 static int
@@ -230,6 +240,9 @@ attach_registry(struct supervisor *supervisor)
 		return EX_OSERR;
 	}
 	snprintf(supervisor->registry.shared->listen, sizeof(supervisor->registry.shared->listen), "%s", supervisor->bound);
+	snprintf(supervisor->registry.shared->listen_tls, sizeof(supervisor->registry.shared->listen_tls), "%s",
+	    supervisor->bound_tls);
+	tls_keeper_publish(&supervisor->tls, &supervisor->registry);
 	snprintf(supervisor->registry.shared->placement, sizeof(supervisor->registry.shared->placement), "%s",
 	    supervisor->placement.text);
 	return 0;
@@ -244,6 +257,7 @@ make_ready(struct supervisor *supervisor)
 	if ((code = lock_directory(&supervisor->conf)) != 0 ||
 	    (code = choose_placement(supervisor)) != 0 ||
 	    (code = name_store(supervisor)) != 0 ||
+	    (code = tls_keeper_open(&supervisor->tls, &supervisor->conf)) != 0 ||
 	    (code = make_listeners(supervisor)) != 0 ||
 	    (code = make_event_fds(supervisor->event_fd)) != 0 ||
 	    (code = make_conf_fd(&supervisor->conf, &supervisor->conf_fd, &supervisor->conf_read_fd)) != 0 ||

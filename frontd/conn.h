@@ -2,7 +2,7 @@
  * conn: one connection.  About 300 bytes while it is idle or parked, and no buffer: receive buffers are lent by the ring for
  * the length of one turn.
  *
- *   FREE --conn_open()--> IDLE --first byte--> HEAD --head whole--> BODY --body whole, served--> IDLE
+ *   FREE --conn_open()--> [HANDSHAKE --tls_turn()-->] IDLE --first byte--> HEAD --head whole--> BODY --body whole, served--> IDLE
  *   HEAD, BODY --request whole, no room in the ring--> WAITING --submit_waiting()--> IDLE
  *   HEAD, BODY --its password is being checked--> WAITING --attempt_results()--> IDLE
  *   IDLE --pipeline full or long poll parked--> BLOCKED --an answer was sent: intake_resume()--> IDLE
@@ -27,9 +27,11 @@ struct attempt_wait;
 struct exchange;
 struct frontd;
 struct identity;
+struct tls;
 
 enum conn_state {
 	CONN_FREE,
+	CONN_HANDSHAKE, /* of TLS (tls.h) */
 	CONN_IDLE,
 	CONN_HEAD,
 	CONN_BODY,
@@ -57,6 +59,7 @@ struct sending {
 	uint64_t total_bytes;
 	uint32_t run_start, run_end; /* what of run[] is still to be sent; equal: the answers at the head of the FIFO are */
 	bool closes;               /* the run ends the connection */
+	bool is_in_flight;         /* a SEND borrows it; not yet: what TLS has written waits for send_flush() */
 	struct msghdr message;
 	struct iovec iov[SEND_IOV_MAX];
 	char run[SEND_RUN_BYTES];
@@ -93,7 +96,8 @@ struct conn {
 
 	struct exchange *first, *last; /* FIFO of answers to be */
 	struct exchange *poll;     /* the long poll that is parked */
-	struct sending *sending;   /* a SEND is in flight */
+	struct sending *sending;   /* a SEND is in flight, or about to be */
+	struct tls *tls;           /* NULL: a plain connection */
 
 	struct identity *identity; /* who its last request came from; shared */
 	struct conn *identity_next, *identity_prev;
@@ -133,9 +137,9 @@ struct holders {
 struct conn *conn_at(struct frontd *frontd, uint32_t index);
 
 /* Takes an accepted descriptor. */
-struct conn *conn_open(struct frontd *frontd, int fd, const struct client_address *address);
+struct conn *conn_open(struct frontd *frontd, int fd, const struct client_address *address, bool is_tls);
 
-/* There are too many from its address already: says so and ends, uncounted. */
+/* There are too many from its address already: says so and ends, uncounted.  Of plain connections only. */
 void conn_turn_away(struct frontd *frontd, struct conn *conn);
 
 void conn_set_state(struct frontd *frontd, struct conn *conn, enum conn_state state);
@@ -145,6 +149,12 @@ void conn_receive(struct frontd *frontd, struct conn *conn);
 
 /* No more requests from here; what was asked is still answered. */
 void conn_finish(struct frontd *frontd, struct conn *conn);
+
+/* The client will send no more. */
+void conn_end_seen(struct frontd *frontd, struct conn *conn);
+
+/* As conn_finish(), but nothing is answered any more: only what stands in the run (an alert of TLS) leaves. */
+void conn_fail(struct frontd *frontd, struct conn *conn);
 
 /* End it now: client gone, broken, or too slow.  Parked polls are cancelled, answers dropped. */
 void conn_break(struct frontd *frontd, struct conn *conn);

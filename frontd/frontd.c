@@ -134,6 +134,7 @@ frontd_free(struct frontd *frontd)
 	auth_close(frontd);
 	quota_close(frontd);
 	audit_free(frontd);
+	tls_stop(frontd);
 	detach_regions(frontd);
 	free(frontd);
 }
@@ -150,7 +151,8 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 	}
 	frontd->role = role;
 	frontd->limits = *limits;
-	frontd->listen_fd = listen_fd;
+	frontd->listeners.of[LISTEN_PLAIN].fd = listen_fd;
+	frontd->listeners.of[LISTEN_TLS].fd = limits->is_tls_on ? TLS_LISTEN_FD : -1;
 	frontd->stats = role->stats.shared;
 	frontd->shard_count = role->geometry.workers;
 	frontd->now_ns = now_ns();
@@ -158,6 +160,10 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 	frontd->enters_before = frontd->stats->front_enters;
 	if (attach_regions(frontd) != 0)
 		goto out;
+	if (limits->is_tls_on && tls_start(frontd, TLS_SECRETS_FD) != 0) {
+		exit_code = EXIT_REFUSED;
+		goto out;
+	}
 	frontd->uring = uring_open(&(struct uring_options){
 		.receive_buffers = limits->receive_buffers, .accept_oneshot = limits->accept_oneshot });
 	if (frontd->uring == NULL) {

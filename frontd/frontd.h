@@ -27,6 +27,7 @@
 #include "frontd/peers.h"
 #include "frontd/quota.h"
 #include "frontd/submit.h"
+#include "frontd/tls.h"
 #include "frontd/uring.h"
 #include "shm/durable.h"
 #include "shm/front.h"
@@ -42,7 +43,6 @@
 struct frontd {
 	struct role *role;
 	struct front_limits limits;
-	int listen_fd;
 
 	/* Shared memory. */
 	struct front front;
@@ -54,7 +54,7 @@ struct frontd {
 	uint32_t shard_count;
 
 	struct uring *uring;
-	struct listener listener;
+	struct listeners listeners;
 	struct conns conns;
 	struct addresses addresses;
 	struct holders holders;
@@ -67,6 +67,7 @@ struct frontd {
 	struct attempts attempts;
 	struct audit audit;
 	struct quotas quotas;
+	struct tls_service tls;
 
 	uint64_t now_ns;           /* of this turn */
 	uint64_t memory_used;      /* of limits.body_memory_bytes */
@@ -94,8 +95,8 @@ struct frontd {
 };
 
 /*
- * Run until told to stop, draining or replaced.  listen_fd is borrowed.  Returns the exit code.  Any thread, but one thread
- * for the whole call.
+ * Run until told to stop, draining or replaced.  listen_fd is borrowed; -1: plain HTTP is off.  Returns the exit code.  Any
+ * thread, but one thread for the whole call.
  */
 int frontd_run(struct role *role, const struct front_limits *limits, int listen_fd);
 

@@ -10,6 +10,7 @@
 int
 limits_load(struct front_limits *limits)
 {
+	struct sockaddr_storage unused;
 	struct conf conf;
 	struct conf_error error;
 
@@ -23,6 +24,8 @@ limits_load(struct front_limits *limits)
 		.pipeline_max = (uint32_t)conf.server_pipeline,
 		.receive_buffers = (uint32_t)conf.server_receive_buffers,
 		.accept_oneshot = conf.server_accept == CONF_ACCEPT_ONESHOT,
+		.is_plain_off = conf_listen_address(&conf, &unused) == 0,
+		.is_tls_on = conf_tls_address(&conf, &unused) != 0,
 		.body_memory_bytes = conf.server_body_memory,
 		.per_address_max = conf.server_max_connections_per_address,
 		.head_timeout_ns = conf.server_head_timeout_ms * NS_PER_MS,
@@ -42,6 +45,10 @@ limits_load(struct front_limits *limits)
 		.audit_control_fd = AUDIT_CONTROL_FD,
 		.audit_data_plane = conf.audit_data_plane == CONF_AUDIT_ALL,
 		.audit_goes_on = conf.audit_on_failure == CONF_AUDIT_GO_ON,
+		.handshake_timeout_ns = conf.tls_handshake_timeout_ms * NS_PER_MS,
+		.handshakes_max = (uint32_t)conf.tls_handshakes,
+		.handshakes_per_turn = (uint32_t)conf.tls_handshakes_per_turn,
+		.client_users = (uint32_t)conf.tls_client_users,
 	};
 	return 0;
 }
@@ -71,4 +78,8 @@ limits_reload(struct frontd *frontd)
 	limits->session_max_ms = fresh.session_max_ms;
 	limits->audit_data_plane = fresh.audit_data_plane;
 	limits->audit_goes_on = fresh.audit_goes_on;
+	limits->handshake_timeout_ns = fresh.handshake_timeout_ns;
+	limits->handshakes_max = fresh.handshakes_max;
+	limits->handshakes_per_turn = fresh.handshakes_per_turn;
+	limits->client_users = fresh.client_users;
 }

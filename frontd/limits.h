@@ -18,6 +18,8 @@ struct front_limits {
 	uint32_t pipeline_max;
 	uint32_t receive_buffers;
 	bool accept_oneshot;
+	bool is_plain_off;
+	bool is_tls_on;
 	uint64_t body_memory_bytes;
 	bool auth_is_required;     /* auth.mode */
 	unsigned password_cost;
@@ -38,6 +40,10 @@ struct front_limits {
 	uint64_t session_max_ms;
 	bool audit_data_plane;
 	bool audit_goes_on;
+	uint64_t handshake_timeout_ns;
+	uint32_t handshakes_max;
+	uint32_t handshakes_per_turn;
+	uint32_t client_users;     /* enum conf_client_users */
 };
 
 /* From the text in descriptor CONF_FD; sets the level of diag lines too.  0, or -1 and a diag. */

@@ -40,7 +40,7 @@ loop_dispatch(struct frontd *frontd, const struct uring_completion *completion)
 
 	switch (uring_tag_op(completion->tag)) {
 	case URING_ACCEPT:
-		listen_accepted(frontd, completion->result, completion->has_more);
+		listen_accepted(frontd, (enum listen_kind)uring_tag_index(completion->tag), completion->result, completion->has_more);
 		break;
 	case URING_RECEIVE:
 		conn = conn_of_tag(frontd, completion->tag);
@@ -101,6 +101,8 @@ drain_begin(struct frontd *frontd)
 			if (conn->poll != NULL) {
 				serve_end_poll(frontd, conn, NULL);
 				conn_finish(frontd, conn);
+			} else if (conn->state == CONN_HANDSHAKE) {
+				conn_break(frontd, conn);
 			} else if (conn->state == CONN_HEAD || conn->state == CONN_BODY) {
 				/* Whole it would be refused all the same: a client that stalls must not hold up the stop. */
 				serve_refuse_outcome(frontd, conn, OUTCOME_SHUTTING_DOWN, "the request came only in part");
@@ -161,7 +163,7 @@ loop_enter(struct frontd *frontd, bool was_busy)
 	}
 	/* A worker does not wake us for a reply that only persistd can release. */
 	park_begin(parked, frontd->submits.held_count + frontd->submits.changes_asked != 0);
-	if (await_has_work(frontd) || uring_has_completions(frontd->uring)) {
+	if (await_has_work(frontd) || uring_has_completions(frontd->uring) || tls_has_work(frontd)) {
 		park_end(parked);
 		uring_turn(frontd->uring, 0);
 	} else {
@@ -178,6 +180,8 @@ loop_turn(struct frontd *frontd)
 	stat_add(&frontd->stats->front_turns, 1);
 
 	bool was_busy = loop_completions(frontd);
+	if (frontd->tls.is_on)
+		tls_turn(frontd);
 	memory_shed(frontd);
 	was_busy |= await_replies(frontd);
 	await_durable(frontd);
@@ -192,6 +196,7 @@ loop_turn(struct frontd *frontd)
 		if (frontd->limits.auth_is_required)
 			identity_walk(frontd);
 		audit_tick(frontd);
+		tls_reload(frontd);
 		loop_check_end(frontd);
 	}
 	listen_update(frontd);

@@ -161,6 +161,17 @@ serve_refuse_timeout(struct frontd *frontd, struct conn *conn)
 }
 
 void
+serve_refuse_plain_http(struct frontd *frontd, struct conn *conn)
+{
+	struct problem problem = {
+		.status = 400, .code = "https-port", .title = "This is the HTTPS port",
+		.detail = "this request came in plain HTTP; ask by https://, or at the address of server.listen",
+	};
+
+	serve_problem(frontd, conn, &memo_of_nothing, &problem, true);
+}
+
+void
 serve_continue(struct frontd *frontd, struct conn *conn)
 {
 	struct exchange *exchange = exchange_new(frontd);

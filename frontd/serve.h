@@ -36,6 +36,7 @@ void serve_abandon(struct frontd *frontd);
 /* Refusals without a call; the connection ends with them. */
 void serve_refuse_http(struct frontd *frontd, struct conn *conn, enum http_result result);
 void serve_refuse_outcome(struct frontd *frontd, struct conn *conn, enum outcome outcome, const char *detail);
+void serve_refuse_plain_http(struct frontd *frontd, struct conn *conn);
 void serve_refuse_timeout(struct frontd *frontd, struct conn *conn);
 
 /* Put `100 Continue` into the FIFO. */

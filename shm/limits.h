@@ -22,6 +22,8 @@
 #define DATA_DIR_FD 8   /* persistd: DIR */
 #define AUDIT_FD 9      /* frontd: the audit log, if there is one */
 #define AUDIT_CONTROL_FD 10 /* frontd: a socket through which a new one comes (cli/audit_file) */
+#define TLS_LISTEN_FD 11 /* frontd: the listener of tls.listen */
+#define TLS_SECRETS_FD 12 /* frontd: tls_secrets.h */
 #define EVENT_FD(slot) (100 + (int)(slot))
 
 /* Names of queues and users (API.md). */

@@ -79,9 +79,11 @@ struct registry_shared {
 	struct geometry geometry;
 	uint64_t config_generation;  /* grows with each reload */
 	uint64_t audit_generation;   /* grows when the audit log was opened anew; the frontds were sent the descriptor before */
+	uint64_t tls_generation;     /* of tls_secrets.h; 0: no TLS */
 	uint64_t is_draining;        /* 1: a clean stop is under way: frontds refuse new requests and close */
 	struct bootstrap bootstrap;
-	char listen[64];             /* "127.0.0.1:4000" as bound */
+	char listen[64];             /* "127.0.0.1:4000" as bound; "": no plain HTTP */
+	char listen_tls[64];         /* the same of HTTPS */
 	char placement[PLACEMENT_TEXT_BYTES];
 	struct slot slot[SLOT_MAX];
 };

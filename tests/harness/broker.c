@@ -194,7 +194,10 @@ read_ready_line(struct broker *broker)
 		text[count] = '\0';
 	}
 	unsigned port = 0;
-	ck_assert_msg(sscanf(text, "chasqui: ready on http://127.0.0.1:%u\n", &port) == 1, "not a ready line: %s", text);
+	if (sscanf(text, "chasqui: ready on https://127.0.0.1:%hu", &broker->tls_port) == 1)
+		return broker->tls_port; /* plain HTTP is off */
+	ck_assert_msg(sscanf(text, "chasqui: ready on http://127.0.0.1:%u and https://127.0.0.1:%hu", &port,
+	                  &broker->tls_port) >= 1, "not a ready line: %s", text);
 	return (uint16_t)port;
 }
 

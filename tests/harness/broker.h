@@ -30,6 +30,7 @@ struct broker {
 	const char *conf_file;          /* NULL: none */
 	pid_t pid;                      /* of the supervisor; 0: not running */
 	uint16_t port;
+	uint16_t tls_port;              /* 0: no TLS */
 	int ready_fd;                   /* its stdout */
 	int reaper_fd;
 	pid_t reaper_pid;

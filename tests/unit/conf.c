@@ -108,7 +108,7 @@ static const struct {
 	const char *text;
 	const char *wanted[4];
 } bad_files[] = {
-	{ "[server]\nlisten = 127.0.0.1:1\nlsten = 1\n", { "test.ini:3: ", "unknown key server.lsten", "listen, processes" } },
+	{ "[server]\nlisten = 127.0.0.1:1\nlsten = 1\n", { "test.ini:3: ", "unknown key server.lsten", "listen, insecure, processes" } },
 	{ "[servr]\n\nlisten = 127.0.0.1:1\n", { "test.ini:3: ", "there is no [servr]", "instance, server, worker" } },
 	{ "listen = 127.0.0.1:1\n", { "test.ini:1: ", "listen stands in no [section]" } },
 	{ "[server]\nprocesses = 0\n", { "test.ini:2: ", "server.processes = 0", "1 to 32" } },
@@ -219,6 +219,47 @@ START_TEST(without_credentials_only_loopback_is_served)
 }
 END_TEST
 
+static void
+expect_check_refuses(const char *word)
+{
+	ck_assert_int_eq(conf_check(&conf, &error), -1);
+	ck_assert_msg(strstr(error.text, word) != NULL, "wanted `%s`, saw `%s`", word, error.text);
+}
+
+START_TEST(plain_http_beyond_loopback_is_refused_unless_it_is_said_to_be_insecure)
+{
+	conf_defaults(&conf);
+	ck_assert_int_eq(conf_set(&conf, "server.listen=0.0.0.0:4000", &error), 0);
+	expect_check_refuses("insecure = yes");
+	ck_assert_int_eq(conf_set(&conf, "tls.listen=0.0.0.0:4443", &error), 0);
+	expect_check_refuses("insecure = yes");
+	ck_assert_int_eq(conf_set(&conf, "server.insecure=yes", &error), 0);
+	ck_assert_msg(conf_check(&conf, &error) == 0, "%s", error.text);
+	ck_assert_int_eq(conf_set(&conf, "auth.mode=off", &error), 0);
+	expect_check_refuses("only loopback");
+}
+END_TEST
+
+START_TEST(a_broker_must_be_reached_somewhere_and_without_users_by_loopback_only)
+{
+	struct sockaddr_storage address;
+
+	conf_defaults(&conf);
+	ck_assert_int_eq(conf_tls_address(&conf, &address), 0);
+	ck_assert_int_eq(conf_set(&conf, "auth.mode=off", &error), 0);
+	ck_assert_int_eq(conf_set(&conf, "server.listen=off", &error), 0);
+	ck_assert_int_eq(conf_listen_address(&conf, &address), 0);
+	expect_check_refuses("both off");
+	ck_assert_int_eq(conf_set(&conf, "tls.listen=0.0.0.0:4443", &error), 0);
+	expect_check_refuses("tls.listen = 0.0.0.0:4443: with auth.mode = off only loopback");
+	ck_assert_int_eq(conf_set(&conf, "tls.listen=127.0.0.1:4443", &error), 0);
+	ck_assert_int_gt(conf_tls_address(&conf, &address), 0);
+	ck_assert_msg(conf_check(&conf, &error) == 0, "%s", error.text);
+	ck_assert_int_eq(conf_set(&conf, "tls.client_users=san", &error), 0);
+	expect_check_refuses("tls.client_auth = off");
+}
+END_TEST
+
 START_TEST(values_that_contradict_each_other_are_refused)
 {
 	ck_assert_int_eq(load("[auth]\nmode=off\n[server]\nbody_memory = 1MiB\n"), 0);
@@ -281,6 +322,14 @@ START_TEST(choices_stand_in_the_order_of_their_enums)
 	ck_assert_uint_eq(conf.server_accept, CONF_ACCEPT_MULTISHOT);
 	ck_assert_uint_eq(conf.data_direct, CONF_DIRECT_AUTO);
 	ck_assert_uint_eq(conf.auth_mode, CONF_AUTH_REQUIRED);
+	ck_assert_uint_eq(conf.server_insecure, CONF_INSECURE_NO);
+	ck_assert_uint_eq(conf.tls_min_version, CONF_TLS_1_2);
+	ck_assert_uint_eq(conf.tls_client_auth, CONF_CLIENT_AUTH_OFF);
+	ck_assert_uint_eq(conf.tls_client_users, CONF_CLIENT_USERS_OFF);
+	ck_assert_int_eq(conf_set(&conf, "tls.client_auth=required", &unused), 0);
+	ck_assert_uint_eq(conf.tls_client_auth, CONF_CLIENT_AUTH_REQUIRED);
+	ck_assert_int_eq(conf_set(&conf, "tls.client_users=cn", &unused), 0);
+	ck_assert_uint_eq(conf.tls_client_users, CONF_CLIENT_USERS_CN);
 	ck_assert_int_eq(conf_set(&conf, "server.accept=oneshot", &unused), 0);
 	ck_assert_uint_eq(conf.server_accept, CONF_ACCEPT_ONESHOT);
 	ck_assert_int_eq(conf_set(&conf, "data.direct=off", &unused), 0);
@@ -375,6 +424,8 @@ conf_suite(void)
 	tcase_add_loop_test(values, an_assignment_that_is_wrong_says_so_and_changes_nothing, 0,
 	    sizeof(bad_assignments) / sizeof(bad_assignments[0]));
 	tcase_add_test(values, without_credentials_only_loopback_is_served);
+	tcase_add_test(values, plain_http_beyond_loopback_is_refused_unless_it_is_said_to_be_insecure);
+	tcase_add_test(values, a_broker_must_be_reached_somewhere_and_without_users_by_loopback_only);
 	tcase_add_test(values, values_that_contradict_each_other_are_refused);
 	tcase_add_test(values, limits_are_those_of_shm);
 	tcase_add_test(values, the_shipped_defaults_take_less_than_168_MiB_of_shared_memory);

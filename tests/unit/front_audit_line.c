@@ -23,7 +23,8 @@ ask(const char *line)
 	snprintf(head, sizeof(head), "%s HTTP/1.1\r\nHost: h\r\n\r\n", line);
 	ck_assert_int_eq(http_parse_head(head, strlen(head), &scan_from, &request), HTTP_DONE);
 	ck_assert_int_eq(http_target_parse(request.origin_form, (struct http_span){ scratch, sizeof(scratch) }, &target), HTTP_DONE);
-	call = (struct api_call){ .request = &request, .target = &target, .world = &world };
+	call = (struct api_call){ .request = &request, .target = &target, .world = &world, .principal = &principal_anybody };
+	routes_resolve(&call);
 	(void)routes_admit(&call); /* one that is refused is noted as well */
 	audit_note_take(&note, &call);
 }
