@@ -171,7 +171,7 @@ admit_bearer(struct frontd *frontd, struct conn *conn, struct http_slice header,
 	if (look == DIRECTORY_NOT_NOW)
 		return AUTH_NOT_NOW;
 	if (look == DIRECTORY_NONE)
-		return refuse(frontd, "this token is not known; it may have been revoked");
+		return refuse(frontd, "this token is not known: it was revoked, or has expired");
 	const char *fault = identity_fault(&credential, &user, frontd->world.now_ms);
 	if (fault != NULL)
 		return refuse(frontd, "%s", fault);
