@@ -37,6 +37,8 @@
 
 #define STARTING_WARNING_SECONDS 30
 
+#define ROLE_ARGUMENTS_MAX 16
+
 #define EPOLL_SIGNAL UINT32_MAX /* else the index of a process */
 #define EPOLL_POKE (UINT32_MAX - 1)
 
@@ -83,27 +85,57 @@ mark_dead(struct supervisor *supervisor, struct supervised *process)
 	poke_all(supervisor);
 }
 
+/* What a process hears about itself (shm/role.h). */
+struct role_arguments {
+	char index[16], epoch[24], uid[16], gid[16];
+	char *argv[ROLE_ARGUMENTS_MAX];
+};
+
+static void
+write_arguments(const struct supervisor *supervisor, const struct supervised *process, struct role_arguments *arguments)
+{
+	static const char *const modes[] = { [CONF_SANDBOX_AUTO] = "auto", [CONF_SANDBOX_OFF] = "off",
+		[CONF_SANDBOX_REQUIRED] = "required" };
+	const struct user *user = &supervisor->users.of[process->kind];
+	char **at = arguments->argv;
+
+	snprintf(arguments->index, sizeof(arguments->index), "%u", process->index);
+	snprintf(arguments->epoch, sizeof(arguments->epoch), "%" PRIu64, process->epoch);
+	snprintf(arguments->uid, sizeof(arguments->uid), "%u", (unsigned)user->uid);
+	snprintf(arguments->gid, sizeof(arguments->gid), "%u", (unsigned)user->gid);
+	*at++ = (char *)supervisor->program[process->kind];
+	*at++ = "--instance", *at++ = (char *)supervisor->conf.instance_name;
+	*at++ = "--index", *at++ = arguments->index;
+	*at++ = "--epoch", *at++ = arguments->epoch;
+	*at++ = "--sandbox", *at++ = (char *)modes[supervisor->conf.sandbox_mode];
+	if (user->is_set) {
+		*at++ = "--uid", *at++ = arguments->uid;
+		*at++ = "--gid", *at++ = arguments->gid;
+	}
+	*at++ = NULL;
+	assert(at - arguments->argv <= ROLE_ARGUMENTS_MAX);
+}
+
 static int
 exec_process(struct supervisor *supervisor, struct supervised *process)
 {
-	const char *instance = supervisor->conf.instance_name;
-	char index[16], epoch[24];
-	char *argv[] = { supervisor->program[process->kind], "--instance", (char *)instance, "--index", index, "--epoch", epoch,
-		NULL };
-	struct child_command command = { .program = argv[0], .argv = argv,
-		.cpus = &supervisor->placement.cpus[process->slot], .ends_on_term = process->kind == ROLE_WORKER };
+	struct role_arguments arguments;
 	struct descriptors descriptors;
 	int result;
 
-	snprintf(index, sizeof(index), "%u", process->index);
-	snprintf(epoch, sizeof(epoch), "%" PRIu64, process->epoch);
 	if (process->kind == ROLE_FRONT && audit_file_pair(&supervisor->audit, process->index) != 0)
 		return -1;
+	write_arguments(supervisor, process, &arguments);
 	if (descriptors_make(supervisor, process, &descriptors) != 0)
 		return -1;
-	command.descriptors = descriptors.list;
-	command.descriptor_count = descriptors.count;
-	result = child_start(&process->child, &command);
+	result = child_start(&process->child, &(struct child_command){
+		.program = supervisor->program[process->kind],
+		.argv = arguments.argv,
+		.descriptors = descriptors.list,
+		.descriptor_count = descriptors.count,
+		.cpus = &supervisor->placement.cpus[process->slot],
+		.ends_on_term = process->kind == ROLE_WORKER,
+	});
 	descriptors_close(&descriptors); /* the child's copy of RUN_LOCK_FD holds the lock from now on */
 	if (process->kind == ROLE_FRONT)
 		audit_file_paired(&supervisor->audit, process->index);

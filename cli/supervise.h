@@ -19,6 +19,7 @@
 #include "cli/process.h"
 #include "cli/reload.h"
 #include "cli/tls.h"
+#include "cli/users.h"
 #include "shm/registry.h"
 #include "shm/role.h"
 #include "shm/stats.h"
@@ -51,6 +52,7 @@ struct supervisor {
 	struct placement placement;
 	struct geometry geometry;
 	struct region_identity store;
+	struct users users;        /* whom the processes become */
 	bool is_warm;              /* the regions are from an earlier run */
 	bool wants_admin_token;    /* --new-admin-token */
 	struct registry registry;  /* writable */

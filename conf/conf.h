@@ -18,6 +18,7 @@
 
 enum conf_accept { CONF_ACCEPT_MULTISHOT, CONF_ACCEPT_ONESHOT };
 enum conf_direct { CONF_DIRECT_AUTO, CONF_DIRECT_ON, CONF_DIRECT_OFF };
+enum conf_sandbox { CONF_SANDBOX_AUTO, CONF_SANDBOX_OFF, CONF_SANDBOX_REQUIRED };
 enum conf_auth { CONF_AUTH_REQUIRED, CONF_AUTH_OFF };
 enum conf_audit_data_plane { CONF_AUDIT_OFF, CONF_AUDIT_ALL };
 enum conf_audit_on_failure { CONF_AUDIT_REFUSE, CONF_AUDIT_GO_ON };

@@ -16,6 +16,7 @@
 #include "frontd/frontd.h"
 #include "frontd/http/authorization.h"
 #include "frontd/serve.h"
+#include "frontd/tls_names.h"
 #include "shm/diag.h"
 
 #define PASSWORD_BYTES_MIN 8
@@ -27,14 +28,13 @@ _Static_assert(HTTP_USER_MAX == NAME_MAX_BYTES, "as long as a user's name");
 int
 auth_open(struct frontd *frontd)
 {
-	return frontd->limits.auth_is_required ? attempts_open(frontd) : 0;
+	/* Also with auth.mode = off: then nobody has to say who he is, but users can be made, with their passwords. */
+	return attempts_open(frontd);
 }
 
 void
 auth_close(struct frontd *frontd)
 {
-	if (!frontd->limits.auth_is_required)
-		return;
 	attempts_close(frontd);
 	identities_free_all(frontd);
 }
@@ -252,10 +252,27 @@ admit_basic(struct frontd *frontd, struct conn *conn, struct http_slice header, 
 	    &result, basic->user);
 }
 
-static enum auth_answer
-admit_certificate(struct frontd *frontd, struct conn *conn)
+struct http_slice
+auth_map_certificate(const struct tls_name *names, size_t count)
 {
-	struct attempt_wish wish = { .user = http_slice_of(conn->certificate_user) };
+	struct http_slice found = { .ptr = NULL };
+
+	for (size_t i = 0; i < count; i++) {
+		struct http_slice name = http_slice_of(names[i].text);
+
+		if (!api_name_is_valid(name))
+			continue; /* an address of e-mail never is; its issuer may give both */
+		if (found.ptr != NULL && !http_slice_equal(found, name))
+			return (struct http_slice){ .ptr = NULL };
+		found = name;
+	}
+	return found;
+}
+
+static enum auth_answer
+admit_certificate(struct frontd *frontd, struct conn *conn, struct http_slice user_name)
+{
+	struct attempt_wish wish = { .user = user_name };
 	struct queue_name name = { .bytes = (uint8_t)wish.user.len };
 	uint8_t key[IDENTITY_KEY_BYTES];
 	struct user_entry user;
@@ -292,6 +309,7 @@ admit_anew(struct frontd *frontd, struct conn *conn, struct http_slice header)
 {
 	char scratch[HTTP_BASIC_MAX + 2];
 	struct http_authorization authorization;
+	const struct tls_name *names = NULL;
 	enum auth_answer answer;
 
 	http_authorization_parse(header, (struct http_span){ .ptr = scratch, .len = sizeof(scratch) }, &authorization);
@@ -313,8 +331,10 @@ admit_anew(struct frontd *frontd, struct conn *conn, struct http_slice header)
 	case HTTP_CREDENTIALS_NONE:
 		break;
 	}
-	if (conn->certificate_user != NULL)
-		return admit_certificate(frontd, conn);
+	size_t count = tls_peer_names(frontd, conn, &names);
+	struct http_slice certified = auth_map_certificate(names, count);
+	if (certified.ptr != NULL)
+		return admit_certificate(frontd, conn, certified);
 	if (frontd->call.entry == ENTRY_OPTIONAL)
 		return AUTH_GRANTED;
 	return refuse(frontd, "this takes Authorization: Bearer or Basic");
@@ -368,10 +388,6 @@ auth_password(struct frontd *frontd, struct conn *conn)
 
 	if (asked->current.ptr == NULL && asked->fresh.ptr == NULL)
 		return AUTH_GRANTED;
-	if (!frontd->limits.auth_is_required) {
-		problem_of_outcome(&frontd->call.problem, OUTCOME_NOT_SUPPORTED, "with auth.mode = off there are no passwords");
-		return AUTH_REFUSED;
-	}
 	if (check_wish(frontd, asked) != AUTH_GRANTED)
 		return AUTH_REFUSED;
 	attempt_key(frontd, &wish, key);
@@ -388,6 +404,7 @@ auth_password(struct frontd *frontd, struct conn *conn)
 		return AUTH_REFUSED;
 	}
 	asked->verified_uid = result.uid;
+	asked->verified_etag = result.password_etag;
 	memcpy(asked->hash, result.hash, sizeof(asked->hash));
 	explicit_bzero(&result, sizeof(result));
 	return AUTH_GRANTED;
@@ -418,50 +435,4 @@ auth_forget(struct frontd *frontd, struct conn *conn)
 {
 	attempt_forget(frontd, conn);
 	identity_leave(frontd, conn);
-	free(conn->certificate_user);
-	conn->certificate_user = NULL;
-}
-
-/* ---- client certificates ---- */
-
-static struct http_slice
-map_alternatives(const struct certificate_names *names)
-{
-	struct http_slice found = { .ptr = NULL };
-
-	for (unsigned i = 0; i < names->count; i++) {
-		if (!api_name_is_valid(names->names[i]))
-			continue; /* an e-mail address never is; its issuer may give both */
-		if (found.ptr != NULL && !http_slice_equal(found, names->names[i]))
-			return (struct http_slice){ .ptr = NULL };
-		found = names->names[i];
-	}
-	return found;
-}
-
-struct http_slice
-auth_map_certificate(enum auth_certificates mode, const struct certificate_names *names)
-{
-	switch (mode) {
-	case AUTH_CERTIFICATES_SAN:
-		return map_alternatives(names);
-	case AUTH_CERTIFICATES_CN:
-		if (names->common_name.ptr != NULL && api_name_is_valid(names->common_name))
-			return names->common_name;
-		break;
-	case AUTH_CERTIFICATES_OFF:
-		break;
-	}
-	return (struct http_slice){ .ptr = NULL };
-}
-
-void
-auth_certificate(struct frontd *frontd, struct conn *conn, struct http_slice user)
-{
-	(void)frontd;
-	assert(conn->certificate_user == NULL);
-	assert(user.len <= NAME_MAX_BYTES);
-
-	conn->certificate_user = strndup(user.ptr, user.len);
-	assert(conn->certificate_user != NULL);
 }

@@ -18,6 +18,7 @@
 
 struct conn;
 struct frontd;
+struct tls_name;
 
 enum auth_answer {
 	AUTH_GRANTED,   /* call->principal says who; NULL where that need not be known */
@@ -42,26 +43,10 @@ void auth_ended(struct frontd *frontd, struct conn *conn, const char *why);
 /* The connection is closed. */
 void auth_forget(struct frontd *frontd, struct conn *conn);
 
-/* ---- client certificates ---- */
-
-enum auth_certificates { AUTH_CERTIFICATES_OFF, AUTH_CERTIFICATES_SAN, AUTH_CERTIFICATES_CN };
-
-#define CERTIFICATE_NAMES_MAX 16u
-
-/* What a verified certificate calls its owner; borrowed. */
-struct certificate_names {
-	struct http_slice names[CERTIFICATE_NAMES_MAX]; /* DNS and e-mail of the subject's alternative names */
-	unsigned count;
-	struct http_slice common_name; /* ptr NULL: none */
-};
-
 /*
- * The user a certificate stands for; ptr NULL: none.  SAN: the one alternative name that could be a user's (API.md, names); when
- * there are several different ones it says nothing, for which of them would count is the issuer's chance.
+ * The user that one of these names of a client certificate stands for (tls_peer_names() gives those that count); ptr NULL: none.
+ * When several different ones could be users' it is none: which of them would count is the issuer's chance.
  */
-struct http_slice auth_map_certificate(enum auth_certificates mode, const struct certificate_names *names);
-
-/* After a handshake whose client certificate was verified: requests without Authorization are this user's. */
-void auth_certificate(struct frontd *frontd, struct conn *conn, struct http_slice user);
+struct http_slice auth_map_certificate(const struct tls_name *names, size_t count);
 
 #endif

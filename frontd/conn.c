@@ -468,7 +468,6 @@ conns_free_all(struct frontd *frontd)
 			free(conns->chunks[c][i].chunk);
 			free(conns->chunks[c][i].sending);
 			free(conns->chunks[c][i].attempt);
-			free(conns->chunks[c][i].certificate_user);
 		}
 		free(conns->chunks[c]);
 	}

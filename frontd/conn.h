@@ -102,7 +102,6 @@ struct conn {
 	struct identity *identity; /* who its last request came from; shared */
 	struct conn *identity_next, *identity_prev;
 	struct attempt_wait *attempt; /* a password of its request is being checked, or was */
-	char *certificate_user;    /* whom its client certificate stands for; NULL: nobody */
 
 	uint64_t held_bytes;       /* of the budget (memory.h): store, answers, what a SEND borrows */
 	uint64_t held_since_ns;    /* without progress */

@@ -8,9 +8,11 @@
 
 #include "frontd/auth.h"
 #include "frontd/loop.h"
+#include "frontd/sandbox.h"
 #include "frontd/send.h"
 #include "shm/clock.h"
 #include "shm/diag.h"
+#include "shm/sandbox.h"
 
 #define RESERVED_FDS 160u /* CONF_FD .. EVENT_FD(SLOT_MAX), the ring, shared memory while it is mapped */
 
@@ -84,8 +86,7 @@ attach_regions(struct frontd *frontd)
 			diag_errno("cannot attach shared memory stream.%u", w);
 			return -1;
 		}
-	if (frontd->limits.auth_is_required && directory_attach(&frontd->directory, role->instance, &geometry->shard,
-	    &role->store, REGION_READ_ONLY) != 0) {
+	if (directory_attach(&frontd->directory, role->instance, &geometry->shard, &role->store, REGION_READ_ONLY) != 0) {
 		diag_errno("cannot attach shared memory directory");
 		return -1;
 	}
@@ -165,7 +166,8 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 		goto out;
 	}
 	frontd->uring = uring_open(&(struct uring_options){
-		.receive_buffers = limits->receive_buffers, .accept_oneshot = limits->accept_oneshot });
+		.receive_buffers = limits->receive_buffers, .accept_oneshot = limits->accept_oneshot,
+		.wants_restricted = sandbox_wants_ring(role) });
 	if (frontd->uring == NULL) {
 		exit_code = EXIT_REFUSED;
 		goto out;
@@ -174,14 +176,18 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 	if (addresses_open(&frontd->addresses, frontd->limits.connections_max) != 0)
 		goto out;
 	make_event_blocking(frontd);
-	if (auth_open(frontd) != 0 || quota_open(frontd) != 0)
-		goto out;
 	submit_init(frontd);
 	fetch_init(frontd);
 	deadline_init(frontd);
 	listen_init(frontd);
 	audit_open(frontd, limits->audit_fd, limits->audit_control_fd);
 	peers_refresh(frontd);
+	if (frontd_enter_sandbox(frontd) != 0) {
+		exit_code = EXIT_REFUSED;
+		goto out;
+	}
+	if (auth_open(frontd) != 0 || quota_open(frontd) != 0) /* the first makes a thread, which inherits the sandbox */
+		goto out;
 	role_is_ready(role);
 	while (!frontd->is_over)
 		loop_turn(frontd);

@@ -24,6 +24,7 @@ world_refresh(struct frontd *frontd)
 	world->shard_count = frontd->shard_count;
 	world->body_bytes_max = frontd->limits.body_bytes_max;
 	world->unready = NULL;
+	world->directory = &frontd->directory;
 	world->session_idle_ms = frontd->limits.session_idle_ms;
 	world->session_max_ms = frontd->limits.session_max_ms;
 }
@@ -282,6 +283,15 @@ serve_request(struct frontd *frontd, struct conn *conn, struct http_slice body)
 
 	call->body = route->body == BODY_NONE ? (struct http_slice){ .ptr = NULL } : body;
 	memset(&call->password, 0, offsetof(struct api_password, hash) + 1);
+	call->is_planned = true;
+	bool is_fine = route->plan == NULL || route->plan(call);
+	if (call->is_not_now) {
+		frontd->submits.full_shard = 0;
+		api_call_end(call);
+		return SERVE_NO_ROOM;
+	}
+	if (!is_fine)
+		return serve_refused(frontd, conn);
 	if (route->op == OP_NONE) {
 		struct exchange *exchange = exchange_new(frontd);
 
@@ -297,14 +307,7 @@ serve_request(struct frontd *frontd, struct conn *conn, struct http_slice body)
 		serve_end(frontd, conn);
 		return SERVE_DONE;
 	}
-	call->is_planned = true;
-	bool is_fine = route->plan(call);
-	if (call->is_not_now) {
-		frontd->submits.full_shard = 0;
-		api_call_end(call);
-		return SERVE_NO_ROOM;
-	}
-	if (!is_fine || is_refused_now(frontd, conn))
+	if (is_refused_now(frontd, conn))
 		return serve_refused(frontd, conn);
 	frontd->quotas.at_hand = NULL;
 	if (route->op == OP_PUBLISH && call->memo.caller.uid != 0)

@@ -8,8 +8,6 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#include "conf/conf.h"
-#include "frontd/auth.h"
 #include "frontd/frontd.h"
 #include "frontd/intake.h"
 #include "frontd/memory.h"
@@ -328,33 +326,6 @@ begin(struct frontd *frontd, struct conn *conn)
 	return true;
 }
 
-_Static_assert((int)AUTH_CERTIFICATES_OFF == (int)CONF_CLIENT_USERS_OFF &&
-    (int)AUTH_CERTIFICATES_SAN == (int)CONF_CLIENT_USERS_SAN && (int)AUTH_CERTIFICATES_CN == (int)CONF_CLIENT_USERS_CN,
-    "tls.client_users");
-
-/* Whose requests without Authorization are, by the certificate that was verified.  More names than are looked at: nobody's. */
-static void
-identify(struct frontd *frontd, struct conn *conn)
-{
-	struct certificate_names known = { .count = 0 };
-	const struct tls_name *names;
-	size_t count = tls_peer_names(frontd, conn, &names);
-
-	if (count > CERTIFICATE_NAMES_MAX)
-		return;
-	for (size_t i = 0; i < count; i++) {
-		struct http_slice name = http_slice_of(names[i].text);
-
-		if (names[i].kind == TLS_NAME_CN)
-			known.common_name = name;
-		else
-			known.names[known.count++] = name;
-	}
-	struct http_slice user = auth_map_certificate((enum auth_certificates)frontd->limits.client_users, &known);
-	if (user.ptr != NULL)
-		auth_certificate(frontd, conn, user);
-}
-
 static void
 handshake_done(struct frontd *frontd, struct conn *conn)
 {
@@ -367,7 +338,6 @@ handshake_done(struct frontd *frontd, struct conn *conn)
 	if (SSL_session_reused(tls->ssl))
 		stat_add(&frontd->stats->tls_resumed, 1);
 	tls->names = tls_names_of(tls->ssl);
-	identify(frontd, conn);
 	conn_set_state(frontd, conn, CONN_IDLE);
 	read_all(frontd, conn); /* what came right behind it */
 	if (tls->kept != NULL)

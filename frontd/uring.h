@@ -47,6 +47,7 @@ uring_tag_index(uint64_t tag)
 
 struct uring_options {
 	uint32_t receive_buffers; /* of URING_BUFFER_BYTES, shared by all connections; a power of two */
+	bool wants_restricted;    /* nothing but the operations below, for ever */
 	bool accept_oneshot;      /* kernels 6.6 to 6.8-rc gave wrong descriptors with multishot (liburing 1062) */
 };
 
@@ -67,6 +68,7 @@ struct uring;
  */
 struct uring *uring_open(const struct uring_options *options);
 void uring_free(struct uring *uring);
+bool uring_is_restricted(const struct uring *uring);
 
 /* Starts.  What is borrowed stays in place until the completion, but for `message` and its iovecs: until uring_turn(). */
 void uring_accept(struct uring *uring, int listen_fd, uint64_t tag);

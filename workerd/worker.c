@@ -25,6 +25,7 @@
 #include "workerd/receive.h"
 #include "workerd/recover.h"
 #include "workerd/replay.h"
+#include "workerd/sandbox.h"
 
 #define MS_NS 1000000ull
 /* How long to sleep while something waits for room, which nobody signals. */
@@ -467,6 +468,10 @@ worker_main(struct worker *worker, struct role *role)
 	if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, role->event_fd[role->slot], &event) != 0) {
 		diag_errno("cannot watch this worker's eventfd");
 		code = EX_OSERR;
+		goto close;
+	}
+	if (worker_enter_sandbox(role) != 0) {
+		code = EX_CONFIG;
 		goto close;
 	}
 	worker_start(worker, epoll_fd);

@@ -2,6 +2,7 @@
 
 #include "frontd/auth.h"
 #include "frontd/http/text.h"
+#include "frontd/tls_names.h"
 
 #define BEARER "Authorization: Bearer "
 #define TOKEN "mq_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
@@ -469,23 +470,15 @@ END_TEST
 
 START_TEST(a_certificate_names_one_user_or_none)
 {
-	struct certificate_names names = { .names = { HTTP_LITERAL("a@example.org"), HTTP_LITERAL("alice") }, .count = 2,
-		.common_name = HTTP_LITERAL("bob") };
+	struct tls_name names[] = { { TLS_NAME_EMAIL, "a@example.org" }, { TLS_NAME_DNS, "alice" }, { TLS_NAME_URI, "alice" },
+		{ TLS_NAME_DNS, "carol" } };
 
-	ck_assert(http_slice_is(auth_map_certificate(AUTH_CERTIFICATES_SAN, &names), "alice"));
-	ck_assert(http_slice_is(auth_map_certificate(AUTH_CERTIFICATES_CN, &names), "bob"));
-	ck_assert_ptr_null(auth_map_certificate(AUTH_CERTIFICATES_OFF, &names).ptr);
-	names.names[2] = HTTP_LITERAL("alice");
-	names.count = 3;
-	ck_assert(http_slice_is(auth_map_certificate(AUTH_CERTIFICATES_SAN, &names), "alice"));
-	names.names[2] = HTTP_LITERAL("carol");
-	ck_assert_ptr_null(auth_map_certificate(AUTH_CERTIFICATES_SAN, &names).ptr);
-	names.count = 1;
-	ck_assert_ptr_null(auth_map_certificate(AUTH_CERTIFICATES_SAN, &names).ptr);
-	names.common_name = HTTP_LITERAL("bob smith");
-	ck_assert_ptr_null(auth_map_certificate(AUTH_CERTIFICATES_CN, &names).ptr);
-	names.common_name = (struct http_slice){ .ptr = NULL };
-	ck_assert_ptr_null(auth_map_certificate(AUTH_CERTIFICATES_CN, &names).ptr);
+	ck_assert_ptr_null(auth_map_certificate(NULL, 0).ptr);
+	ck_assert_ptr_null(auth_map_certificate(names, 1).ptr);
+	ck_assert(http_slice_is(auth_map_certificate(names, 2), "alice"));
+	ck_assert(http_slice_is(auth_map_certificate(names, 3), "alice"));
+	ck_assert_ptr_null(auth_map_certificate(names, 4).ptr);
+	ck_assert(http_slice_is(auth_map_certificate(&names[3], 1), "carol"));
 }
 END_TEST
 

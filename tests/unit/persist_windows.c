@@ -32,7 +32,7 @@ setup(void)
 		bytes[i] = (char)(i * 2654435761u >> 24);
 	ck_assert_int_eq(pwrite(fd, bytes, FILE_BYTES, 0), FILE_BYTES);
 	memset(&windows, 0, sizeof(windows));
-	disk = disk_open();
+	disk = disk_open(true);
 	ck_assert_ptr_nonnull(disk);
 	reads = 0;
 }
