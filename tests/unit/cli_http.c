@@ -312,10 +312,7 @@ END_TEST
 
 START_TEST(a_broker_that_does_not_answer_exits_69)
 {
-	static const struct exchange exchanges[] = { { { NULL }, NULL, "" } };
-
-	BROKER(exchanges);
-	script_length = 0;
+	broker_start(NULL, 0);
 	broker_stop();
 	ck_assert_int_eq(RUN(verb_queue, "queue", "ls"), CLI_NOT_RUNNING);
 }
