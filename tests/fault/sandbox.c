@@ -367,8 +367,9 @@ START_TEST(a_frontd_that_was_taken_over_harms_nobody_by_rings_or_system_calls)
 	file->hostile_front = HOSTILE + 1;
 	file->hostile_seed = clock_ms() | 1;
 	printf("seed %llu\n", (unsigned long long)file->hostile_seed);
-	/* Before they begin to die the broker has to be there: the supervisor gives up what never served. */
+	/* It begins when the broker is there: the supervisor gives up what dies before it ever served. */
 	broker_start(&broker);
+	store_relaxed(&file->hostile_begins, 1);
 	open_at_the_honest(&broker, &client);
 	client_queue(&client, "q", "{}");
 	for (uint64_t until_ms = deadline_in(HOSTILE_MS); clock_ms() < until_ms; rounds++)

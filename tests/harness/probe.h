@@ -83,6 +83,7 @@ struct probe_file {
 	char data[200];               /* the data directory */
 	char outside[200];            /* a file that nobody may make */
 	uint32_t hostile_front;       /* index + 1 of a frontd that does not serve but attacks; 0: none */
+	uint32_t hostile_begins;      /* the broker is there: it may */
 	uint64_t hostile_seed;
 	uint64_t hostile_calls;       /* system calls by chance that came back */
 	uint64_t hostile_frames;

@@ -54,6 +54,7 @@ static struct {
 	char worker_memory[64];
 	char shard_path[100];
 	char durable_path[100];
+	int data_fd;             /* DIR for persistd, else AT_FDCWD */
 	char data_store[240];
 	char beside[240];
 	pid_t worker;
@@ -79,8 +80,8 @@ __wrap_front_attach(struct front *front, const char *instance, uint32_t index, u
 /* --- tries: below 0 and errno, or what works --- */
 
 static long try_open_passwd(void) { return open("/etc/passwd", O_RDONLY); }
-static long try_open_data_directory(void) { return open(inside.data_store, O_RDONLY); }
-static long try_open_beside_data(void) { return open(inside.beside, O_RDONLY); }
+static long try_open_data_directory(void) { return openat(inside.data_fd, inside.data_fd == AT_FDCWD ? inside.data_store : "store", O_RDONLY); }
+static long try_open_beside_data(void) { return openat(inside.data_fd, inside.data_fd == AT_FDCWD ? inside.beside : "../log", O_RDONLY); }
 static long try_make_file_elsewhere(void) { return open(inside.file->outside, O_WRONLY | O_CREAT, 0600); }
 static long try_shard_by_name(void) { return open(inside.shard_path, O_RDWR); }
 static long try_durable_by_name(void) { return open(inside.durable_path, O_RDONLY); }
@@ -343,6 +344,7 @@ look_around(struct role *role)
 	const struct slot *slots = role->registry.shared->slot;
 
 	inside.role = role;
+	inside.data_fd = role->kind == ROLE_PERSIST ? DATA_DIR_FD : AT_FDCWD;
 	inside.supervisor = getppid();
 	/* A worker that was started before us; the workers themselves and persistd take persistd, or the supervisor. */
 	inside.worker = slots[role->kind == ROLE_WORKER ? SLOT_PERSIST : SLOT_WORKER(0)].pid;
@@ -390,6 +392,8 @@ attack_for_ever(struct role *role)
 		.pair = &front->shared->worker[0], .request_bytes = front->request_bytes[0], .reply_bytes = front->reply_bytes[0],
 		.request_size_bytes = front->geometry.request_bytes, .reply_size_bytes = front->geometry.reply_bytes }, 16);
 	role_is_ready(role);
+	while (!load_relaxed(&inside.file->hostile_begins))
+		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){ .tv_nsec = 1000000 }, NULL); /* too early: once more */
 	for (uint64_t turn = 0;; turn++) {
 		attack_step(&attack, turn % 64 == 63 ? 8 : 0);
 		(void)attack_take_replies(&attack);
