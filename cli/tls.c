@@ -244,6 +244,17 @@ tls_keeper_open(struct tls_keeper *keeper, const struct conf *conf)
 }
 
 void
+tls_keeper_close(struct tls_keeper *keeper)
+{
+	if (keeper->secrets == NULL)
+		return;
+	discard(keeper->secrets);
+	keeper->secrets = NULL;
+	close(keeper->fd);
+	close(keeper->reading_fd);
+}
+
+void
 tls_keeper_publish(const struct tls_keeper *keeper, struct registry *registry)
 {
 	/* This generation is whole in the memory file.  Pairs with frontd's load_acquire. */

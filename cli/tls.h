@@ -21,6 +21,9 @@ struct tls_keeper {
 /* Reads, checks and makes the memory file, if tls.listen is on.  0, or an exit code after a diag. */
 int tls_keeper_open(struct tls_keeper *keeper, const struct conf *conf);
 
+/* Also of one that was never opened, if it is zeroed. */
+void tls_keeper_close(struct tls_keeper *keeper);
+
 /* What it has may be read from now on.  Once the registry is there. */
 void tls_keeper_publish(const struct tls_keeper *keeper, struct registry *registry);
 

@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -234,6 +235,17 @@ find_programs(struct supervisor *supervisor)
 	return 0;
 }
 
+/* For the CLI, which may run in another folder than we do. */
+static void
+note_directory(const struct conf *conf, char noted[REGISTRY_PATH_BYTES])
+{
+	char path[PATH_MAX];
+
+	if (realpath(conf->data_directory, path) == NULL || strlen(path) >= REGISTRY_PATH_BYTES)
+		path[0] = '\0';
+	strcpy(noted, path);
+}
+
 static int
 attach_registry(struct supervisor *supervisor)
 {
@@ -247,6 +259,7 @@ attach_registry(struct supervisor *supervisor)
 	tls_keeper_publish(&supervisor->tls, &supervisor->registry);
 	snprintf(supervisor->registry.shared->placement, sizeof(supervisor->registry.shared->placement), "%s",
 	    supervisor->placement.text);
+	note_directory(&supervisor->conf, supervisor->registry.shared->data_directory);
 	return 0;
 }
 
@@ -290,11 +303,13 @@ run(const struct conf_source *source, bool wants_admin_token)
 		return code;
 	code = make_ready(&supervisor);
 	if (code != 0) {
+		tls_keeper_close(&supervisor.tls);
 		if (!regions_exist(instance))
 			locks_remove(instance);
 		return code;
 	}
 	code = supervise(&supervisor, &is_clean);
+	tls_keeper_close(&supervisor.tls);
 	if (!is_clean) {
 		diag(DIAG_INFO, "stopped; shared memory is kept, the next start goes on from it");
 		return code;

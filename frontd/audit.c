@@ -154,6 +154,24 @@ is_one_too_many(struct frontd *frontd, const struct exchange *exchange)
 	return true;
 }
 
+/* A worker refused it, or its credential ended: nothing was noted, but the frame said who asked. */
+static void
+who_asked(const struct frontd *frontd, const struct exchange *exchange, struct audit_line *line, struct queue_name *name)
+{
+	uint64_t uid = exchange->memo.caller.uid;
+	const struct identity *identity = exchange->conn != NULL ? exchange->conn->identity : NULL;
+	struct user_entry user;
+
+	if (uid == 0 || directory_user_by_uid(&frontd->directory, uid, &user) != DIRECTORY_FOUND)
+		return;
+	*name = user.name;
+	line->user = (struct http_slice){ name->text, name->bytes };
+	if (identity != NULL && identity->principal.uid == uid)
+		line->credential = identity->principal.credential_id;
+	else if (exchange->conn == NULL)
+		line->credential = exchange->credential_id;
+}
+
 /* What was noted when the request came, or what is still known of one that a worker refused. */
 static size_t
 format_line(struct frontd *frontd, const struct exchange *exchange, char out[AUDIT_LINE_BYTES_MAX])
@@ -162,6 +180,7 @@ format_line(struct frontd *frontd, const struct exchange *exchange, char out[AUD
 	const struct api_route *route = exchange->memo.route;
 	const struct audit_note *note = exchange->note;
 	char request[AUDIT_REQUEST_BYTES], from[ADDRESS_TEXT_BYTES];
+	struct queue_name name;
 
 	snprintf(request, sizeof(request), "%llx.%u.%llu", (unsigned long long)frontd->audit.started_ms, frontd->role->index,
 	    (unsigned long long)exchange->request_number);
@@ -176,8 +195,14 @@ format_line(struct frontd *frontd, const struct exchange *exchange, char out[AUD
 		.status = exchange->status,
 		.code = exchange->code,
 	};
-	if (note != NULL)
-		line.object = (struct http_slice){ note->object, note->object_bytes };
+	if (note == NULL) {
+		who_asked(frontd, exchange, &line, &name);
+		return audit_line_format(&line, out);
+	}
+	struct http_slice who = { note->user_bytes != 0 ? note->user : NULL, note->user_bytes };
+	*(note->is_tried ? &line.tried : &line.user) = who;
+	line.credential = note->credential;
+	line.object = (struct http_slice){ note->object, note->object_bytes };
 	return audit_line_format(&line, out);
 }
 

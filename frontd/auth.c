@@ -28,14 +28,13 @@ _Static_assert(HTTP_USER_MAX == NAME_MAX_BYTES, "as long as a user's name");
 int
 auth_open(struct frontd *frontd)
 {
-	return frontd->limits.auth_is_required ? attempts_open(frontd) : 0;
+	/* Also with auth.mode = off: then nobody has to say who he is, but users can be made, with their passwords. */
+	return attempts_open(frontd);
 }
 
 void
 auth_close(struct frontd *frontd)
 {
-	if (!frontd->limits.auth_is_required)
-		return;
 	attempts_close(frontd);
 	identities_free_all(frontd);
 }
@@ -172,7 +171,7 @@ admit_bearer(struct frontd *frontd, struct conn *conn, struct http_slice header,
 	if (look == DIRECTORY_NOT_NOW)
 		return AUTH_NOT_NOW;
 	if (look == DIRECTORY_NONE)
-		return refuse(frontd, "this token is not known; it may have been revoked");
+		return refuse(frontd, "this token is not known: it was revoked, or has expired");
 	const char *fault = identity_fault(&credential, &user, frontd->world.now_ms);
 	if (fault != NULL)
 		return refuse(frontd, "%s", fault);
@@ -389,10 +388,6 @@ auth_password(struct frontd *frontd, struct conn *conn)
 
 	if (asked->current.ptr == NULL && asked->fresh.ptr == NULL)
 		return AUTH_GRANTED;
-	if (!frontd->limits.auth_is_required) {
-		problem_of_outcome(&frontd->call.problem, OUTCOME_NOT_SUPPORTED, "with auth.mode = off there are no passwords");
-		return AUTH_REFUSED;
-	}
 	if (check_wish(frontd, asked) != AUTH_GRANTED)
 		return AUTH_REFUSED;
 	attempt_key(frontd, &wish, key);
@@ -409,6 +404,7 @@ auth_password(struct frontd *frontd, struct conn *conn)
 		return AUTH_REFUSED;
 	}
 	asked->verified_uid = result.uid;
+	asked->verified_etag = result.password_etag;
 	memcpy(asked->hash, result.hash, sizeof(asked->hash));
 	explicit_bzero(&result, sizeof(result));
 	return AUTH_GRANTED;

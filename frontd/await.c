@@ -119,8 +119,7 @@ make_answer(struct frontd *frontd, struct exchange *exchange, const struct api_r
 	if (exchange->memo.listing != NULL && memory_is_short(frontd)) {
 		answer_outcome(&answer, OUTCOME_BUSY, "too much memory is taken");
 	} else if (reply->frame->header.op >= OUTCOME_BAD_REQUEST) {
-		answer_outcome(&answer, reply->frame->header.op, exchange->memo.name_bytes == 0 ? NULL : "queue %.*s",
-		    exchange->memo.name_bytes, exchange->memo.name);
+		api_answer_refusal(&exchange->memo, reply->frame->header.op, &answer);
 	} else if (exchange->memo.route->answer(&exchange->memo, reply, &answer) == API_ASK_AGAIN) {
 		exchange->bytes = answer.room; /* lent again next time */
 		exchange->start = exchange->end = 0;
@@ -137,7 +136,8 @@ await_make(struct frontd *frontd, struct exchange *exchange)
 {
 	if (!exchange->has_reply)
 		return;
-	bool is_made = make_answer(frontd, exchange, &(struct api_reply){ .frame = (const struct reply *)exchange->reply });
+	bool is_made = make_answer(frontd, exchange, &(struct api_reply){ .world = &frontd->world,
+	    .frame = (const struct reply *)exchange->reply });
 	assert(is_made); /* what waits for the disk is one frame's answer */
 	exchange->has_reply = false;
 }
@@ -222,7 +222,7 @@ await_reply(struct frontd *frontd, const struct reply *reply)
 	else if (is_leased)
 		fetch_begin(frontd, exchange, (const struct receive_reply *)reply);
 	else
-		await_answer(frontd, exchange, &(struct api_reply){ .frame = reply });
+		await_answer(frontd, exchange, &(struct api_reply){ .world = &frontd->world, .frame = reply });
 }
 
 bool

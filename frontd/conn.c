@@ -379,6 +379,7 @@ conn_closed(struct frontd *frontd, struct conn *conn)
 	auth_forget(frontd, conn);
 	assert(conn->held_bytes == 0);
 	deadline_clear(frontd, conn);
+	quota_disconnect(frontd, conn);
 	if (conn->is_turned_away)
 		frontd->conns.turned_away--;
 	else

@@ -82,6 +82,7 @@ struct conn {
 	bool is_direct;            /* BODY: the RECEIVE in flight goes straight into the store */
 	bool is_turned_away;       /* too many come from its address: it is told so and ended */
 	struct client_address address;
+	uint64_t counted_uid;      /* whose connection it is counted as (quota.h); 0: nobody's */
 
 	/* What came and is not served yet; NULL most of the time. */
 	char *store;

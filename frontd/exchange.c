@@ -63,6 +63,8 @@ exchange_disown(struct frontd *frontd, struct exchange *exchange)
 {
 	memory_disown(frontd, exchange->conn, exchange->held_bytes);
 	exchange->address = exchange->conn->address;
+	const struct identity *identity = exchange->conn->identity;
+	exchange->credential_id = identity != NULL ? identity->principal.credential_id : 0;
 	exchange->conn = NULL;
 }
 
@@ -150,6 +152,9 @@ exchange_answer_begin(struct frontd *frontd, struct exchange *exchange, struct a
 	answer->minor_version = exchange->memo.minor_version;
 	answer->keep_alive = exchange->memo.keep_alive && !exchange->closes;
 	answer->is_head = exchange->memo.is_head;
+	answer->limits[0] = '\0';
+	if (exchange->is_limited)
+		quota_fields(frontd, exchange->memo.caller.uid, answer->limits);
 	answer->request_id = frontd->audit.is_on ? frontd->audit.next_id : NULL;
 	answer->is_audited = exchange->audit != AUDIT_NONE;
 	answer_init(answer);

@@ -62,6 +62,7 @@ struct exchange {
 	uint8_t state;               /* enum exchange_state */
 	uint8_t audit;               /* enum exchange_audit (audit.h) */
 	bool closes;                 /* the connection ends with this answer */
+	bool is_limited;             /* its answer says what is left of its user's rates */
 	bool is_change;              /* ASKED: its reply may have to wait for the disk (submits.changes_asked) */
 	bool has_reply;              /* READY or HELD: the answer is made of `reply` when it is sent, bytes is NULL */
 	struct api_memo memo;        /* set by who takes a new one; what stands before it is zeroed for him */
@@ -69,7 +70,8 @@ struct exchange {
 	const char *code;            /* audit: of its answer; static */
 	uint64_t request_number;     /* audit: in the id that its answer carries */
 	uint64_t line_end;           /* AUDITING: of its line, in bytes since the start */
-	struct client_address address; /* conn NULL: where it came from */
+	struct client_address address; /* conn NULL: where it came from, and with which token or session */
+	uint64_t credential_id;
 };
 
 #define EXCHANGE_CHUNK 256u

@@ -25,6 +25,7 @@
 #include "frontd/limits.h"
 #include "frontd/listen.h"
 #include "frontd/peers.h"
+#include "frontd/quota.h"
 #include "frontd/submit.h"
 #include "frontd/tls.h"
 #include "frontd/uring.h"
@@ -32,6 +33,7 @@
 #include "shm/front.h"
 #include "shm/role.h"
 #include "shm/stream.h"
+#include "shm/usage.h"
 
 /* Exit codes (docs/operations.md). */
 #define EXIT_CLEAN 0
@@ -48,6 +50,7 @@ struct frontd {
 	struct stream streams[WORKER_MAX];
 	struct directory directory; /* unless auth.mode = off */
 	struct stats_shared *stats; /* own */
+	struct usage usages[SLOT_MAX]; /* own, and to read those of the others; unless auth.mode = off */
 	uint32_t shard_count;
 
 	struct uring *uring;
@@ -63,6 +66,7 @@ struct frontd {
 	struct identities identities;
 	struct attempts attempts;
 	struct audit audit;
+	struct quotas quotas;
 	struct tls_service tls;
 
 	uint64_t now_ns;           /* of this turn */

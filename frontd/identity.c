@@ -101,6 +101,7 @@ identity_make(struct frontd *frontd, const struct identity_source *source)
 	principal->credential_id = source->credential != NULL ? source->credential->id : 0;
 	set_rights(principal, source->user);
 	identity->password_etag = source->user->password_etag;
+	principal->password_etag = source->kind == PRINCIPAL_PASSWORD ? source->user->password_etag : 0;
 	identity->checked_until_ms = frontd->world.now_ms + IDENTITY_KEPT_MS;
 	identity->generation = source->generation;
 	set_times(identity, source->credential, frontd->world.now_ms);

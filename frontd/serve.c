@@ -24,6 +24,7 @@ world_refresh(struct frontd *frontd)
 	world->shard_count = frontd->shard_count;
 	world->body_bytes_max = frontd->limits.body_bytes_max;
 	world->unready = NULL;
+	world->directory = &frontd->directory;
 	world->session_idle_ms = frontd->limits.session_idle_ms;
 	world->session_max_ms = frontd->limits.session_max_ms;
 }
@@ -68,6 +69,10 @@ serve_admit(struct frontd *frontd, struct conn *conn)
 	enum served served = served_of(frontd, auth_admit(frontd, conn));
 	if (served != SERVE_DONE)
 		return served;
+	if (call->principal != NULL && call->principal->uid != conn->counted_uid && !quota_connect(frontd, conn, call->principal->uid)) {
+		call->memo.keep_alive = false;
+		return SERVE_REFUSED;
+	}
 	if (!routes_admit(call))
 		return SERVE_REFUSED;
 	/* Before a body is asked for that would be thrown away. */
@@ -102,6 +107,7 @@ serve_problem(struct frontd *frontd, struct conn *conn, const struct api_memo *m
 
 	exchange->memo = *memo;
 	exchange->closes = closes || !memo->keep_alive;
+	exchange->is_limited = problem->code == outcome_text(OUTCOME_QUOTA_EXCEEDED)->slug;
 	if (frontd->audit.is_on && problem == &frontd->call.problem)
 		audit_refused(frontd, exchange);
 	send_queue(frontd, conn, exchange);
@@ -252,6 +258,9 @@ serve_asked(struct frontd *frontd, struct conn *conn, void *frame, uint32_t byte
 	if (exchange->memo.listing != NULL)
 		exchange_hold(frontd, exchange, queue_listing_bytes(exchange->memo.listing));
 	memory_progress(frontd, conn);
+	exchange->is_limited = frontd->quotas.at_hand != NULL;
+	if (exchange->is_limited)
+		quota_charge(frontd, ((const struct publish_request *)frame)->count, call->body.len);
 	submit_push(frontd, call->memo.shard, frame, bytes, call->memo.route->op, exchange_id(exchange));
 	if (call->memo.route->op == OP_RECEIVE && call->memo.wait_ms != 0)
 		conn->poll = exchange;
@@ -274,6 +283,15 @@ serve_request(struct frontd *frontd, struct conn *conn, struct http_slice body)
 
 	call->body = route->body == BODY_NONE ? (struct http_slice){ .ptr = NULL } : body;
 	memset(&call->password, 0, offsetof(struct api_password, hash) + 1);
+	call->is_planned = true;
+	bool is_fine = route->plan == NULL || route->plan(call);
+	if (call->is_not_now) {
+		frontd->submits.full_shard = 0;
+		api_call_end(call);
+		return SERVE_NO_ROOM;
+	}
+	if (!is_fine)
+		return serve_refused(frontd, conn);
 	if (route->op == OP_NONE) {
 		struct exchange *exchange = exchange_new(frontd);
 
@@ -289,14 +307,12 @@ serve_request(struct frontd *frontd, struct conn *conn, struct http_slice body)
 		serve_end(frontd, conn);
 		return SERVE_DONE;
 	}
-	call->is_planned = true;
-	bool is_fine = route->plan(call);
-	if (call->is_not_now) {
-		frontd->submits.full_shard = 0;
-		api_call_end(call);
-		return SERVE_NO_ROOM;
-	}
-	if (!is_fine || is_refused_now(frontd, conn))
+	if (is_refused_now(frontd, conn))
+		return serve_refused(frontd, conn);
+	frontd->quotas.at_hand = NULL;
+	if (route->op == OP_PUBLISH && call->memo.caller.uid != 0)
+		frontd->quotas.at_hand = quota_find(frontd, call->memo.caller.uid);
+	if (frontd->quotas.at_hand != NULL && quota_refuses(frontd))
 		return serve_refused(frontd, conn);
 	enum served served = served_of(frontd, auth_password(frontd, conn));
 	if (served == SERVE_REFUSED)

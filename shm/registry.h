@@ -72,6 +72,8 @@ struct slot {
 /* How many processes and where, and why: a line for people. */
 #define PLACEMENT_TEXT_BYTES 256
 
+#define REGISTRY_PATH_BYTES 256
+
 struct registry_shared {
 	char instance[INSTANCE_MAX_BYTES + 8];
 	uint8_t store_uuid[16];
@@ -85,6 +87,7 @@ struct registry_shared {
 	char listen[64];             /* "127.0.0.1:4000" as bound; "": no plain HTTP */
 	char listen_tls[64];         /* the same of HTTPS */
 	char placement[PLACEMENT_TEXT_BYTES];
+	char data_directory[REGISTRY_PATH_BYTES]; /* absolute; "" where it is too long to stand here */
 	struct slot slot[SLOT_MAX];
 };
 

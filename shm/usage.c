@@ -83,6 +83,22 @@ usage_of(const struct usage *usage, uint64_t uid)
 	return copy;
 }
 
+struct usage_entry
+usage_total(const struct usage usages[SLOT_MAX], uint64_t uid)
+{
+	struct usage_entry sum = { .uid = uid };
+
+	for (uint32_t slot = 0; slot < SLOT_MAX; slot++) {
+		if (usages[slot].entries == NULL)
+			continue;
+		struct usage_entry one = usage_of(&usages[slot], uid);
+		sum.queues += one.queues;
+		sum.stored_bytes += one.stored_bytes;
+		sum.connections += one.connections;
+	}
+	return sum;
+}
+
 void
 usage_clear(struct usage *usage)
 {

@@ -45,6 +45,9 @@ void usage_view(struct usage *usage, struct usage_entry *entries, uint32_t users
 /* What this region says of a user; all 0 when it says nothing. */
 struct usage_entry usage_of(const struct usage *usage, uint64_t uid);
 
+/* The sum over the regions of all slots; those without entries say nothing. */
+struct usage_entry usage_total(const struct usage usages[SLOT_MAX], uint64_t uid);
+
 /* --- the owner's --- */
 
 void usage_clear(struct usage *usage);

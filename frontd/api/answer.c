@@ -146,11 +146,17 @@ answer_put_duration(struct answer *answer, uint64_t ms)
 	answer->end += written + 2;
 }
 
-/* Apart, so that head_begin() stays small: of few answers. */
+/* These two are of few answers: apart, so that head_begin() stays small. */
 static void __attribute__((noinline))
 head_name(struct answer *answer)
 {
 	HTTP_WRITE_OURS(&answer->head, "Mq-Request-Id: ", http_slice_of(answer->request_id));
+}
+
+static void __attribute__((noinline))
+head_limits(struct answer *answer)
+{
+	HTTP_WRITE_OURS(&answer->head, "", http_slice_of(answer->limits));
 }
 
 static void
@@ -172,6 +178,8 @@ head_begin(struct answer *answer, unsigned status, const struct http_slice *our_
 	http_write_begin(&answer->head, (struct http_span){ .ptr = answer_base(answer), .len = answer->body_start }, &response);
 	if (answer->is_audited)
 		head_name(answer);
+	if (answer->limits[0] != '\0')
+		head_limits(answer);
 }
 
 void

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "frontd/api/ids.h"
+#include "frontd/api/principal.h"
 #include "frontd/http/text.h"
 #include "frontd/http/units.h"
 
@@ -56,6 +58,10 @@ audit_note_take(struct audit_note *note, const struct api_call *call)
 	size_t segment = 0;
 
 	*note = (struct audit_note){ .method = call->request->method, .pattern = route != NULL ? route->pattern : NULL };
+	struct http_slice user = call->principal != NULL ? call->principal->name : call->tried;
+	note->is_tried = call->principal == NULL && user.ptr != NULL;
+	note->user_bytes = (uint8_t)take_text(note->user, sizeof(note->user), user);
+	note->credential = call->principal != NULL ? call->principal->credential_id : 0;
 	for (const char *at = note->pattern; at != NULL && (at = strchr(at, '/')) != NULL; segment++) {
 		if (*++at != '{' || segment >= target->segment_count)
 			continue;
@@ -121,7 +127,7 @@ pen_member(struct pen *pen, const char *name, struct http_slice text)
 		pen_string(pen, text);
 }
 
-_Static_assert(6 * (AUDIT_OBJECT_BYTES + NAME_MAX_BYTES) + 500 <= AUDIT_LINE_BYTES_MAX, "six bytes for each, escaped");
+_Static_assert(6 * (AUDIT_OBJECT_BYTES + NAME_MAX_BYTES) + 520 <= AUDIT_LINE_BYTES_MAX, "six bytes for each, escaped");
 
 size_t
 audit_line_format(const struct audit_line *line, char out[AUDIT_LINE_BYTES_MAX])
@@ -132,11 +138,11 @@ audit_line_format(const struct audit_line *line, char out[AUDIT_LINE_BYTES_MAX])
 	pen_begin(&pen, line->time_ms);
 	pen_member(&pen, ",\"request\":", http_slice_of(line->request));
 	pen_member(&pen, ",\"user\":", line->user);
-	pen_text(&pen, ",\"credential\":");
-	if (line->credential != 0)
-		pen_number(&pen, line->credential);
-	else
-		pen_text(&pen, "null");
+	if (line->tried.ptr != NULL)
+		pen_member(&pen, ",\"tried\":", line->tried);
+	char credential[CURSOR_BYTES];
+	cursor_format(line->credential, credential);
+	pen_member(&pen, ",\"credential\":", line->credential == 0 ? none : (struct http_slice){ credential, sizeof(credential) });
 	pen_member(&pen, ",\"from\":", line->from[0] == '\0' ? none : http_slice_of(line->from));
 	pen_text(&pen, ",\"verb\":\"");
 	pen_text(&pen, http_method_name(line->method));

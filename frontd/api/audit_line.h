@@ -23,8 +23,10 @@
 struct audit_note {
 	enum http_method method;
 	const char *pattern;       /* of its route; NULL: it has none */
+	uint64_t credential;       /* id of the token or session; 0: none */
 	uint16_t object_bytes;
-	uint16_t user_bytes;
+	uint8_t user_bytes;
+	bool is_tried;             /* the user is who somebody said he is, and nothing proved it */
 	char object[AUDIT_OBJECT_BYTES];
 	char user[NAME_MAX_BYTES];
 };
@@ -32,7 +34,8 @@ struct audit_note {
 struct audit_line {
 	uint64_t time_ms;
 	const char *request;       /* its id */
-	struct http_slice user;    /* ptr NULL: nobody said who he is */
+	struct http_slice user;    /* ptr NULL: nobody was let in */
+	struct http_slice tried;   /* ptr NULL: no name was given; else of a login that was refused */
 	uint64_t credential;       /* 0: none, or a password */
 	const char *from;          /* "" when not known */
 	enum http_method method;

@@ -7,7 +7,7 @@
  *   route->plan()    head and body -> shard and size of the request frame, or a problem
  *   route->fill()    -> the bytes of the frame, in room lent by the caller
  *   route->answer()  reply frame -> answer; may ask for one more frame (route->refill)
- *   route->local()   instead of the last three, for what is answered without a worker
+ *   route->local()   instead of the last three, for what is answered without a worker; plan, if there is one, comes before it
  *
  * A call lives while it is planned and filled; what has to be known until the reply is put into its memo.
  *
@@ -23,8 +23,10 @@
 #include "frontd/api/answer.h"
 #include "frontd/api/principal.h"
 #include "frontd/api/problem.h"
+#include "frontd/http/authorization.h"
 #include "frontd/http/parse.h"
 #include "frontd/http/target.h"
+#include "shm/directory.h"
 #include "shm/frame.h"
 #include "shm/limits.h"
 #include "shm/ops.h"
@@ -45,6 +47,7 @@ struct api_world {
 	uint64_t session_idle_ms;  /* of a new session */
 	uint64_t session_max_ms;
 	const struct stats_shared *stats[SLOT_MAX]; /* NULL: there is no such process */
+	const struct directory *directory;
 };
 
 /* One delivered message's bytes. */
@@ -56,6 +59,7 @@ struct api_body {
 struct api_reply {
 	const struct reply *frame; /* borrowed for the call */
 	const struct api_body *bodies; /* of a receive, one for each delivery */
+	const struct api_world *world;
 	uint64_t now_ms;
 };
 
@@ -102,7 +106,10 @@ struct queue_listing;
 struct api_memo {
 	const struct api_route *route;
 	struct queue_listing *listing; /* pages so far of a queue list */
-	uint64_t etag;                 /* GET: If-None-Match; 0 none */
+	union {
+		uint64_t etag;         /* GET: If-None-Match; 0 none */
+		uint64_t uid;          /* grants: whose; 0: there is no such user */
+	};
 	struct caller caller;          /* who asks, for the frames; from authorize() */
 	uint32_t credential;           /* slot of his token or session + 1; 0: none */
 	uint32_t shard;
@@ -113,8 +120,9 @@ struct api_memo {
 	bool is_head;
 	bool keep_alive;
 	uint8_t minor_version;
+	uint8_t rights;                /* PUT of a grant */
 	uint8_t name_bytes;
-	char name[NAME_MAX_BYTES];     /* of the queue */
+	char name[NAME_MAX_BYTES];     /* of the queue or user; of a new token or session its secret */
 };
 
 /* Between plan and fill of a publish. */
@@ -139,18 +147,42 @@ struct settle_plan {
 	struct receipt receipt;
 };
 
-struct queue_plan {
-	struct queue_config config;
-	uint32_t fields;
-	enum config_condition condition;
+/* What has to be so before something is changed (condition.h). */
+struct condition {
+	enum config_condition what;
 	uint64_t etag;
 	uint64_t owner;                /* with FIELD_OWNER */
 };
 
-struct list_plan {
-	uint32_t from_idx;
-	uint32_t limit;
-	struct http_slice prefix;
+struct queue_plan {
+	struct queue_config config;
+	uint32_t fields;
+	struct condition condition;
+	uint64_t owner;                /* with FIELD_OWNER */
+};
+
+/* A page of a list (pages.h). */
+struct page {
+	uint64_t place;                /* where it begins, 0: at the beginning */
+	uint32_t limit;                /* 1..PAGE_LIMIT_MAX */
+	struct http_slice prefix;      /* of names; empty: all */
+};
+
+struct user_plan {
+	struct user_config config;
+	uint32_t fields;
+	struct condition condition;
+	struct user_entry shown;       /* GET */
+	char room[2][HTTP_PASSWORD_MAX]; /* for passwords with escapes */
+};
+
+struct credential_plan {
+	struct credential_config config;
+	uint64_t id;                   /* DELETE */
+	uint64_t uid;                  /* whose; 0: everybody's */
+	struct http_slice user;        /* as given in the query; ptr NULL: not */
+	struct page page;
+	char room[2][HTTP_PASSWORD_MAX];
 };
 
 struct purge_plan {
@@ -167,6 +199,7 @@ struct api_password {
 
 	/* For fill. */
 	uint64_t verified_uid;         /* user and current are right: his uid */
+	uint64_t verified_etag;        /* and the etag of the password that was checked */
 	char hash[PASSWORD_HASH_BYTES_MAX + 1]; /* of fresh, as crypt(3) writes it, NUL-terminated */
 };
 
@@ -197,8 +230,10 @@ struct api_call {
 		struct receive_plan receive;
 		struct settle_plan settle;
 		struct queue_plan queue;
-		struct list_plan list;
+		struct page page;
 		struct purge_plan purge;
+		struct user_plan user;
+		struct credential_plan credential;
 	};
 };
 
@@ -209,9 +244,18 @@ void api_memo_release(struct api_memo *memo);
 /* Sets call->problem; returns false, so that a check reads `return api_refuse(...)`. */
 bool api_refuse(struct api_call *call, enum outcome outcome, const char *detail, ...) __attribute__((format(printf, 3, 4)));
 
+/* Plan has to be called again, soon: `return api_not_now(call)`. */
+bool api_not_now(struct api_call *call);
+
+/* The answer to a reply that refuses: a worker says why, the memo about what. */
+void api_answer_refusal(const struct api_memo *memo, unsigned outcome, struct answer *answer);
+
 /* The segment `position` of the path as queue name: into the memo, with its shard; or a problem. */
 bool api_take_queue(struct api_call *call, size_t position);
 bool api_name_is_valid(struct http_slice name);
+
+/* Fills the name of a queue or user in a frame. */
+void api_put_name(struct http_slice from, struct queue_name *name);
 
 /* Fills caller and queue name of a frame from the memo. */
 void api_put_queue(const struct api_memo *memo, struct queue_request *frame);

@@ -21,6 +21,7 @@ enum principal_kind {
 struct principal {
 	uint64_t uid;          /* 0: ANYBODY */
 	uint64_t user_etag;
+	uint64_t password_etag; /* PASSWORD: of the one that was checked */
 	uint64_t credential_id; /* of TOKEN and SESSION, else 0 */
 	enum principal_kind kind;
 	bool has_admin_role;

@@ -14,6 +14,8 @@
 #include "frontd/api/headers.h"
 #include "frontd/api/media.h"
 #include "frontd/api/operation.h"
+#include "frontd/api/pages.h"
+#include "frontd/api/people.h"
 #include "frontd/api/publish.h"
 #include "frontd/api/queues.h"
 #include "frontd/api/receive.h"
@@ -25,6 +27,10 @@
 #define QUEUES "/v1/queues"
 #define QUEUE QUEUES "/{q}"
 #define LEASES QUEUE "/leases"
+#define GRANTS QUEUE "/grants"
+#define USERS "/v1/users"
+#define TOKENS "/v1/tokens"
+#define SESSIONS "/v1/sessions"
 
 /* The busiest first.  A path may stand here several times, once for each method. */
 static const struct api_route routes[] = {
@@ -52,10 +58,42 @@ static const struct api_route routes[] = {
 	  .plan = queue_get_plan, .fill = queue_name_fill, .answer = queue_answer },
 	{ .method = HTTP_DELETE, .pattern = QUEUE, .right = RIGHT_MANAGE, .op = OP_QUEUE_DELETE,
 	  .plan = queue_delete_plan, .fill = queue_name_fill, .answer = queue_delete_answer },
-	{ .method = HTTP_GET, .pattern = QUEUES, .right = RIGHT_BROWSE, .op = OP_QUEUE_LIST, .params = " limit cursor prefix",
+	{ .method = HTTP_GET, .pattern = QUEUES, .right = RIGHT_BROWSE, .op = OP_QUEUE_LIST, .params = PAGES_PARAMS,
 	  .plan = queue_list_plan, .fill = queue_list_fill, .answer = queue_list_answer, .refill = queue_list_refill },
 	{ .method = HTTP_POST, .pattern = QUEUE ":purge", .right = RIGHT_MANAGE, .body = BODY_JSON, .op = OP_PURGE,
 	  .plan = purge_plan, .fill = purge_fill, .answer = purge_answer },
+	{ .method = HTTP_GET, .pattern = GRANTS, .right = RIGHT_MANAGE, .op = OP_GRANT_LIST,
+	  .plan = grant_list_plan, .fill = grant_list_fill, .answer = grant_list_answer },
+	{ .method = HTTP_GET, .pattern = GRANTS "/{u}", .right = RIGHT_MANAGE, .op = OP_GRANT_LIST,
+	  .plan = grant_plan, .fill = grant_list_fill, .answer = grant_get_answer },
+	{ .method = HTTP_PUT, .pattern = GRANTS "/{u}", .right = RIGHT_MANAGE, .body = BODY_JSON, .op = OP_GRANT_PUT,
+	  .plan = grant_put_plan, .fill = grant_fill, .answer = grant_put_answer },
+	{ .method = HTTP_DELETE, .pattern = GRANTS "/{u}", .right = RIGHT_MANAGE, .op = OP_GRANT_DELETE,
+	  .plan = grant_plan, .fill = grant_fill, .answer = people_answer_done },
+	{ .method = HTTP_GET, .pattern = USERS "/me", .right = RIGHT_ANYBODY, .plan = user_me_plan, .local = user_me },
+	{ .method = HTTP_GET, .pattern = USERS, .right = RIGHT_ADMIN, .params = PAGES_PARAMS,
+	  .plan = user_list_plan, .local = user_list },
+	{ .method = HTTP_GET, .pattern = USERS "/{u}", .right = RIGHT_SELF, .plan = user_get_plan, .local = user_get },
+	{ .method = HTTP_PUT, .pattern = USERS "/{u}", .right = RIGHT_ADMIN, .body = BODY_JSON, .op = OP_USER_PUT,
+	  .plan = user_put_plan, .fill = user_fill, .answer = user_answer },
+	{ .method = HTTP_PATCH, .pattern = USERS "/{u}", .right = RIGHT_SELF, .body = BODY_PATCH, .op = OP_USER_PATCH,
+	  .plan = user_patch_plan, .fill = user_fill, .answer = user_answer },
+	{ .method = HTTP_DELETE, .pattern = USERS "/{u}", .right = RIGHT_ADMIN, .op = OP_USER_DELETE,
+	  .plan = user_delete_plan, .fill = user_delete_fill, .answer = people_answer_done },
+	{ .method = HTTP_POST, .pattern = TOKENS, .right = RIGHT_SELF, .body = BODY_JSON, .op = OP_CREDENTIAL_CREATE,
+	  .plan = token_create_plan, .fill = token_create_fill, .answer = credential_answer },
+	{ .method = HTTP_GET, .pattern = TOKENS, .right = RIGHT_SELF, .params = " limit cursor user",
+	  .plan = token_list_plan, .local = token_list },
+	{ .method = HTTP_DELETE, .pattern = TOKENS "/{id}", .right = RIGHT_SELF, .op = OP_CREDENTIAL_REVOKE,
+	  .plan = token_revoke_plan, .fill = credential_revoke_fill, .answer = people_answer_done },
+	{ .method = HTTP_POST, .pattern = SESSIONS, .right = RIGHT_LOGIN, .body = BODY_JSON, .op = OP_CREDENTIAL_CREATE,
+	  .plan = session_create_plan, .fill = session_create_fill, .answer = credential_answer },
+	{ .method = HTTP_GET, .pattern = SESSIONS, .right = RIGHT_SELF, .params = " limit cursor user",
+	  .plan = session_list_plan, .local = session_list },
+	{ .method = HTTP_DELETE, .pattern = SESSIONS, .right = RIGHT_SELF, .op = OP_CREDENTIAL_REVOKE_ALL, .params = " user",
+	  .plan = session_revoke_all_plan, .fill = session_revoke_all_fill, .answer = people_answer_done },
+	{ .method = HTTP_DELETE, .pattern = SESSIONS "/{id}", .right = RIGHT_SELF, .op = OP_CREDENTIAL_REVOKE,
+	  .plan = session_revoke_plan, .fill = credential_revoke_fill, .answer = people_answer_done },
 	{ .method = HTTP_GET, .pattern = "/v1/stats", .right = RIGHT_ADMIN, .local = operation_stats },
 	{ .method = HTTP_GET, .pattern = "/livez", .local = operation_livez },
 	{ .method = HTTP_GET, .pattern = "/readyz", .local = operation_readyz },

@@ -30,7 +30,7 @@ static const char *const small_options[] = { "server.processes=1", "worker.shard
 	"worker.queues=256", "worker.waiters=4096", "data.segment_bytes=8MiB", "data.spare_segments=1" };
 enum { SMALL_COUNT = sizeof(small_options) / sizeof(small_options[0]) };
 
-enum { ARGUMENTS_MAX = 2 * (BROKER_OPTIONS_MAX + SMALL_COUNT + 5) + 4 };
+enum { ARGUMENTS_MAX = 2 * (BROKER_OPTIONS_MAX + SMALL_COUNT + 5) + 5 };
 
 /* tests/run says where; by hand it is bin/ of the build that this test is of: build/tests/http_queues -> build/bin. */
 void
@@ -82,6 +82,12 @@ broker_conf(struct broker *broker, const char *path)
 	broker->conf_file = path;
 }
 
+void
+broker_argument(struct broker *broker, const char *argument)
+{
+	broker->argument = argument;
+}
+
 /* The child's side of the fork in broker_launch(): never returns. */
 static void __attribute__((noreturn))
 run_up(const struct broker *broker, int stdout_fd)
@@ -113,6 +119,8 @@ run_up(const struct broker *broker, int stdout_fd)
 		argv[argc++] = "-o";
 		argv[argc++] = broker->options[i];
 	}
+	if (broker->argument != NULL)
+		argv[argc++] = broker->argument;
 	argv[argc] = NULL;
 	log_fd = open(broker->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	if (setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || log_fd < 0 || dup2(stdout_fd, 1) < 0 ||
@@ -134,6 +142,7 @@ broker_launch(struct broker *broker)
 	if (broker->pid == 0)
 		run_up(broker, pipe_fd[1]);
 	(void)setpgid(broker->pid, broker->pid); /* both sides do it, whichever is first */
+	broker->argument = NULL;
 	reaper_tell(broker->reaper_fd, broker->pid);
 	close(pipe_fd[1]);
 	broker->ready_fd = pipe_fd[0];

@@ -28,6 +28,7 @@ struct broker {
 	char log[160];
 	const char *options[BROKER_OPTIONS_MAX + 1];
 	const char *conf_file;          /* NULL: none */
+	const char *argument;           /* of the next start; NULL: none */
 	pid_t pid;                      /* of the supervisor; 0: not running */
 	uint16_t port;
 	uint16_t tls_port;              /* 0: no TLS */
@@ -44,6 +45,9 @@ void broker_init(struct broker *broker, const char *const *options);
 
 /* `-c path` at the next start; path is borrowed. */
 void broker_conf(struct broker *broker, const char *path);
+
+/* One more word for the next start, and no other; borrowed. */
+void broker_argument(struct broker *broker, const char *argument);
 
 /* Run `chasqui up` and wait for its ready line; fails the test when it does not come. */
 void broker_start(struct broker *broker);

@@ -38,7 +38,7 @@ plain_line(void)
 
 START_TEST(a_line_is_one_json_object_and_ends_in_a_line_end)
 {
-	static const char wanted[] = "{\"time\":\"2026-01-31T08:15:00.042Z\",\"request\":\"abc.0.1\",\"user\":\"alice\",\"credential\":77,"
+	static const char wanted[] = "{\"time\":\"2026-01-31T08:15:00.042Z\",\"request\":\"abc.0.1\",\"user\":\"alice\",\"credential\":\"000000000002D\","
 	    "\"from\":\"10.0.0.7:1031\",\"verb\":\"PUT /v1/queues/{q}\",\"object\":\"orders\",\"status\":201,\"code\":\"ok\"}\n";
 	struct audit_line line = plain_line();
 	char text[AUDIT_LINE_BYTES_MAX];

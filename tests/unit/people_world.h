@@ -26,15 +26,11 @@ people_setup(void)
 	world_setup();
 	geometry = &world.registry.shared->geometry.shard;
 	people = (struct people){ .number = 1 };
-	ck_assert_int_eq(directory_create(world.instance, geometry, &world.role.store), 0);
 	ck_assert_int_eq(directory_attach(&people.directory, world.instance, geometry, &world.role.store, REGION_READ_WRITE), 0);
 	directory_begin(&people.directory);
 	directory_clear(&people.directory);
 	directory_end(&people.directory, 1, true);
 	world.limits.auth_is_required = true;
-	world.limits.password_cost = 1;
-	world.limits.login_failures = 10;
-	world.limits.login_window_ns = 300 * NS_PER_S;
 }
 
 static inline void
