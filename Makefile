@@ -22,13 +22,13 @@ OBJ := $(BUILD)/obj
 
 CFLAGS ?= -O2 -g
 FLAGS := -std=gnu17 -D_GNU_SOURCE -I. $(CFLAGS) -Wall -Wextra -Werror -pthread -MMD -MP \
-	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -DCHASQUI_SANITIZED)
 LINK := -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,--as-needed $(LDFLAGS)
-LIBS_SYSTEM := -luring -linih -lssl -lcrypto -lxxhash -ljansson -lcurl -lcrypt -lrt -lm
+LIBS_SYSTEM := -luring -lseccomp -linih -lssl -lcrypto -lxxhash -ljansson -lcurl -lcrypt -lrt -lm
 LIBS_CHECK := -lcheck -lsubunit -lrt -lm
 
 # What Debian 12 needs; docs/dependencies.md says why each.
-PACKAGES := gcc libc6-dev make liburing-dev libinih-dev libssl-dev libxxhash-dev libjansson-dev libcurl4-openssl-dev \
+PACKAGES := gcc libc6-dev make liburing-dev libseccomp-dev libinih-dev libssl-dev libxxhash-dev libjansson-dev libcurl4-openssl-dev \
 	libcrypt-dev check openssl clang libclang-rt-14-dev spin strace curl e2fsprogs mount
 
 FOLDERS := shm conf traffic frontd workerd persistd cli

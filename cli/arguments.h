@@ -26,13 +26,22 @@ struct arguments {
 	const char *state;
 	const char *older_than;
 	const char *timeout;
+	const char *user;         /* who asks, with a password */
+	const char *token_file;
+	const char *expires_in;
+	const char *save_file;
 	bool is_json;
 	bool keeps_lease;
 	bool repairs;
 	bool replaces;
 	bool uses_existing;
+	bool reads_password;      /* from stdin, even from a terminal */
+	bool has_no_password;
+	bool makes_admin_token;
 	const char *attributes[ARGUMENTS_LIST_MAX];  /* -a NAME=VALUE */
 	unsigned attribute_count;
+	const char *scopes[ARGUMENTS_LIST_MAX];      /* --scope publish:orders.* */
+	unsigned scope_count;
 	const char *assignments[ARGUMENTS_LIST_MAX]; /* -o section.key=value */
 	unsigned assignment_count;
 	char **words;             /* what is no option */

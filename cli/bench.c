@@ -30,6 +30,7 @@ struct bench {
 	char host[HOST_BYTES];
 	char authority[HOST_BYTES + 8];
 	char port[8];
+	char authorization[CREDENTIALS_HEADER_BYTES + 2]; /* with its line end; "" without credentials */
 	const char *durability;   /* NULL: the queue's default */
 };
 
@@ -351,11 +352,11 @@ verb_bench(int argc, char **argv)
 	struct http_client client;
 	int code;
 
-	if (!arguments_parse(&arguments, "ijuAPKE", argc, argv))
+	if (!arguments_parse(&arguments, HTTP_OPTIONS_TAKEN "E", argc, argv))
 		return verb_usage("bench");
 	if (!take_words(&bench, &arguments))
 		return CLI_USAGE;
-	code = http_open(&client, &arguments);
+	code = http_open(&client, &arguments, false);
 	if (code != 0)
 		return code;
 	if (!take_url(&bench, client.base)) {
@@ -371,6 +372,9 @@ verb_bench(int argc, char **argv)
 	bench.traffic.authority_file = arguments.authority_file;
 	bench.traffic.certificate_file = arguments.certificate_file;
 	bench.traffic.key_file = arguments.key_file;
+	bench.traffic.authorization = bench.authorization;
+	if (client.credentials.header[0] != '\0')
+		snprintf(bench.authorization, sizeof(bench.authorization), "%s\r\n", client.credentials.header);
 	catch_signals();
 	code = arguments.uses_existing ? queue_ask(&client, &bench, "GET") : queue_make(&client, &bench);
 	if (code == CLI_OK) {

@@ -45,6 +45,8 @@ static const struct {
 	{ "stats.",    PER_SLOT,  { WRITE_OWN_ELSE_READ, WRITE_OWN_ELSE_READ, WRITE_OWN_ELSE_READ } },
 	{ "stream.",   PER_SHARD, { READ,                WRITE_OWN,           WRITE } },
 	{ "shard.",    PER_SHARD, { NO,                  WRITE_OWN,           NO } },
+	{ "directory", ONE,       { READ,                WRITE_OWN_ELSE_READ, NO } }, /* worker 0's */
+	{ "usage.",    PER_SLOT,  { WRITE_OWN_ELSE_READ, WRITE_OWN_ELSE_READ, NO } },
 	{ "front.",    PER_FRONT, { WRITE_OWN,           WRITE,               WRITE } },
 };
 
@@ -94,6 +96,10 @@ add_numbered(const struct supervisor *supervisor, const struct supervised *proce
 		add(descriptors, supervisor->tls_listen_fd[process->index], TLS_LISTEN_FD);
 		add(descriptors, supervisor->tls.reading_fd, TLS_SECRETS_FD);
 	}
+	if (process->kind == ROLE_FRONT && supervisor->audit.fd >= 0) {
+		add(descriptors, supervisor->audit.fd, AUDIT_FD);
+		add(descriptors, supervisor->audit.theirs[process->index], AUDIT_CONTROL_FD);
+	}
 	if (process->kind == ROLE_WORKER && add_made(descriptors, locks_open_directory(directory), DATA_LOCK_FD) != 0)
 		return -1;
 	if (process->kind == ROLE_PERSIST) {
@@ -114,7 +120,7 @@ add_numbered(const struct supervisor *supervisor, const struct supervised *proce
 /* --- regions --- */
 
 struct parcel {
-	struct handed_region regions[SLOT_MAX + 4 * WORKER_MAX + 8];
+	struct handed_region regions[2 * SLOT_MAX + 4 * WORKER_MAX + 8];
 	unsigned count;
 };
 
@@ -181,7 +187,7 @@ pack_all(const struct supervisor *supervisor, const struct supervised *process, 
 	for (unsigned row = 0; row < sizeof(regions) / sizeof(regions[0]); row++) {
 		switch (regions[row].many) {
 		case ONE:
-			pack(supervisor, parcel, regions[row].name, regions[row].right[process->kind], false);
+			pack(supervisor, parcel, regions[row].name, regions[row].right[process->kind], process->index == 0);
 			break;
 		case PER_SLOT:
 			pack_slots(supervisor, process, row, parcel);

@@ -18,6 +18,7 @@
 #include "shm/durable.h"
 #include "shm/shard_region.h"
 #include "shm/stats.h"
+#include "shm/usage.h"
 
 #define MIB (1024.0 * 1024.0)
 
@@ -53,14 +54,16 @@ regions_sizes(const struct geometry *geometry)
 	const struct shard_geometry others = shard_geometry_of(geometry, 1);
 	size_t shard_bytes = shard_region_size_bytes(&geometry->shard), other_bytes = shard_region_size_bytes(&others);
 	size_t processes = geometry->fronts + geometry->workers + 1;
+	size_t usages = processes - 1;
 
 	return (struct region_sizes){
 		.shard_bytes = shard_bytes,
-		.count = 3 + 2 * geometry->workers + geometry->fronts + (unsigned)processes,
+		.count = 3 + 2 * geometry->workers + geometry->fronts + (unsigned)(processes + usages),
 		.total_bytes = shard_bytes + (geometry->workers - 1) * other_bytes +
 		    geometry->workers * stream_size_bytes(&geometry->stream) +
 		    geometry->fronts * front_size_bytes(&geometry->front) +
 		    processes * (REGION_HEADER_BYTES + sizeof(struct stats_shared)) + 3 * REGION_HEADER_BYTES +
+		    usages * usage_size_bytes(geometry->shard.users) +
 		    sizeof(struct registry_shared) + sizeof(struct durable_shared) + directory_size_bytes(&geometry->shard),
 	};
 }
@@ -167,7 +170,8 @@ probe_all(const char *instance, const struct geometry *geometry, const struct re
 
 /* --- making --- */
 
-static const char *const region_prefixes[] = { "registry", "durable", "directory", "front.", "stats.", "stream.", "shard." };
+static const char *const region_prefixes[] = { "registry", "durable", "directory", "front.", "stats.", "usage.", "stream.",
+	"shard." };
 
 void
 regions_remove(const char *instance)
@@ -222,6 +226,20 @@ create_stats(const char *instance, const struct geometry *geometry, const struct
 	return stats_create(instance, SLOT_PERSIST, store);
 }
 
+static int
+create_usages(const char *instance, const struct geometry *geometry, const struct region_identity *store)
+{
+	for (uint32_t i = 0; i < geometry->fronts; i++) {
+		if (usage_create(instance, SLOT_FRONT(i), geometry->shard.users, store) != 0)
+			return -1;
+	}
+	for (uint32_t w = 0; w < geometry->workers; w++) {
+		if (usage_create(instance, SLOT_WORKER(w), geometry->shard.users, store) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* The registry's constant part.  Nobody else is there yet. */
 static int
 create_registry(const char *instance, const struct geometry *geometry, const struct region_identity *store)
@@ -252,14 +270,25 @@ create_all(const char *instance, const struct geometry *geometry, const struct r
 		    stream_create(instance, w, &geometry->stream, store) != 0)
 			return -1;
 	}
-	if (directory_create(instance, &geometry->shard, store) != 0)
+	if (directory_create(instance, &geometry->shard, store) != 0 || create_usages(instance, geometry, store) != 0)
 		return -1;
 	if (durable_create(instance, geometry->workers, store) != 0 || create_stats(instance, geometry, store) != 0)
 		return -1;
 	return create_registry(instance, geometry, store);
 }
 
-/* Statistics are not worth a cold start: what does not match is made anew. */
+static int
+refresh_usage(const char *instance, uint32_t slot, uint32_t users, const struct region_identity *store)
+{
+	struct usage usage;
+
+	if (usage_attach(&usage, instance, slot, users, store, REGION_READ_ONLY) != 0)
+		return usage_create(instance, slot, users, store);
+	usage_detach(&usage);
+	return 0;
+}
+
+/* Statistics and usage are not worth a cold start: what does not match is made anew. */
 static int
 refresh_stats(const char *instance, const struct geometry *geometry, const struct region_identity *store)
 {
@@ -274,6 +303,8 @@ refresh_stats(const char *instance, const struct geometry *geometry, const struc
 		if (stats_attach(&stats, instance, slot, store, REGION_READ_ONLY) == 0)
 			stats_detach(&stats);
 		else if (stats_create(instance, slot, store) != 0)
+			return EX_OSERR;
+		if (slot != SLOT_PERSIST && refresh_usage(instance, slot, geometry->shard.users, store) != 0)
 			return EX_OSERR;
 	}
 	return 0;

@@ -13,6 +13,7 @@
 #include "shm/atomic.h"
 #include "shm/durable.h"
 #include "shm/limits.h"
+#include "shm/sandbox.h"
 #include "shm/stats.h"
 
 static const char *const journal_states[] = {
@@ -68,6 +69,26 @@ cpus_of(pid_t pid)
 	return json_string(text);
 }
 
+/* The layers that are in force, as words. */
+static json_t *
+sandbox_of(uint64_t layers)
+{
+	static const char *const words[] = {
+#define X(name, text) text,
+		SANDBOX_LAYERS(X)
+#undef X
+	};
+	char text[128] = "";
+
+	for (unsigned i = 0; i < SANDBOX_LAYER_COUNT; i++) {
+		size_t used = strlen(text);
+
+		if (layers & 1u << i)
+			snprintf(text + used, sizeof(text) - used, "%s%s", used == 0 ? "" : ",", words[i]);
+	}
+	return json_string(text[0] == '\0' ? "off" : text);
+}
+
 /* What the process says of itself in its statistics. */
 static void
 add_phase(json_t *process, const struct registry *registry, const char *instance, uint32_t slot)
@@ -78,6 +99,7 @@ add_phase(json_t *process, const struct registry *registry, const char *instance
 	if (slot == SLOT_SUPERVISOR || stats_attach(&stats, instance, slot, &store, REGION_READ_ONLY) != 0)
 		return;
 	json_object_set_new(process, "phase", json_string(WORD_OF(phases, load_relaxed(&stats.shared->phase))));
+	json_object_set_new(process, "sandbox", sandbox_of(load_relaxed(&stats.shared->sandbox)));
 	json_object_set_new(process, "progress", json_integer((json_int_t)load_relaxed(&stats.shared->progress)));
 	stats_detach(&stats);
 }
@@ -146,6 +168,7 @@ print_status(const json_t *status)
 		{ "ROLE", "role" },   { "INDEX", "index" },       { "PID", "pid" },
 		{ "EPOCH", "epoch" }, { "STATE", "state" },       { "PHASE", "phase" },
 		{ "RESTARTS", "restarts" }, { "SIGNAL", "last_signal" }, { "CPUS", "cpus" }, { "STARTED", "started_at" },
+		{ "SANDBOX", "sandbox" },
 	};
 	const json_t *journal = json_object_get(status, "journal");
 

@@ -37,6 +37,8 @@
 
 #define STARTING_WARNING_SECONDS 30
 
+#define ROLE_ARGUMENTS_MAX 16
+
 #define EPOLL_SIGNAL UINT32_MAX /* else the index of a process */
 #define EPOLL_POKE (UINT32_MAX - 1)
 
@@ -83,39 +85,92 @@ mark_dead(struct supervisor *supervisor, struct supervised *process)
 	poke_all(supervisor);
 }
 
+/* What a process hears about itself (shm/role.h). */
+struct role_arguments {
+	char index[16], epoch[24], uid[16], gid[16];
+	char *argv[ROLE_ARGUMENTS_MAX];
+};
+
+static void
+write_arguments(const struct supervisor *supervisor, const struct supervised *process, struct role_arguments *arguments)
+{
+	static const char *const modes[] = { [CONF_SANDBOX_AUTO] = "auto", [CONF_SANDBOX_OFF] = "off",
+		[CONF_SANDBOX_REQUIRED] = "required" };
+	const struct user *user = &supervisor->users.of[process->kind];
+	char **at = arguments->argv;
+
+	snprintf(arguments->index, sizeof(arguments->index), "%u", process->index);
+	snprintf(arguments->epoch, sizeof(arguments->epoch), "%" PRIu64, process->epoch);
+	snprintf(arguments->uid, sizeof(arguments->uid), "%u", (unsigned)user->uid);
+	snprintf(arguments->gid, sizeof(arguments->gid), "%u", (unsigned)user->gid);
+	*at++ = (char *)supervisor->program[process->kind];
+	*at++ = "--instance", *at++ = (char *)supervisor->conf.instance_name;
+	*at++ = "--index", *at++ = arguments->index;
+	*at++ = "--epoch", *at++ = arguments->epoch;
+	*at++ = "--sandbox", *at++ = (char *)modes[supervisor->conf.sandbox_mode];
+	if (user->is_set) {
+		*at++ = "--uid", *at++ = arguments->uid;
+		*at++ = "--gid", *at++ = arguments->gid;
+	}
+	*at++ = NULL;
+	assert(at - arguments->argv <= ROLE_ARGUMENTS_MAX);
+}
+
 static int
 exec_process(struct supervisor *supervisor, struct supervised *process)
 {
-	const char *instance = supervisor->conf.instance_name;
-	char index[16], epoch[24];
-	char *argv[] = { supervisor->program[process->kind], "--instance", (char *)instance, "--index", index, "--epoch", epoch,
-		NULL };
-	struct child_command command = { .program = argv[0], .argv = argv,
-		.cpus = &supervisor->placement.cpus[process->slot], .ends_on_term = process->kind == ROLE_WORKER };
+	struct role_arguments arguments;
 	struct descriptors descriptors;
 	int result;
 
-	snprintf(index, sizeof(index), "%u", process->index);
-	snprintf(epoch, sizeof(epoch), "%" PRIu64, process->epoch);
+	if (process->kind == ROLE_FRONT && audit_file_pair(&supervisor->audit, process->index) != 0)
+		return -1;
+	write_arguments(supervisor, process, &arguments);
 	if (descriptors_make(supervisor, process, &descriptors) != 0)
 		return -1;
-	command.descriptors = descriptors.list;
-	command.descriptor_count = descriptors.count;
-	result = child_start(&process->child, &command);
+	result = child_start(&process->child, &(struct child_command){
+		.program = supervisor->program[process->kind],
+		.argv = arguments.argv,
+		.descriptors = descriptors.list,
+		.descriptor_count = descriptors.count,
+		.cpus = &supervisor->placement.cpus[process->slot],
+		.ends_on_term = process->kind == ROLE_WORKER,
+	});
 	descriptors_close(&descriptors); /* the child's copy of RUN_LOCK_FD holds the lock from now on */
+	if (process->kind == ROLE_FRONT)
+		audit_file_paired(&supervisor->audit, process->index);
 	return result;
 }
 
-/* A frontd's rings are new with each incarnation.  The old ones are closed by all: nobody needs their names. */
+/* A frontd's rings are new with each incarnation. */
+static int
+make_next_rings(const struct supervisor *supervisor, const struct supervised *process)
+{
+	return front_create(supervisor->conf.instance_name, process->index, process->epoch + 1, &supervisor->geometry.front,
+	    &supervisor->store);
+}
+
+/* Those of its next incarnation, where they are not made yet.  The old ones are closed by all: nobody needs their names. */
 static int
 make_front(const struct supervisor *supervisor, const struct supervised *process)
 {
 	char prefix[32];
 
+	if (process->rings_are_made)
+		return 0;
 	snprintf(prefix, sizeof(prefix), "front.%u.", process->index);
 	(void)region_unlink_all(supervisor->conf.instance_name, prefix); /* how many does not matter */
-	return front_create(supervisor->conf.instance_name, process->index, process->epoch + 1, &supervisor->geometry.front,
-	    &supervisor->store);
+	return make_next_rings(supervisor, process);
+}
+
+/* Giving the memory of rings back takes as long as making them: when both are needed, clients wait only for the one. */
+static void
+unmake_old_rings(const struct supervisor *supervisor, const struct supervised *process)
+{
+	char name[64];
+
+	front_name(name, process->index, process->epoch - 1);
+	(void)region_unlink(supervisor->conf.instance_name, name); /* else make_front() does it some time */
 }
 
 static int
@@ -125,6 +180,8 @@ run_process(struct supervisor *supervisor, struct supervised *process)
 
 	if (process->kind == ROLE_FRONT && make_front(supervisor, process) != 0)
 		return -1;
+	bool has_old_rings = process->rings_are_made;
+	process->rings_are_made = false;
 	process->epoch++;
 	if (process->kind == ROLE_FRONT)
 		descriptors_hand_front(supervisor, process);
@@ -139,6 +196,8 @@ run_process(struct supervisor *supervisor, struct supervised *process)
 		abort(); /* it would die unseen */
 	}
 	poke_all(supervisor); /* peers attach a new frontd's rings */
+	if (has_old_rings)
+		unmake_old_rings(supervisor, process);
 	return 0;
 }
 
@@ -216,8 +275,6 @@ enter_live(struct supervisor *supervisor, struct supervised *process)
 	if (process->died_ns != 0)
 		diag(DIAG_INFO, "%s serves again, pid %d, epoch %" PRIu64 ", after %" PRIu64 " ms", process->name,
 		    (int)process->child.pid, process->epoch, (process->live_ns - process->died_ns) / MS);
-	if (!supervisor->has_served && supervisor->drain == DRAIN_NONE && all_are_live(supervisor))
-		announce(supervisor);
 }
 
 static void
@@ -302,6 +359,9 @@ on_death(struct supervisor *supervisor, struct supervised *process, int wait_sta
 		    process->wait_ns >= SECOND ? " in some seconds" : "");
 		store_relaxed(&slot->restarts, load_relaxed(&slot->restarts) + 1);
 		handle(supervisor, process, PROCESS_DIED);
+		/* While the others let go of the old ones.  When it does not work, make_front() tries again and says why. */
+		if (process->kind == ROLE_FRONT)
+			process->rings_are_made = make_next_rings(supervisor, process) == 0;
 		return;
 	}
 	bool is_ours = supervisor->drain == DRAIN_KILL || (supervisor->drain == DRAIN_WORKERS && death.signal == SIGTERM);
@@ -524,6 +584,11 @@ reload(struct supervisor *supervisor)
 	struct conf wanted;
 
 	supervisor->reload_is_wanted = false;
+	if (audit_file_reopen(&supervisor->audit)) {
+		/* The descriptors are sent.  Pairs with the frontds' load_acquire. */
+		store_release(&supervisor->registry.shared->audit_generation,
+		    load_relaxed(&supervisor->registry.shared->audit_generation) + 1);
+	}
 	if (conf_source_load(supervisor->source, &wanted, &error) != 0 ||
 	    tls_keeper_read(&supervisor->tls, &wanted, &secrets, &error) != 0) {
 		diag(DIAG_ERROR, "nothing is reloaded: %s", error.text);
@@ -629,7 +694,8 @@ begin(struct supervisor *supervisor)
 static bool
 is_busy(const struct supervisor *supervisor)
 {
-	return supervisor->drain != DRAIN_NONE || supervisor->reload_is_wanted || !all_are_live(supervisor);
+	return supervisor->drain != DRAIN_NONE || supervisor->reload_is_wanted || !supervisor->has_served ||
+	    !all_are_live(supervisor);
 }
 
 /* How long to sleep at most. */
@@ -645,13 +711,32 @@ look_ms(struct supervisor *supervisor)
 	return now_ns() - supervisor->busy_ns < FAST_NS ? LOOK_MS_FAST : LOOK_MS_SLOW;
 }
 
+/* All processes serve; once there is somebody who can come in, we say that we are ready. */
+static void
+look_for_admin(struct supervisor *supervisor)
+{
+	bool pokes_worker;
+	int code = admin_token_step(&supervisor->admin_token, &supervisor->registry, &pokes_worker);
+
+	if (code != 0)
+		stop_with(supervisor, code);
+	else if (pokes_worker)
+		park_poke(supervisor->event_fd[SLOT_WORKER(0)]);
+	else if (supervisor->admin_token.state == ADMIN_TOKEN_DONE) {
+		announce(supervisor);
+		admin_token_print(&supervisor->admin_token);
+	}
+}
+
 static void
 look(struct supervisor *supervisor)
 {
 	bool is_watch = now_ns() - supervisor->watched_ns >= SECOND;
 
-	if (is_watch)
+	if (is_watch) {
 		supervisor->watched_ns = now_ns();
+		audit_file_reserve(&supervisor->audit);
+	}
 	for (unsigned i = 0; i < supervisor->process_count; i++) {
 		look_at(supervisor, &supervisor->processes[i]);
 		if (is_watch) {
@@ -661,6 +746,8 @@ look(struct supervisor *supervisor)
 	}
 	if (is_watch)
 		tls_keeper_rotate(&supervisor->tls, &supervisor->conf, &supervisor->registry);
+	if (!supervisor->has_served && supervisor->drain == DRAIN_NONE && all_are_live(supervisor))
+		look_for_admin(supervisor);
 	if (supervisor->reload_is_wanted && supervisor->drain == DRAIN_NONE && !one_is_starting(supervisor))
 		reload(supervisor);
 	if (supervisor->drain != DRAIN_NONE)
@@ -705,6 +792,16 @@ supervise(struct supervisor *supervisor, bool *is_clean)
 	*is_clean = false;
 	if (prepare(supervisor) != 0)
 		return EX_OSERR;
+	if (supervisor->conf.auth_mode != CONF_AUTH_OFF) {
+		struct admin_token_where where = { .instance = supervisor->conf.instance_name,
+			.data_directory = supervisor->conf.data_directory, .geometry = &supervisor->geometry, .store = &supervisor->store };
+		int code = admin_token_begin(&supervisor->admin_token, &where, supervisor->wants_admin_token);
+
+		if (code != 0)
+			return code;
+	} else if (supervisor->wants_admin_token) {
+		diag(DIAG_WARNING, "--new-admin-token does nothing with auth.mode = off");
+	}
 	begin(supervisor);
 	while (supervisor->drain != DRAIN_OVER)
 		turn(supervisor);

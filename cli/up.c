@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -232,6 +233,17 @@ find_programs(struct supervisor *supervisor)
 	return 0;
 }
 
+/* For the CLI, which may run in another folder than we do. */
+static void
+note_directory(const struct conf *conf, char noted[REGISTRY_PATH_BYTES])
+{
+	char path[PATH_MAX];
+
+	if (realpath(conf->data_directory, path) == NULL || strlen(path) >= REGISTRY_PATH_BYTES)
+		path[0] = '\0';
+	strcpy(noted, path);
+}
+
 static int
 attach_registry(struct supervisor *supervisor)
 {
@@ -245,6 +257,7 @@ attach_registry(struct supervisor *supervisor)
 	tls_keeper_publish(&supervisor->tls, &supervisor->registry);
 	snprintf(supervisor->registry.shared->placement, sizeof(supervisor->registry.shared->placement), "%s",
 	    supervisor->placement.text);
+	note_directory(&supervisor->conf, supervisor->registry.shared->data_directory);
 	return 0;
 }
 
@@ -257,10 +270,13 @@ make_ready(struct supervisor *supervisor)
 	if ((code = lock_directory(&supervisor->conf)) != 0 ||
 	    (code = choose_placement(supervisor)) != 0 ||
 	    (code = name_store(supervisor)) != 0 ||
+	    (code = users_find(&supervisor->conf, &supervisor->users)) != 0 ||
+	    (code = users_give_directory(&supervisor->conf, &supervisor->users)) != 0 ||
 	    (code = tls_keeper_open(&supervisor->tls, &supervisor->conf)) != 0 ||
 	    (code = make_listeners(supervisor)) != 0 ||
 	    (code = make_event_fds(supervisor->event_fd)) != 0 ||
-	    (code = make_conf_fd(&supervisor->conf, &supervisor->conf_fd, &supervisor->conf_read_fd)) != 0)
+	    (code = make_conf_fd(&supervisor->conf, &supervisor->conf_fd, &supervisor->conf_read_fd)) != 0 ||
+	    (code = audit_file_open(&supervisor->audit, &supervisor->conf)) != 0)
 		return code;
 	code = regions_prepare(supervisor->conf.instance_name, &supervisor->geometry, &supervisor->store,
 	    &supervisor->is_warm);
@@ -268,9 +284,9 @@ make_ready(struct supervisor *supervisor)
 }
 
 static int
-run(const struct conf_source *source)
+run(const struct conf_source *source, bool wants_admin_token)
 {
-	struct supervisor supervisor = { .source = source };
+	struct supervisor supervisor = { .source = source, .wants_admin_token = wants_admin_token };
 	const char *instance = supervisor.conf.instance_name;
 	int code, lock_fd;
 	bool is_clean;
@@ -307,10 +323,10 @@ verb_up(int argc, char **argv)
 {
 	struct arguments arguments;
 
-	if (!arguments_parse(&arguments, "co", argc, argv) || arguments.word_count != 0)
+	if (!arguments_parse(&arguments, "coA", argc, argv) || arguments.word_count != 0)
 		return verb_usage("up");
 	(void)umask(077);
 	(void)signal(SIGPIPE, SIG_IGN); /* stdout may be a pipe that nobody reads any more */
 	return run(&(struct conf_source){ .file = arguments.conf_file, .assignments = arguments.assignments,
-	    .assignment_count = arguments.assignment_count });
+	    .assignment_count = arguments.assignment_count }, arguments.makes_admin_token);
 }

@@ -296,12 +296,6 @@ conf_check(const struct conf *conf, struct conf_error *error)
 {
 	if (check_doors(conf, error) != 0)
 		return -1;
-	if (conf->auth_mode != CONF_AUTH_OFF) {
-		snprintf(error->text, sizeof(error->text),
-		    "auth.mode = required: this version has no users yet, so nobody could be let in; "
-		    "write `mode = off` into [auth] to serve this machine without credentials");
-		return -1;
-	}
 	if (conf->server_body_memory < conf->server_max_body) {
 		snprintf(error->text, sizeof(error->text),
 		    "server.body_memory is smaller than server.max_body: the largest request could never be taken; "

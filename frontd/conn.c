@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontd/attempt.h"
+#include "frontd/auth.h"
 #include "frontd/frontd.h"
 #include "frontd/intake.h"
 #include "frontd/memory.h"
@@ -189,7 +191,7 @@ conn_end_seen(struct frontd *frontd, struct conn *conn)
 		 * A client that ended its side while parked is taken as gone: nothing else tells us that it went.  Should it
 		 * still listen, it gets the answers before the poll, and nothing for the poll.
 		 */
-		serve_end_poll(frontd, conn);
+		serve_end_poll(frontd, conn, NULL);
 		conn_finish(frontd, conn);
 	} else if (conn->state == CONN_LINGER) {
 		conn_set_state(frontd, conn, CONN_CLOSING);
@@ -235,13 +237,21 @@ conn_received(struct frontd *frontd, struct conn *conn, int result, const char *
 
 /* ---- ending ---- */
 
+/* It takes no more requests: what the one at hand waited for goes on without it. */
+static void
+conn_unwait(struct frontd *frontd, struct conn *conn)
+{
+	if (conn->state == CONN_WAITING && (conn->attempt == NULL || conn->attempt->is_done))
+		submit_unwait(frontd, conn);
+	attempt_forget(frontd, conn);
+}
+
 void
 conn_finish(struct frontd *frontd, struct conn *conn)
 {
 	if (conn->state >= CONN_FINISHING)
 		return;
-	if (conn->state == CONN_WAITING)
-		submit_unwait(frontd, conn);
+	conn_unwait(frontd, conn);
 	if (conn->is_receiving && conn->is_direct)
 		uring_cancel(frontd->uring, uring_tag(URING_RECEIVE, conn->generation, conn->index), uring_tag(URING_CANCEL, 0, 0));
 	else
@@ -333,8 +343,7 @@ conn_break(struct frontd *frontd, struct conn *conn)
 {
 	if (conn->state == CONN_CLOSING)
 		return;
-	if (conn->state == CONN_WAITING)
-		submit_unwait(frontd, conn);
+	conn_unwait(frontd, conn);
 	conn_set_state(frontd, conn, CONN_CLOSING);
 	drop_answers(frontd, conn);
 	if (conn->operations == 0) {
@@ -367,8 +376,10 @@ conn_closed(struct frontd *frontd, struct conn *conn)
 	conn_store_free(frontd, conn);
 	if (conn->tls != NULL)
 		tls_close(frontd, conn);
+	auth_forget(frontd, conn);
 	assert(conn->held_bytes == 0);
 	deadline_clear(frontd, conn);
+	quota_disconnect(frontd, conn);
 	if (conn->is_turned_away)
 		frontd->conns.turned_away--;
 	else
@@ -456,6 +467,7 @@ conns_free_all(struct frontd *frontd)
 			free(conns->chunks[c][i].store);
 			free(conns->chunks[c][i].chunk);
 			free(conns->chunks[c][i].sending);
+			free(conns->chunks[c][i].attempt);
 		}
 		free(conns->chunks[c]);
 	}

@@ -1,9 +1,10 @@
 /*
- * conn: one connection.  About 200 bytes while it is idle or parked, and no buffer: receive buffers are lent by the ring for
+ * conn: one connection.  About 300 bytes while it is idle or parked, and no buffer: receive buffers are lent by the ring for
  * the length of one turn.
  *
  *   FREE --conn_open()--> [HANDSHAKE --tls_turn()-->] IDLE --first byte--> HEAD --head whole--> BODY --body whole, served--> IDLE
  *   HEAD, BODY --request whole, no room in the ring--> WAITING --submit_waiting()--> IDLE
+ *   HEAD, BODY --its password is being checked--> WAITING --attempt_results()--> IDLE
  *   IDLE --pipeline full or long poll parked--> BLOCKED --an answer was sent: intake_resume()--> IDLE
  *   any of these --last request (Connection: close, error, EOF): conn_finish()--> FINISHING --last answer sent--> LINGER
  *   LINGER (SHUTDOWN(WR), what still comes is dropped: else a reset could destroy our answer) --EOF, 64 KiB or 2 s--> CLOSING
@@ -22,8 +23,10 @@
 #include "frontd/address.h"
 #include "frontd/http/chunk.h"
 
+struct attempt_wait;
 struct exchange;
 struct frontd;
+struct identity;
 struct tls;
 
 enum conn_state {
@@ -79,6 +82,7 @@ struct conn {
 	bool is_direct;            /* BODY: the RECEIVE in flight goes straight into the store */
 	bool is_turned_away;       /* too many come from its address: it is told so and ended */
 	struct client_address address;
+	uint64_t counted_uid;      /* whose connection it is counted as (quota.h); 0: nobody's */
 
 	/* What came and is not served yet; NULL most of the time. */
 	char *store;
@@ -95,6 +99,10 @@ struct conn {
 	struct sending *sending;   /* a SEND is in flight, or about to be */
 	struct tls *tls;           /* NULL: a plain connection */
 
+	struct identity *identity; /* who its last request came from; shared */
+	struct conn *identity_next, *identity_prev;
+	struct attempt_wait *attempt; /* a password of its request is being checked, or was */
+
 	uint64_t held_bytes;       /* of the budget (memory.h): store, answers, what a SEND borrows */
 	uint64_t held_since_ns;    /* without progress */
 	struct conn *holder_next, *holder_prev;
@@ -102,7 +110,7 @@ struct conn {
 	uint64_t since_ns;         /* when this state began */
 	uint64_t wait_until_ns;    /* WAITING */
 	struct conn *list_next;    /* of the free, or of the marked (send.c) */
-	struct conn *waiting_next; /* WAITING: in the shard's list (submit.c) */
+	struct conn *waiting_next; /* WAITING: in the shard's list (submit.c), or in that of a password (attempt.c) */
 	uint32_t wheel_next, wheel_prev;
 	uint32_t wheel_tick;       /* 0: not in the wheel */
 	uint32_t waiting_shard;
@@ -130,7 +138,7 @@ struct conn *conn_at(struct frontd *frontd, uint32_t index);
 /* Takes an accepted descriptor. */
 struct conn *conn_open(struct frontd *frontd, int fd, const struct client_address *address, bool is_tls);
 
-/* There are too many from its address already: says so and ends, uncounted. */
+/* There are too many from its address already: says so and ends, uncounted.  Of plain connections only. */
 void conn_turn_away(struct frontd *frontd, struct conn *conn);
 
 void conn_set_state(struct frontd *frontd, struct conn *conn, enum conn_state state);

@@ -217,7 +217,7 @@ fetch_begin(struct frontd *frontd, struct exchange *exchange, const struct recei
 		fetch_cold(frontd, exchange, reply, offsets, bodies, total_bytes);
 		return;
 	}
-	await_answer(frontd, exchange, &(struct api_reply){ .frame = &reply->reply, .bodies = bodies });
+	await_answer(frontd, exchange, &(struct api_reply){ .world = &frontd->world, .frame = &reply->reply, .bodies = bodies });
 }
 
 /* All bodies are here, or will never be. */
@@ -235,7 +235,8 @@ fetch_finish(struct frontd *frontd, struct fetch *fetch)
 	if (exchange->conn == NULL)
 		await_give_back(frontd, exchange, fetch->reply, OUTCOME_OK);
 	else
-		await_answer(frontd, exchange, &(struct api_reply){ .frame = &fetch->reply->reply, .bodies = fetch->bodies });
+		await_answer(frontd, exchange, &(struct api_reply){ .world = &frontd->world, .frame = &fetch->reply->reply,
+		    .bodies = fetch->bodies });
 	memory_release(frontd, NULL, fetch->total_bytes);
 	free(fetch->bytes);
 	free(fetch->reply);

@@ -14,14 +14,18 @@
 
 #include "frontd/address.h"
 #include "frontd/api/call.h"
+#include "frontd/attempt.h"
+#include "frontd/audit.h"
 #include "frontd/conn.h"
 #include "frontd/deadline.h"
 #include "frontd/exchange.h"
 #include "frontd/fetch.h"
 #include "frontd/http/units.h"
+#include "frontd/identity.h"
 #include "frontd/limits.h"
 #include "frontd/listen.h"
 #include "frontd/peers.h"
+#include "frontd/quota.h"
 #include "frontd/submit.h"
 #include "frontd/tls.h"
 #include "frontd/uring.h"
@@ -29,6 +33,7 @@
 #include "shm/front.h"
 #include "shm/role.h"
 #include "shm/stream.h"
+#include "shm/usage.h"
 
 /* Exit codes (docs/operations.md). */
 #define EXIT_CLEAN 0
@@ -43,7 +48,9 @@ struct frontd {
 	struct front front;
 	struct durable durable;
 	struct stream streams[WORKER_MAX];
+	struct directory directory; /* unless auth.mode = off */
 	struct stats_shared *stats; /* own */
+	struct usage usages[SLOT_MAX]; /* own, and to read those of the others; unless auth.mode = off */
 	uint32_t shard_count;
 
 	struct uring *uring;
@@ -56,6 +63,10 @@ struct frontd {
 	struct submits submits;
 	struct fetches fetches;
 	struct peers peers;
+	struct identities identities;
+	struct attempts attempts;
+	struct audit audit;
+	struct quotas quotas;
 	struct tls_service tls;
 
 	uint64_t now_ns;           /* of this turn */
@@ -77,6 +88,7 @@ struct frontd {
 	struct api_world world;
 	struct api_call call;
 	char target_scratch[HTTP_TARGET_MAX];
+	char tried[NAME_MAX_BYTES]; /* call.tried, of Basic */
 
 	uint64_t date_s;           /* which second the text below is */
 	char date[HTTP_DATE_BYTES];

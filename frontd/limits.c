@@ -35,6 +35,16 @@ limits_load(struct front_limits *limits)
 		.send_timeout_ns = conf.server_send_timeout_ms * NS_PER_MS,
 		.linger_ns = LINGER_NS,
 		.body_bytes_max = conf.server_max_body,
+		.auth_is_required = conf.auth_mode != CONF_AUTH_OFF,
+		.password_cost = (unsigned)conf.auth_password_cost,
+		.login_failures = conf.auth_login_failures,
+		.login_window_ns = conf.auth_login_window_ms * NS_PER_MS,
+		.session_idle_ms = conf.auth_session_idle_ms,
+		.session_max_ms = conf.auth_session_max_ms,
+		.audit_fd = AUDIT_FD,
+		.audit_control_fd = AUDIT_CONTROL_FD,
+		.audit_data_plane = conf.audit_data_plane == CONF_AUDIT_ALL,
+		.audit_goes_on = conf.audit_on_failure == CONF_AUDIT_GO_ON,
 		.handshake_timeout_ns = conf.tls_handshake_timeout_ms * NS_PER_MS,
 		.handshakes_max = (uint32_t)conf.tls_handshakes,
 		.handshakes_per_turn = (uint32_t)conf.tls_handshakes_per_turn,
@@ -62,6 +72,12 @@ limits_reload(struct frontd *frontd)
 	limits->idle_timeout_ns = fresh.idle_timeout_ns;
 	limits->send_timeout_ns = fresh.send_timeout_ns;
 	limits->body_bytes_max = fresh.body_bytes_max;
+	limits->login_failures = fresh.login_failures;
+	limits->login_window_ns = fresh.login_window_ns;
+	limits->session_idle_ms = fresh.session_idle_ms;
+	limits->session_max_ms = fresh.session_max_ms;
+	limits->audit_data_plane = fresh.audit_data_plane;
+	limits->audit_goes_on = fresh.audit_goes_on;
 	limits->handshake_timeout_ns = fresh.handshake_timeout_ns;
 	limits->handshakes_max = fresh.handshakes_max;
 	limits->handshakes_per_turn = fresh.handshakes_per_turn;

@@ -100,6 +100,7 @@ static void
 turn_away(struct frontd *frontd, enum listen_kind kind, int fd, const struct client_address *address)
 {
 	stat_add(&frontd->stats->connections_refused, 1);
+	/* To say it by HTTPS would take a handshake, which is what costs most. */
 	if (kind == LISTEN_PLAIN && frontd->conns.turned_away < TURNED_AWAY_MAX) {
 		conn_turn_away(frontd, conn_open(frontd, fd, address, false));
 		return;

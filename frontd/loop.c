@@ -7,6 +7,8 @@
 
 #include <assert.h>
 
+#include "frontd/attempt.h"
+#include "frontd/audit.h"
 #include "frontd/await.h"
 #include "frontd/frontd.h"
 #include "frontd/memory.h"
@@ -61,6 +63,9 @@ loop_dispatch(struct frontd *frontd, const struct uring_completion *completion)
 	case URING_EVENT:
 		frontd->event_is_armed = false;
 		break;
+	case URING_AUDIT:
+		audit_written(frontd, completion->result);
+		break;
 	case URING_CANCEL:
 	case URING_NONE:
 		break;
@@ -94,7 +99,7 @@ drain_begin(struct frontd *frontd)
 			if (conn->state == CONN_FREE || conn->state == CONN_CLOSING)
 				continue;
 			if (conn->poll != NULL) {
-				serve_end_poll(frontd, conn);
+				serve_end_poll(frontd, conn, NULL);
 				conn_finish(frontd, conn);
 			} else if (conn->state == CONN_HANDSHAKE) {
 				conn_break(frontd, conn);
@@ -120,7 +125,7 @@ loop_check_end(struct frontd *frontd)
 		drain_begin(frontd);
 	if (!frontd->is_draining)
 		return;
-	if (frontd->conns.open == 0 && frontd->submits.again_count == 0) {
+	if (frontd->conns.open == 0 && frontd->submits.again_count == 0 && audit_is_idle(frontd)) {
 		frontd->is_over = true;
 	} else if (frontd->now_ns >= frontd->drain_until_ns) {
 		diag(DIAG_WARNING, "stopping with %u connections still open after 30 s", frontd->conns.open);
@@ -181,18 +186,23 @@ loop_turn(struct frontd *frontd)
 	was_busy |= await_replies(frontd);
 	await_durable(frontd);
 	fetch_replies(frontd);
+	attempt_results(frontd);
 	submit_retry(frontd);
 	if (frontd->now_ns >= frontd->tick_ns) {
 		frontd->tick_ns = frontd->now_ns + DEADLINE_TICK_NS / 2;
 		deadline_run(frontd);
 		peers_refresh(frontd);
 		limits_reload(frontd);
+		if (frontd->limits.auth_is_required)
+			identity_walk(frontd);
+		audit_tick(frontd);
 		tls_reload(frontd);
 		loop_check_end(frontd);
 	}
 	listen_update(frontd);
 	send_flush(frontd);
 	submit_post(frontd);
+	audit_flush(frontd);
 	loop_enter(frontd, was_busy);
 	store_relaxed(&frontd->stats->front_enters, frontd->enters_before + uring_enters(frontd->uring));
 }

@@ -17,10 +17,12 @@
 #include "persistd/gather.h"
 #include "persistd/journal.h"
 #include "persistd/replay.h"
+#include "persistd/sandbox.h"
 #include "persistd/store.h"
 #include "shm/atomic.h"
 #include "shm/clock.h"
 #include "shm/diag.h"
+#include "shm/sandbox.h"
 
 /* What waits for something that does not always wake us is looked at again so soon. */
 #define BLOCKED_MS 1
@@ -431,8 +433,9 @@ begin(struct persist *persist, const struct persist_options *options)
 	persist->now_ns = now_ns();
 	if (attach(persist) != 0)
 		return EXIT_JOURNAL;
-	persist->disk = disk_open();
-	if (persist->disk == NULL)
+	persist->disk = disk_open(sandbox_wants_ring(persist->role));
+	if (persist->disk == NULL ||
+	    persist_enter_sandbox(persist->role, DATA_DIR_FD, disk_is_restricted(persist->disk)) != 0)
 		return EXIT_CONFIG;
 	int code = role->is_handed
 	    ? store_open_at(&persist->store, DATA_DIR_FD, options->directory, role->store.store_uuid, role->geometry.workers,

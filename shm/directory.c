@@ -22,9 +22,9 @@ struct directory_offsets {
 };
 
 static size_t
-page_up(size_t bytes)
+line_up(size_t bytes)
 {
-	return (bytes + 4095) & ~(size_t)4095;
+	return (bytes + CACHE_LINE_PAIR - 1) & ~(size_t)(CACHE_LINE_PAIR - 1);
 }
 
 static uint32_t
@@ -42,11 +42,11 @@ directory_offsets(const struct shard_geometry *geometry)
 {
 	struct directory_offsets at;
 
-	at.users = page_up(sizeof(struct directory_shared));
-	at.credentials = at.users + page_up(geometry->users * sizeof(struct directory_user));
-	at.names = at.credentials + page_up(geometry->credentials * sizeof(struct directory_credential));
-	at.hashes = at.names + page_up(bucket_count(geometry->users) * sizeof(uint32_t));
-	at.end = at.hashes + page_up(bucket_count(geometry->credentials) * sizeof(uint32_t));
+	at.users = line_up(sizeof(struct directory_shared));
+	at.credentials = at.users + line_up(geometry->users * sizeof(struct directory_user));
+	at.names = at.credentials + line_up(geometry->credentials * sizeof(struct directory_credential));
+	at.hashes = at.names + line_up(bucket_count(geometry->users) * sizeof(uint32_t));
+	at.end = (at.hashes + bucket_count(geometry->credentials) * sizeof(uint32_t) + 4095) & ~(size_t)4095;
 	return at;
 }
 
@@ -223,6 +223,29 @@ directory_user_by_uid(const struct directory *directory, uint64_t uid, struct us
 	enum directory_look look;
 
 	LOOK(directory, look, find_user_by_uid(directory, uid, user));
+	return look;
+}
+
+static enum directory_look
+find_quotas(const struct directory *directory, uint64_t uid, struct user_quotas *quotas)
+{
+	uint32_t slot = USER_SLOT(uid);
+
+	if (uid == 0 || slot >= directory->users_max)
+		return DIRECTORY_NONE;
+	const struct directory_user *at = &directory->users[slot];
+	if (!at->is_used || at->entry.uid != uid)
+		return DIRECTORY_NONE;
+	*quotas = at->entry.config.quotas;
+	return DIRECTORY_FOUND;
+}
+
+enum directory_look
+directory_quotas(const struct directory *directory, uint64_t uid, struct user_quotas *quotas)
+{
+	enum directory_look look;
+
+	LOOK(directory, look, find_quotas(directory, uid, quotas));
 	return look;
 }
 

@@ -91,6 +91,9 @@ enum directory_look directory_user_by_name(const struct directory *directory, co
     struct user_entry *user);
 enum directory_look directory_user_by_uid(const struct directory *directory, uint64_t uid, struct user_entry *user);
 
+/* What he may have, without the rest of him: on the way of publishes. */
+enum directory_look directory_quotas(const struct directory *directory, uint64_t uid, struct user_quotas *quotas);
+
 /*
  * The credential whose secret has this SHA-256, and its user, as they are at one moment.  NONE also where the user is gone.
  * Whether it is good is the caller's question: credential_is_good().  Hashes are compared in constant time.

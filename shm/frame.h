@@ -79,7 +79,7 @@ struct queue_reply {
 	struct queue_entry queue;
 };
 
-/* --- QUEUE_LIST -> OK with struct queue_list_reply and `count` entries: of the queues that the caller has a right on --- */
+/* --- QUEUE_LIST -> OK with struct queue_list_reply and `count` entries: of the queues that the caller may browse --- */
 struct queue_list_request {
 	struct frame_header header;
 	struct caller caller;
@@ -277,11 +277,15 @@ struct user_delete_request {
 	uint64_t etag;
 };
 
-/* --- CREDENTIAL_CREATE -> CREATED with struct credential_reply; NO_USER, TOO_MANY_CREDENTIALS --- */
+/*
+ * --- CREDENTIAL_CREATE -> CREATED with struct credential_reply; NO_USER, TOO_MANY_CREDENTIALS ---
+ * UNAUTHORIZED: the user was disabled, or the password that was verified for this was changed meanwhile.
+ */
 struct credential_request {
 	struct frame_header header;
 	struct caller caller;
 	struct credential_config credential;
+	uint64_t password_etag; /* the user's, when his password was verified; 0: it was not */
 };
 
 struct credential_reply {

@@ -16,8 +16,8 @@
 
 /* Descriptors in one message; the kernel takes up to 253. */
 #define MESSAGE_MAX 32
-/* Every region there is: registry, durable, directory; statistics; streams and shards; fronts. */
-#define REGIONS_MAX (3 + SLOT_MAX + 2 * WORKER_MAX + FRONT_MAX)
+/* Every region there is: registry, durable, directory; statistics and usage; streams and shards; fronts. */
+#define REGIONS_MAX (3 + 2 * SLOT_MAX + 2 * WORKER_MAX + FRONT_MAX)
 
 /* Part of the process's one context: descriptors belong to the process, not to a role. */
 static struct {

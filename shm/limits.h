@@ -20,8 +20,10 @@
 #define HAND_FD 6       /* a socket through which regions are handed over (shm/handed.h) */
 #define DATA_LOCK_FD 7  /* workerd: DIR/lock, to lock its byte */
 #define DATA_DIR_FD 8   /* persistd: DIR */
-#define TLS_LISTEN_FD 9  /* frontd: the listener of tls.listen */
-#define TLS_SECRETS_FD 10 /* frontd: tls_secrets.h, for reading */
+#define AUDIT_FD 9      /* frontd: the audit log, if there is one */
+#define AUDIT_CONTROL_FD 10 /* frontd: a socket through which a new one comes (cli/audit_file) */
+#define TLS_LISTEN_FD 11 /* frontd: the listener of tls.listen */
+#define TLS_SECRETS_FD 12 /* frontd: tls_secrets.h */
 #define EVENT_FD(slot) (100 + (int)(slot))
 
 /* Names of queues and users (API.md). */

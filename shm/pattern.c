@@ -106,7 +106,7 @@ pattern_is_valid(const char *pattern, size_t pattern_bytes)
 {
 	struct segments walk = { .text = pattern, .bytes = pattern_bytes };
 
-	if (pattern_bytes == 0 || pattern_bytes > NAME_MAX_BYTES)
+	if (pattern_bytes == 0 || pattern_bytes > PATTERN_BYTES_MAX)
 		return false;
 	for (; !segments_end(&walk); segments_next(&walk)) {
 		if (!segment_is_valid(&walk))

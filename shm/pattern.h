@@ -12,9 +12,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "shm/limits.h"
+
 bool pattern_matches(const char *pattern, size_t pattern_bytes, const char *name, size_t name_bytes);
 
-/* 1 to NAME_MAX_BYTES of A-Z a-z 0-9 . _ - * #, where `*` and `#` are whole segments and no segment is empty. */
+#define PATTERN_BYTES_MAX (NAME_MAX_BYTES + 2) /* the longest name, and `.*` */
+
+/* 1 to PATTERN_BYTES_MAX of A-Z a-z 0-9 . _ - * #, where `*` and `#` are whole segments and no segment is empty. */
 bool pattern_is_valid(const char *pattern, size_t pattern_bytes);
 
 /* The next word of a list: true and where it is, borrowed.  Start with *at = 0. */

@@ -131,11 +131,17 @@ credential_ends_ms(const struct credential_entry *credential)
 }
 
 bool
-credential_is_good(const struct credential_entry *credential, const struct user_entry *user, uint64_t now_ms)
+credential_is_over(const struct credential_entry *credential, const struct user_entry *user, uint64_t now_ms)
 {
 	assert(credential->config.kind < CREDENTIAL_KIND_COUNT);
 
-	return user->uid == credential->config.uid && !user->config.is_disabled &&
-	    CREDENTIAL_NUMBER(credential->id) > user->void_to[credential->config.kind] &&
-	    credential_ends_ms(credential) > now_ms;
+	return user == NULL || user->uid != credential->config.uid ||
+	    CREDENTIAL_NUMBER(credential->id) <= user->void_to[credential->config.kind] ||
+	    credential_ends_ms(credential) <= now_ms;
+}
+
+bool
+credential_is_good(const struct credential_entry *credential, const struct user_entry *user, uint64_t now_ms)
+{
+	return !credential_is_over(credential, user, now_ms) && !user->config.is_disabled;
 }

@@ -142,9 +142,12 @@ _Static_assert(sizeof(struct credential_entry) == 688, "credential: format of fr
 bool credential_config_is_valid(const struct credential_config *config);
 
 /*
- * Whether a credential of this user is good at now_ms: the user is the one it was made for and is not disabled, it is not
- * void, not expired and was not idle for too long.  THE rule, for frontds and for the worker that sweeps.
+ * True if it can never be good again: its user (NULL: there is no such uid) is gone, it was made void, it has expired or was
+ * not used for too long.  The worker sweeps away what is over.
  */
+bool credential_is_over(const struct credential_entry *credential, const struct user_entry *user, uint64_t now_ms);
+
+/* Whether it is good at now_ms: it is not over, and its user is not disabled.  THE rule for whoever lets somebody in. */
 bool credential_is_good(const struct credential_entry *credential, const struct user_entry *user, uint64_t now_ms);
 
 /* When it ends if it is not used any more, broker time; UINT64_MAX: never. */

@@ -72,18 +72,22 @@ struct slot {
 /* How many processes and where, and why: a line for people. */
 #define PLACEMENT_TEXT_BYTES 256
 
+#define REGISTRY_PATH_BYTES 256
+
 struct registry_shared {
 	char instance[INSTANCE_MAX_BYTES + 8];
 	uint8_t store_uuid[16];
 	int64_t clock_offset_ns;
 	struct geometry geometry;
 	uint64_t config_generation;  /* grows with each reload */
+	uint64_t audit_generation;   /* grows when the audit log was opened anew; the frontds were sent the descriptor before */
 	uint64_t tls_generation;     /* of tls_secrets.h; 0: no TLS */
 	uint64_t is_draining;        /* 1: a clean stop is under way: frontds refuse new requests and close */
 	struct bootstrap bootstrap;
 	char listen[64];             /* "127.0.0.1:4000" as bound; "": no plain HTTP */
 	char listen_tls[64];         /* the same of HTTPS */
 	char placement[PLACEMENT_TEXT_BYTES];
+	char data_directory[REGISTRY_PATH_BYTES]; /* absolute; "" where it is too long to stand here */
 	struct slot slot[SLOT_MAX];
 };
 

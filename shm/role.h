@@ -1,5 +1,5 @@
 /*
- * role: how any daemon starts.  The supervisor runs it with `--instance NAME --index I --epoch E`, the descriptors
+ * role: how any daemon starts.  The supervisor runs it with `--instance NAME --index I --epoch E --sandbox MODE [--uid U --gid G]`, the descriptors
  * of shm/limits.h and its regions in the socket HAND_FD (shm/handed.h).  role_start() ties its life to the supervisor's and
  * attaches what every daemon needs: registry, its own statistics, and the sleep words of its peers.
  */
@@ -13,6 +13,9 @@
 #include "shm/registry.h"
 #include "shm/stats.h"
 
+/* The words of sandbox.mode, in its order. */
+enum sandbox_mode { SANDBOX_MODE_AUTO, SANDBOX_MODE_OFF, SANDBOX_MODE_REQUIRED };
+
 enum role_kind { ROLE_FRONT, ROLE_WORKER, ROLE_PERSIST };
 
 struct role {
@@ -21,6 +24,11 @@ struct role {
 	uint32_t index;
 	uint32_t slot;
 	uint64_t epoch;
+	enum sandbox_mode sandbox_mode;
+	bool has_user;                  /* to become, by sandbox_enter() */
+	uint32_t uid;
+	uint32_t gid;
+	int32_t parent;                 /* the supervisor's pid */
 	struct registry registry;
 	struct region_identity store;   /* uuid and boot id */
 	struct geometry geometry;       /* a copy, checked */
@@ -34,6 +42,12 @@ struct role {
 
 /* Parse argv, prctl(PR_SET_PDEATHSIG), attach.  0, or -1 and a diag; then exit 78 (bad arguments) or 70. */
 int role_start(struct role *role, enum role_kind kind, int argc, char **argv);
+
+/*
+ * Die with the supervisor: the service manager starts it again, and all regions are attached warm.  Again after a change of the
+ * user, for the kernel forgets it then.  0; -1 and a diag when it has gone meanwhile.
+ */
+int role_follow_parent(struct role *role);
 
 /* Attach everything for a role whose kind, instance, index, epoch (and in tests event_fd, is_thread) are set. */
 int role_attach(struct role *role);

@@ -45,6 +45,7 @@ struct traffic_options {
 	const char *authority_file;
 	const char *certificate_file;
 	const char *key_file;
+	const char *authorization; /* http: that header, with its line end; NULL: none */
 	const char *queue;
 	const char *argument;     /* what the driver makes of it, mostly a kind of queue; "" for its default */
 	enum traffic_mode mode;

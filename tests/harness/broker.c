@@ -323,6 +323,21 @@ broker_geometry(const struct broker *broker)
 	return geometry;
 }
 
+void
+broker_stats(const struct broker *broker, uint32_t slot, struct stats_shared *copy)
+{
+	struct region_identity store;
+	struct registry registry;
+	struct stats stats;
+
+	look(broker, &registry);
+	store = registry_identity(&registry);
+	ck_assert_int_eq(stats_attach(&stats, broker->instance, slot, &store, REGION_READ_ONLY), 0);
+	memcpy(copy, stats.shared, sizeof(*copy));
+	stats_detach(&stats);
+	registry_detach(&registry);
+}
+
 pid_t
 broker_pid(const struct broker *broker, uint32_t slot)
 {

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "shm/registry.h"
+#include "shm/stats.h"
 
 enum {
 	BROKER_OPTIONS_MAX = 24,
@@ -88,6 +89,9 @@ struct broker_role {
 };
 struct broker_role broker_role(const struct broker *broker, uint32_t slot);
 pid_t broker_pid(const struct broker *broker, uint32_t slot);
+
+/* What a process has counted so far. */
+void broker_stats(const struct broker *broker, uint32_t slot, struct stats_shared *copy);
 
 /* How many frontds and workers it has. */
 struct geometry broker_geometry(const struct broker *broker);

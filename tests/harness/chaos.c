@@ -146,6 +146,8 @@ live_slot(struct chaos *chaos)
 	uint32_t slot = random_slot(chaos);
 	uint64_t deadline_ms = deadline_in(LIVE_MS);
 
+	while (chaos->only < ROLE_SUPERVISOR && role_of(slot) != chaos->only)
+		slot = random_slot(chaos);
 	while (broker_role(&chaos->broker, slot).state != SLOT_LIVE && clock_ms() < deadline_ms)
 		wait_us(200);
 	return slot;

@@ -26,6 +26,8 @@ struct engine {
 	void *shard_memory;
 	struct stream_shared *stream_shared;
 	struct durable_shared *durable;
+	void *directory_memory;  /* region `directory`, which the worker keeps: &worker.directory */
+	struct usage_entry *usage_memory; /* region usage.SLOT of the worker */
 	struct stats_shared *stats;
 	struct engine_front *fronts;
 	uint64_t request_ring_bytes, reply_ring_bytes;
@@ -62,7 +64,7 @@ void engine_restart(struct engine *engine, uint32_t last_signal);
 /* A front that was closed comes again, as the supervisor has it. */
 void engine_replace_front(struct engine *engine, uint32_t index);
 
-/* NULL, or what shard_check says, mirrors included. */
+/* NULL, or what shard_check says, mirrors included, and whether what each user has was kept right (owners.h). */
 const char *engine_check(struct engine *engine);
 
 /* Room for a frame of front 0.. to be filled in after its header; engine_post() makes it visible.  Asserts that it fits. */

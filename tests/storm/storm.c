@@ -6,7 +6,8 @@
  *   STORM_SEEDS=n      how many storms (else 4; in `make soak` 100 for each 600 of CHASQUI_SOAK_SECONDS)
  *   STORM_KILLS=n      each blows until so many kills were done (else 50; in `make soak` 200)
  *   STORM_SECONDS=n    and at least so long (else not)
- *   STORM_CALM=1       kills of single processes only, half a second apart, for STORM_SECONDS: for measuring pauses
+ *   STORM_CALM=1       kills of single processes only, half a second apart, for STORM_SECONDS: for measuring pauses;
+ *                      `frontd`, `workerd` or `persistd` instead of 1: only of these
  *
  * A seed repeats what is done, to the same sizes; when it strikes is the kernel's.  A storm that fails leaves its history.
  */
@@ -53,7 +54,19 @@ told(const char *name, unsigned otherwise)
 static bool
 is_calm(void)
 {
-	return told("STORM_CALM", 0) != 0;
+	return getenv("STORM_CALM") != NULL;
+}
+
+/* The one to be killed; ROLE_SUPERVISOR: any. */
+static enum chaos_role
+only_role(void)
+{
+	const char *name = getenv("STORM_CALM");
+	enum chaos_role role = ROLE_FRONTD;
+
+	while (role < ROLE_SUPERVISOR && (name == NULL || strcmp(name, chaos_role_name(role)) != 0))
+		role++;
+	return role;
 }
 
 static unsigned
@@ -230,7 +243,7 @@ START_TEST(a_storm_of_kills_and_stops_breaks_no_promise)
 	const char *complaint;
 
 	printf("seed %" PRIu64 ": ", seed);
-	chaos = (struct chaos){ .history = &history, .moved = moved, .is_calm = is_calm() };
+	chaos = (struct chaos){ .history = &history, .moved = moved, .is_calm = is_calm(), .only = only_role() };
 	unsigned workers = chaos_begin(&chaos, seed);
 	chaos.argument = stormers = stormers_begin(seed, chaos.broker.port, workers, &history);
 	while (clock_ms() < began_ms + seconds() * 1000 || chaos_kills(&chaos.counts) < kills())

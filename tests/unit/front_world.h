@@ -56,7 +56,7 @@ world_regions(void)
 	struct region_identity store = { .store_uuid = "front test" };
 	struct geometry geometry = {
 		.fronts = 1, .workers = 1,
-		.shard = { .messages = 1024, .queues = 16, .fronts = 1, .waiters_per_front = 1024 },
+		.shard = { .messages = 1024, .queues = 16, .fronts = 1, .waiters_per_front = 1024, .users = 64, .credentials = 256 },
 		.stream = { .stream_bytes = WORLD_STREAM_BYTES, .replay_bytes = 128u << 10 },
 		.front = { .workers = 1, .request_bytes = 8u << 20, .reply_bytes = 256u << 10, .fetch_bytes = 4096,
 			.body_bytes = 4u << 20 },
