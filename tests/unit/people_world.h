@@ -10,6 +10,7 @@
 #include <openssl/sha.h>
 
 #include "shm/directory.h"
+#include "shm/usage.h"
 #include "tests/unit/front_world.h"
 
 static struct people {
@@ -27,6 +28,8 @@ people_setup(void)
 	geometry = &world.registry.shared->geometry.shard;
 	people = (struct people){ .number = 1 };
 	ck_assert_int_eq(directory_create(world.instance, geometry, &world.role.store), 0);
+	ck_assert_int_eq(usage_create(world.instance, SLOT_FRONT(0), geometry->users, &world.role.store), 0);
+	ck_assert_int_eq(usage_create(world.instance, SLOT_WORKER(0), geometry->users, &world.role.store), 0);
 	ck_assert_int_eq(directory_attach(&people.directory, world.instance, geometry, &world.role.store, REGION_READ_WRITE), 0);
 	directory_begin(&people.directory);
 	directory_clear(&people.directory);
