@@ -39,7 +39,7 @@ ca=$work/ca.pem
 start() {
 	"$bin/chasqui" up -c conf/chasqui.ini -o instance.name="$name" -o data.directory="$work/data" -o worker.messages=10000 \
 		-o server.listen=127.0.0.1:0 -o tls.listen=127.0.0.1:0 -o tls.certificate="$work/certificate.pem" \
-		-o tls.key="$work/key.pem" -o tls.client_ca="$ca" "$@" > "$work/up" 2> "$work/up.log" < /dev/null &
+		-o tls.key="$work/key.pem" -o tls.client_ca="$ca" -o auth.mode=off "$@" > "$work/up" 2> "$work/up.log" < /dev/null &
 	up_pid=$!
 	timeout 60 bash -c "until grep -q 'ready on' '$work/up'; do sleep 0.05; done" || { cat "$work/up.log"; exit 1; }
 	port=$(sed -n 's|.*https://127.0.0.1:||p' "$work/up")
@@ -86,11 +86,23 @@ stop
 # Only HTTPS, and only for those with a certificate.
 start -o server.listen=off -o tls.client_auth=required
 expect 56 "certificate required" curl -sS --cacert "$ca" "$url/livez"
-expect 0 "" sh -c "cd '$work' && openssl req -newkey rsa:2048 -nodes -keyout me.key -out me.csr -subj /CN=me 2> /dev/null &&
-	openssl x509 -req -in me.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out me.pem -days 1 2> /dev/null"
-expect 0 "live" curl -sS --cacert "$ca" --cert "$work/me.pem" --key "$work/me.key" "$url/livez"
-expect 0 "^cli" "$bin/chasqui" queue ls --url "$url" --ca "$ca" --cert "$work/me.pem" --key "$work/me.key"
-expect 0 "^cli" "$bin/chasqui" queue ls -i "$name" --ca "$ca" --cert "$work/me.pem" --key "$work/me.key"
+expect 0 "" sh -c "cd '$work' && openssl req -newkey rsa:2048 -nodes -keyout shop.key -out shop.csr -subj /CN=shop 2> /dev/null &&
+	openssl x509 -req -in shop.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out shop.pem -days 1 2> /dev/null"
+expect 0 "live" curl -sS --cacert "$ca" --cert "$work/shop.pem" --key "$work/shop.key" "$url/livez"
+expect 0 "^cli" "$bin/chasqui" queue ls --url "$url" --ca "$ca" --cert "$work/shop.pem" --key "$work/shop.key"
+expect 0 "^cli" "$bin/chasqui" queue ls -i "$name" --ca "$ca" --cert "$work/shop.pem" --key "$work/shop.key"
+stop
+
+# Who a client is by its certificate.
+start -o auth.mode=required -o tls.client_auth=optional -o tls.client_users=cn
+expect 0 "name  *shop" "$bin/chasqui" user create shop --no-password -i "$name"
+expect 0 "^401$" curl -sS --cacert "$ca" -o /dev/null -w '%{http_code}\n' "$url/v1/users/shop"
+mine=(--cacert "$ca" --cert "$work/shop.pem" --key "$work/shop.key")
+expect 0 '"name":"shop"' curl -sS "${mine[@]}" "$url/v1/users/shop"
+expect 0 "^201$" curl -sS "${mine[@]}" -o /dev/null -w '%{http_code}\n' -X PUT "$url/v1/queues/shop.inbox"
+expect 0 "^403$" curl -sS "${mine[@]}" -o /dev/null -w '%{http_code}\n' -X PUT "$url/v1/queues/other"
+expect 0 "" "$bin/chasqui" user rm shop -i "$name"
+expect 0 "^401$" curl -sS "${mine[@]}" -o /dev/null -w '%{http_code}\n' "$url/v1/users/shop"
 stop
 
 echo "$passed passed, $failed failed"
