@@ -67,8 +67,11 @@ static const struct api_route options_route = { .method = HTTP_OPTIONS, .pattern
 static bool
 segment_matches(const char **at, struct http_slice segment)
 {
-	size_t len = strcspn(*at, "/:");
 	bool is_wild = **at == '{';
+	size_t len = 0;
+
+	while ((*at)[len] != '/' && (*at)[len] != ':' && (*at)[len] != '\0')
+		len++;
 	bool matches = is_wild ? segment.len != 0 : segment.len == len && memcmp(*at, segment.ptr, len) == 0;
 
 	*at += len;
@@ -87,22 +90,27 @@ pattern_matches(const char *at, const struct http_target *target)
 	return *at == '\0' && target->verb.ptr == NULL && target->segment_count != 0;
 }
 
-/* Bits of the methods a path takes; the row for `method`, if there is one. */
+/* The row for that path and method, or NULL. */
+static const struct api_route *
+routes_find(const struct http_target *target, enum http_method method)
+{
+	if (method == HTTP_HEAD)
+		method = HTTP_GET;
+	for (size_t i = 0; i < ROUTE_COUNT; i++)
+		if (routes[i].method == method && pattern_matches(routes[i].pattern, target))
+			return &routes[i];
+	return NULL;
+}
+
+/* Bits of the methods a path takes. */
 static unsigned
-routes_find(const struct http_target *target, enum http_method method, const struct api_route **found)
+routes_methods(const struct http_target *target)
 {
 	unsigned methods = 0;
 
-	*found = NULL;
-	for (size_t i = 0; i < ROUTE_COUNT; i++) {
-		if (!pattern_matches(routes[i].pattern, target))
-			continue;
-		methods |= 1u << routes[i].method;
-		if (routes[i].method == method || (method == HTTP_HEAD && routes[i].method == HTTP_GET)) {
-			*found = &routes[i];
-			return methods;
-		}
-	}
+	for (size_t i = 0; i < ROUTE_COUNT; i++)
+		if (pattern_matches(routes[i].pattern, target))
+			methods |= 1u << routes[i].method;
 	return methods;
 }
 
@@ -199,10 +207,10 @@ bool
 routes_admit(struct api_call *call)
 {
 	const struct http_request *request = call->request;
-	const struct api_route *route;
+	const struct api_route *route = routes_find(call->target, request->method);
 	bool is_options = request->method == HTTP_OPTIONS;
 	bool is_everything = http_slice_is(request->origin_form, "*");
-	unsigned methods = routes_find(call->target, request->method, &route);
+	unsigned methods = route != NULL ? 1u << route->method : routes_methods(call->target);
 
 	memset(&call->memo, 0, sizeof(call->memo));
 	call->memo.is_head = request->method == HTTP_HEAD;
@@ -228,9 +236,8 @@ routes_admit(struct api_call *call)
 void
 routes_options(struct api_call *call, struct answer *answer)
 {
-	const struct api_route *none;
 	bool is_everything = http_slice_is(call->request->origin_form, "*");
-	unsigned methods = is_everything ? (1u << HTTP_METHOD_COUNT) - 1 : routes_find(call->target, HTTP_OPTIONS, &none);
+	unsigned methods = is_everything ? (1u << HTTP_METHOD_COUNT) - 1 : routes_methods(call->target);
 	char allow[56];
 
 	allow_format(allow, methods);
