@@ -22,13 +22,13 @@ OBJ := $(BUILD)/obj
 
 CFLAGS ?= -O2 -g
 FLAGS := -std=gnu17 -D_GNU_SOURCE -I. $(CFLAGS) -Wall -Wextra -Werror -pthread -MMD -MP \
-	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -DCHASQUI_SANITIZED)
 LINK := -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,--as-needed $(LDFLAGS)
-LIBS_SYSTEM := -luring -linih -lssl -lcrypto -lxxhash -ljansson -lcurl -lcrypt -lrt -lm
+LIBS_SYSTEM := -luring -lseccomp -linih -lssl -lcrypto -lxxhash -ljansson -lcurl -lcrypt -lrt -lm
 LIBS_CHECK := -lcheck -lsubunit -lrt -lm
 
 # What Debian 12 needs; docs/dependencies.md says why each.
-PACKAGES := gcc libc6-dev make liburing-dev libinih-dev libssl-dev libxxhash-dev libjansson-dev libcurl4-openssl-dev \
+PACKAGES := gcc libc6-dev make liburing-dev libseccomp-dev libinih-dev libssl-dev libxxhash-dev libjansson-dev libcurl4-openssl-dev \
 	libcrypt-dev check clang libclang-rt-14-dev spin strace curl e2fsprogs mount
 
 FOLDERS := shm conf traffic frontd workerd persistd cli
@@ -132,10 +132,10 @@ run: all ## start a broker on 127.0.0.1:4000, its data in ./data
 tests: $(PROGRAMS) $(TESTS) $(FUZZ_REPLAYS) ## build all tests
 
 test: tests ## build and run everything; the last line counts
-	@BUILD=$(BUILD) CC=$(CC) SAN=$(SAN) tests/run
+	@BUILD=$(BUILD) CC=$(CC) SAN=$(SAN) tests/run $(ONLY)
 
-soak: tests ## the same tests, long runs (SOAK_SECONDS each, default 600)
-	@BUILD=$(BUILD) CC=$(CC) SAN=$(SAN) CHASQUI_SOAK_SECONDS=$(or $(SOAK_SECONDS),600) tests/run
+soak: tests ## the same tests, long runs (SOAK_SECONDS each, default 600); ONLY=storm: that folder
+	@BUILD=$(BUILD) CC=$(CC) SAN=$(SAN) CHASQUI_SOAK_SECONDS=$(or $(SOAK_SECONDS),600) tests/run $(ONLY)
 
 fuzz: ## fuzz each target for FUZZ_SECONDS, starting from tests/fuzz/corpus
 	@$(MAKE) --no-print-directory CC=clang SAN=fuzzer-no-link,address,undefined BUILD=$(BUILD)/fuzzing fuzz-programs

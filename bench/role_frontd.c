@@ -1,18 +1,19 @@
 /*
  * role_frontd: a frontd at work, one thread, always the same work: for bench/instructions, which counts its instructions.
  *
- *   role_frontd publish|receive MESSAGES
+ *   role_frontd publish|receive|bearer MESSAGES
  *
  * TOGETHER connections each send one request; the frontd turns until their frames are in the ring; we answer them as a worker
  * would, and it turns until the clients have their answers.  loop_turn() is wrapped: between two turns the other side plays.
- * A receive is a receive and its acknowledgement.
+ * A receive is a receive and its acknowledgement.  A bearer publishes with a token, auth.mode being required.
  */
-#include "tests/unit/front_world.h"
+#include "tests/unit/people_world.h"
 
 #define TOGETHER 16
 #define BODY_BYTES 1024
 #define ANSWER_BYTES 4096
 #define IDLE_TURNS_MAX 1000
+#define TOKEN "mq_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
 
 void __real_loop_turn(struct frontd *frontd);
 void __wrap_loop_turn(struct frontd *frontd);
@@ -24,7 +25,7 @@ static struct {
 	bool is_answered[TOGETHER];
 	enum step step;
 	unsigned served, answered, idle;
-	bool is_receive, is_settling;
+	bool is_receive, is_settling, has_token;
 	unsigned long left;        /* messages */
 	uint64_t seq;
 	struct delivery delivery;
@@ -50,7 +51,8 @@ compose(void)
 	if (!play.is_receive)
 		return (size_t)sprintf(play.request,
 		    "POST /v1/queues/bench/messages HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\n"
-		    "Content-Length: %d\r\n\r\n%.*s", BODY_BYTES, BODY_BYTES, body);
+		    "%sContent-Length: %d\r\n\r\n%.*s", play.has_token ? "Authorization: Bearer " TOKEN "\r\n" : "", BODY_BYTES,
+		    BODY_BYTES, body);
 	if (play.is_settling)
 		return (size_t)sprintf(play.request, "DELETE /v1/queues/bench/leases/%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
 		    play.receipt);
@@ -170,7 +172,13 @@ START_TEST(play_all)
 {
 	char body[BODY_BYTES];
 
-	world_setup();
+	if (play.has_token) {
+		people_setup();
+		struct user_entry user = people_user(1, "bench", USER_ROLE_USER, NULL);
+		(void)people_credential(1, TOKEN, &user, "*");
+	} else {
+		world_setup();
+	}
 	memset(body, 'x', sizeof(body));
 	play.delivery = world_record(3, "", 0, body, sizeof(body));
 	world_durable(play.seq + 1);
@@ -200,10 +208,11 @@ int
 main(int argc, char **argv)
 {
 	if (argc != 3 || (play.left = strtoul(argv[2], NULL, 10)) == 0) {
-		fprintf(stderr, "usage: role_frontd publish|receive MESSAGES\n");
+		fprintf(stderr, "usage: role_frontd publish|receive|bearer MESSAGES\n");
 		return 2;
 	}
 	play.is_receive = strcmp(argv[1], "receive") == 0;
+	play.has_token = strcmp(argv[1], "bearer") == 0;
 	setenv("CK_FORK", "no", 1); /* Check's assertions are used, not its processes */
 	return unit_run(suite);
 }

@@ -8,6 +8,9 @@
 static const struct option long_options[] = {
 	{ "instance", required_argument, NULL, 'i' },
 	{ "url", required_argument, NULL, 'u' },
+	{ "ca", required_argument, NULL, 'C' },
+	{ "cert", required_argument, NULL, 'X' },
+	{ "key", required_argument, NULL, 'K' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "config", required_argument, NULL, 'c' },
 	{ "option", required_argument, NULL, 'o' },
@@ -26,6 +29,14 @@ static const struct option long_options[] = {
 	{ "repair", no_argument, NULL, 'R' },
 	{ "replace", no_argument, NULL, 'r' },
 	{ "existing", no_argument, NULL, 'E' },
+	{ "user", required_argument, NULL, 'U' },
+	{ "token-file", required_argument, NULL, 'F' },
+	{ "password-stdin", no_argument, NULL, 'P' },
+	{ "no-password", no_argument, NULL, 'N' },
+	{ "scope", required_argument, NULL, 'S' },
+	{ "expires-in", required_argument, NULL, 'x' },
+	{ "save", required_argument, NULL, 'v' },
+	{ "new-admin-token", no_argument, NULL, 'A' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -47,6 +58,9 @@ string_of(struct arguments *arguments, int letter)
 	switch (letter) {
 	case 'i': return &arguments->instance;
 	case 'u': return &arguments->url;
+	case 'C': return &arguments->authority_file;
+	case 'X': return &arguments->certificate_file;
+	case 'K': return &arguments->key_file;
 	case 'c': return &arguments->conf_file;
 	case 'f': return &arguments->body_file;
 	case 't': return &arguments->content_type;
@@ -58,6 +72,10 @@ string_of(struct arguments *arguments, int letter)
 	case 's': return &arguments->state;
 	case 'O': return &arguments->older_than;
 	case 'T': return &arguments->timeout;
+	case 'U': return &arguments->user;
+	case 'F': return &arguments->token_file;
+	case 'x': return &arguments->expires_in;
+	case 'v': return &arguments->save_file;
 	default: return NULL;
 	}
 }
@@ -71,6 +89,9 @@ flag_of(struct arguments *arguments, int letter)
 	case 'R': return &arguments->repairs;
 	case 'r': return &arguments->replaces;
 	case 'E': return &arguments->uses_existing;
+	case 'P': return &arguments->reads_password;
+	case 'N': return &arguments->has_no_password;
+	case 'A': return &arguments->makes_admin_token;
 	default: return NULL;
 	}
 }
@@ -87,6 +108,8 @@ take(struct arguments *arguments, int letter, const char *argument)
 		*flag = true;
 	else if (letter == 'a')
 		return list_add(arguments->attributes, &arguments->attribute_count, argument);
+	else if (letter == 'S')
+		return list_add(arguments->scopes, &arguments->scope_count, argument);
 	else
 		return list_add(arguments->assignments, &arguments->assignment_count, argument);
 	return true;

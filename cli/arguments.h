@@ -12,6 +12,9 @@
 struct arguments {
 	const char *instance;     /* never NULL */
 	const char *url;
+	const char *authority_file;   /* --ca, for https:// */
+	const char *certificate_file; /* --cert and --key: the client's own */
+	const char *key_file;
 	const char *conf_file;
 	const char *body_file;
 	const char *content_type;
@@ -23,13 +26,22 @@ struct arguments {
 	const char *state;
 	const char *older_than;
 	const char *timeout;
+	const char *user;         /* who asks, with a password */
+	const char *token_file;
+	const char *expires_in;
+	const char *save_file;
 	bool is_json;
 	bool keeps_lease;
 	bool repairs;
 	bool replaces;
 	bool uses_existing;
+	bool reads_password;      /* from stdin, even from a terminal */
+	bool has_no_password;
+	bool makes_admin_token;
 	const char *attributes[ARGUMENTS_LIST_MAX];  /* -a NAME=VALUE */
 	unsigned attribute_count;
+	const char *scopes[ARGUMENTS_LIST_MAX];      /* --scope publish:orders.* */
+	unsigned scope_count;
 	const char *assignments[ARGUMENTS_LIST_MAX]; /* -o section.key=value */
 	unsigned assignment_count;
 	char **words;             /* what is no option */

@@ -30,6 +30,7 @@ struct bench {
 	char host[HOST_BYTES];
 	char authority[HOST_BYTES + 8];
 	char port[8];
+	char authorization[CREDENTIALS_HEADER_BYTES + 2]; /* with its line end; "" without credentials */
 	const char *durability;   /* NULL: the queue's default */
 };
 
@@ -178,7 +179,8 @@ take_url(struct bench *bench, const char *base)
 	bool is_good = url != NULL && curl_url_set(url, CURLUPART_URL, base, CURLU_DEFAULT_SCHEME) == CURLUE_OK &&
 	    curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
 	    curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-	    curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK && strcmp(scheme, "http") == 0 &&
+	    curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+	    (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0) &&
 	    strlen(host) < HOST_BYTES && strlen(port) < sizeof(bench->port);
 
 	if (is_good) {
@@ -187,8 +189,9 @@ take_url(struct bench *bench, const char *base)
 		snprintf(bench->authority, sizeof(bench->authority), "%s:%s", host, port);
 		snprintf(bench->host, sizeof(bench->host), "%.*s", (int)(strlen(host) - 2 * brackets), host + brackets);
 		strcpy(bench->port, port);
+		bench->traffic.is_tls = strcmp(scheme, "https") == 0;
 	} else {
-		fprintf(stderr, "chasqui: %s is not the http:// URL of a broker\n", base);
+		fprintf(stderr, "chasqui: %s is not the http:// or https:// URL of a broker\n", base);
 	}
 	curl_free(scheme);
 	curl_free(host);
@@ -349,11 +352,11 @@ verb_bench(int argc, char **argv)
 	struct http_client client;
 	int code;
 
-	if (!arguments_parse(&arguments, "ijuE", argc, argv))
+	if (!arguments_parse(&arguments, HTTP_OPTIONS_TAKEN "E", argc, argv))
 		return verb_usage("bench");
 	if (!take_words(&bench, &arguments))
 		return CLI_USAGE;
-	code = http_open(&client, &arguments);
+	code = http_open(&client, &arguments, false);
 	if (code != 0)
 		return code;
 	if (!take_url(&bench, client.base)) {
@@ -366,6 +369,12 @@ verb_bench(int argc, char **argv)
 	bench.traffic.authority = bench.authority;
 	bench.traffic.port = bench.port;
 	bench.traffic.queue = bench.queue;
+	bench.traffic.authority_file = arguments.authority_file;
+	bench.traffic.certificate_file = arguments.certificate_file;
+	bench.traffic.key_file = arguments.key_file;
+	bench.traffic.authorization = bench.authorization;
+	if (client.credentials.header[0] != '\0')
+		snprintf(bench.authorization, sizeof(bench.authorization), "%s\r\n", client.credentials.header);
 	catch_signals();
 	code = arguments.uses_existing ? queue_ask(&client, &bench, "GET") : queue_make(&client, &bench);
 	if (code == CLI_OK) {

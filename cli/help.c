@@ -6,7 +6,7 @@
 #include "conf/conf.h"
 
 static const struct verb verbs[] = {
-	{ "up", verb_up, "up [-c FILE] [-o section.key=value]...", "run a broker in the foreground, until SIGTERM" },
+	{ "up", verb_up, "up [-c FILE] [-o section.key=value]... [--new-admin-token]", "run a broker in the foreground, until SIGTERM" },
 	{ "down", verb_down, "down [-i NAME] [--timeout SECONDS]", "stop a broker and wait until it is gone" },
 	{ "status", verb_status, "status [-i NAME] [--json]", "its processes, from shared memory" },
 	{ "stats", verb_stats, "stats [-i NAME] [--json]", "counters and latencies, from shared memory" },
@@ -25,6 +25,31 @@ static const struct verb verbs[] = {
 	  "msg ack QUEUE RECEIPT...\n"
 	  "msg nack QUEUE RECEIPT [--mode release|fail] [--delay DURATION]",
 	  "messages, over HTTP; get acknowledges what it has printed, unless --keep-lease" },
+	{ "user", verb_user,
+	  "user ls [PREFIX]\n"
+	  "user show [USER]\n"
+	  "user create USER [--no-password | --password-stdin] [role=admin] [creates=PATTERN,...] [quotas.NAME=VALUE]...\n"
+	  "user passwd [USER] [--password-stdin]\n"
+	  "user set USER FIELD=VALUE...\n"
+	  "user disable USER\n"
+	  "user enable USER\n"
+	  "user rm USER",
+	  "who may use the broker; a password is asked for, or read from stdin" },
+	{ "token", verb_token,
+	  "token ls [USER]\n"
+	  "token create NAME [USER] [--scope VERB:PATTERN]... [--expires-in DURATION] [--save FILE]\n"
+	  "token rm ID",
+	  "keys for programs; a new one is printed once, or saved for its owner alone" },
+	{ "session", verb_session,
+	  "session login USER [--password-stdin] [--save FILE]\n"
+	  "session ls [USER]\n"
+	  "session rm ID | current",
+	  "logging in and out; the session is printed, or saved for its owner alone" },
+	{ "grant", verb_grant,
+	  "grant ls QUEUE\n"
+	  "grant set QUEUE USER publish|consume|browse|manage...\n"
+	  "grant rm QUEUE USER",
+	  "what others may do with a queue" },
 	{ "bench", verb_bench,
 	  "bench [publish|consume|e2e] [connections=64] [window=1] [size=1024] [batch=1] [seconds=5] [rate=N]\n"
 	  "bench ... [durability=memory | queue=NAME --existing] [--json]",
@@ -114,8 +139,14 @@ verb_help(int argc, char **argv)
 	for (size_t i = 0; i < VERB_COUNT; i++)
 		printf("  %-8s %s\n", verbs[i].name, verbs[i].help);
 	printf("\n  -i NAME  the broker's instance.name (default `default`)\n"
-	       "  --json   for programs: status, stats, queue, msg, bench\n"
-	       "  --url U  for queue, msg, bench: another broker, such as http://127.0.0.1:4000\n\n"
+	       "  --json   for programs: status, stats and all that is asked over HTTP\n\n"
+	       "Over HTTP (queue, msg, user, token, session, grant, bench):\n"
+	       "  --url U            another broker, such as http://127.0.0.1:4000\n"
+	       "  --ca FILE, --cert FILE, --key FILE\n"
+	       "                     at https://: the authority of its certificate; your own certificate and key\n"
+	       "  --user NAME        ask as this user; the password is asked for, or read from stdin (--password-stdin)\n"
+	       "  --token-file FILE  ask with the token in this file; else that in CHASQUI_TOKEN, else in the file that\n"
+	       "                     CHASQUI_TOKEN_FILE names, else the admin token of the broker here, if you may read it\n\n"
 	       "Exit codes: 0 done, 1 failed or refused, 2 wrong command line, 69 not running, 78 wrong configuration.\n");
 	return CLI_OK;
 }

@@ -10,10 +10,16 @@
 #include <stddef.h>
 
 #include "cli/arguments.h"
+#include "cli/credentials.h"
+
+/* The options that every verb over HTTP takes: which broker, how, as whom, and --json. */
+#define HTTP_OPTIONS_TAKEN "ijuUFPCXK"
 
 struct http_client {
 	CURL *curl;
+	struct credentials credentials;
 	char base[256];            /* "http://127.0.0.1:4000" */
+	const struct arguments *arguments; /* borrowed: what https:// needs */
 };
 
 struct http_call {
@@ -24,20 +30,28 @@ struct http_call {
 	struct curl_slist *headers; /* borrowed; more headers */
 	const void *body;
 	size_t body_bytes;
+	const char *on_412;        /* what it means that a condition of ours did not hold; NULL: as the broker says */
 	const char *const *query;  /* name, value, name, value, NULL; NULL: none.  NULL values are left out */
 };
 
 struct http_answer {
+	const struct http_client *client; /* borrowed: who asked */
 	long status;
 	char *body;                /* owned; ends with a NUL that does not count */
 	size_t body_bytes;
 };
 
-/* Find the broker: --url, else where the instance says it listens.  0, or an exit code after a line on stderr. */
-int http_open(struct http_client *client, const struct arguments *arguments);
+/*
+ * Find the broker: --url, else where the instance says it listens; and our credentials for it, unless it is asked as nobody.
+ * 0, or an exit code after a line on stderr.
+ */
+int http_open(struct http_client *client, const struct arguments *arguments, bool as_nobody);
 void http_close(struct http_client *client);
 
-/* "/v1/queues/{queue}{rest}", the name escaped.  Give it to curl_free(). */
+/* "/v1/{collection}/{name}{rest}", the name escaped.  Give it to curl_free(). */
+char *http_path_of(struct http_client *client, const char *collection, const char *name, const char *rest);
+
+/* "/v1/queues/{queue}{rest}" */
 char *http_path(struct http_client *client, const char *queue, const char *rest);
 
 /* Ask.  0 with an answer of whatever status, to be released; or an exit code after a line on stderr. */
@@ -59,6 +73,7 @@ struct http_verb {
 	int (*run)(struct http_client *client, const struct arguments *arguments);
 	int min_words;             /* its name included */
 	int max_words;
+	bool as_nobody;            /* without credentials */
 };
 
 /* Run the one that arguments->words[0] names, with a client of its own.  Its exit code, or verb_usage(verb). */

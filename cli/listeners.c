@@ -91,20 +91,21 @@ claim(const struct sockaddr_storage *address, socklen_t address_bytes)
 }
 
 static int
-refuse(const struct sockaddr_storage *address)
+refuse(const struct listen_wish *wish, const struct sockaddr_storage *address)
 {
 	char text[BOUND_TEXT_BYTES];
 
 	address_text(address, text);
 	switch (errno) {
 	case EADDRINUSE:
-		diag(DIAG_ERROR, "%s is in use by another program; stop it (ss -ltnp shows who) or set another server.listen", text);
+		diag(DIAG_ERROR, "%s is in use by another program; stop it (ss -ltnp shows who) or set another %s", text,
+		    wish->option);
 		return EX_UNAVAILABLE;
 	case EACCES:
-		diag(DIAG_ERROR, "%s may not be used by this user; set server.listen to a port above 1023", text);
+		diag(DIAG_ERROR, "%s may not be used by this user; set %s to a port above 1023", text, wish->option);
 		return EX_NOPERM;
 	case EADDRNOTAVAIL:
-		diag(DIAG_ERROR, "%s is no address of this machine; set another server.listen", text);
+		diag(DIAG_ERROR, "%s is no address of this machine; set another %s", text, wish->option);
 		return EX_CONFIG;
 	default:
 		diag_errno("cannot listen on %s", text);
@@ -113,18 +114,17 @@ refuse(const struct sockaddr_storage *address)
 }
 
 int
-listeners_open(const struct sockaddr_storage *address, socklen_t address_bytes, uint32_t count, int fds[],
-    char bound[BOUND_TEXT_BYTES])
+listeners_open(const struct listen_wish *wish, int fds[], char bound[BOUND_TEXT_BYTES])
 {
-	struct sockaddr_storage actual = *address;
+	struct sockaddr_storage actual = wish->address;
 	uint32_t open_count = 0;
 
-	assert(count >= 1);
+	assert(wish->count >= 1);
 
-	if (claim(address, address_bytes) != 0)
-		return refuse(address);
-	for (; open_count < count; open_count++) {
-		fds[open_count] = listen_on(&actual, address_bytes, 1);
+	if (claim(&wish->address, wish->address_bytes) != 0)
+		return refuse(wish, &wish->address);
+	for (; open_count < wish->count; open_count++) {
+		fds[open_count] = listen_on(&actual, wish->address_bytes, 1);
 		if (fds[open_count] < 0)
 			goto fail;
 		/* With port 0 the first one picks, the others join it. */
@@ -137,7 +137,7 @@ listeners_open(const struct sockaddr_storage *address, socklen_t address_bytes, 
 	return 0;
 
 fail:;
-	int code = refuse(&actual);
+	int code = refuse(wish, &actual);
 	while (open_count > 0)
 		close(fds[--open_count]);
 	return code;

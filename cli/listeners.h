@@ -10,11 +10,18 @@
 
 #define BOUND_TEXT_BYTES 64
 
+/* What is to be listened on. */
+struct listen_wish {
+	const char *option;        /* that says so, for errors: "server.listen" */
+	struct sockaddr_storage address;
+	socklen_t address_bytes;
+	uint32_t count;
+};
+
 /*
- * Open `count` listeners; port 0 takes a free one.  `bound` gets the address as text: "127.0.0.1:4000".  0, or after a diag an
+ * Open wish->count listeners; port 0 takes a free one.  `bound` gets the address as text: "127.0.0.1:4000".  0, or after a diag an
  * exit code: EX_UNAVAILABLE where another program has the address.
  */
-int listeners_open(const struct sockaddr_storage *address, socklen_t address_bytes, uint32_t count, int fds[],
-    char bound[BOUND_TEXT_BYTES]);
+int listeners_open(const struct listen_wish *wish, int fds[], char bound[BOUND_TEXT_BYTES]);
 
 #endif

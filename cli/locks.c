@@ -198,6 +198,15 @@ locks_slot(const char *instance, uint32_t slot)
 	return fd;
 }
 
+int
+locks_open_directory(const char *directory)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/lock", directory);
+	return open_lock_file(path);
+}
+
 void
 locks_remove(const char *instance)
 {

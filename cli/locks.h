@@ -22,6 +22,9 @@ int locks_directory(const char *directory, int *fd);
 /* A descriptor of its own that holds the byte of a slot: what a child inherits.  -1 and a diag when it is held. */
 int locks_slot(const char *instance, uint32_t slot);
 
+/* DIR/lock once more, with no lock on it: a worker takes its byte.  -1 and a diag. */
+int locks_open_directory(const char *directory);
+
 /* After a clean stop, while byte 0 is held: removes the instance's lock file. */
 void locks_remove(const char *instance);
 

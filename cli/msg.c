@@ -13,6 +13,7 @@
 #include "cli/arguments.h"
 #include "cli/http.h"
 #include "cli/print.h"
+#include "cli/secret.h"
 #include "cli/verbs.h"
 
 #define FILE_BYTES_MAX (16u << 20)
@@ -315,18 +316,31 @@ msg_nack(struct http_client *client, const struct arguments *arguments)
 }
 
 static const struct http_verb msg_verbs[] = {
-	{ "put", msg_put, 2, 3 },
-	{ "get", msg_get, 2, 2 },
-	{ "ack", msg_ack, 3, 1000 },
-	{ "nack", msg_nack, 3, 3 },
+	{ "put", msg_put, 2, 3, false },
+	{ "get", msg_get, 2, 2, false },
+	{ "ack", msg_ack, 3, 1000, false },
+	{ "nack", msg_nack, 3, 3, false },
 };
+
+/* The body of a put comes from stdin. */
+static bool
+reads_body(const struct arguments *arguments)
+{
+	if (arguments->word_count < 2 || strcmp(arguments->words[0], "put") != 0)
+		return false;
+	return arguments->body_file != NULL ? strcmp(arguments->body_file, "-") == 0 : arguments->word_count == 2;
+}
 
 int
 verb_msg(int argc, char **argv)
 {
 	struct arguments arguments;
 
-	if (!arguments_parse(&arguments, "ijuftadlwnmk", argc, argv))
+	if (!arguments_parse(&arguments, HTTP_OPTIONS_TAKEN "ftadlwnmk", argc, argv))
 		return verb_usage("msg");
+	if (arguments.user != NULL && reads_body(&arguments) && secret_is_piped(arguments.reads_password)) {
+		fprintf(stderr, "chasqui: stdin cannot be both the password and the message; use --token-file\n");
+		return CLI_USAGE;
+	}
 	return http_verb_run("msg", msg_verbs, sizeof(msg_verbs) / sizeof(msg_verbs[0]), &arguments);
 }

@@ -14,9 +14,11 @@
 
 #include "shm/clock.h"
 #include "shm/diag.h"
+#include "shm/directory.h"
 #include "shm/durable.h"
 #include "shm/shard_region.h"
 #include "shm/stats.h"
+#include "shm/usage.h"
 
 #define MIB (1024.0 * 1024.0)
 
@@ -31,6 +33,9 @@ regions_geometry(const struct conf *conf, uint32_t fronts, uint32_t workers)
 			.queues = (uint32_t)conf->worker_queues,
 			.fronts = fronts,
 			.waiters_per_front = (uint32_t)conf->worker_waiters,
+			.grants = (uint32_t)conf->worker_grants,
+			.users = (uint32_t)conf->auth_users,
+			.credentials = (uint32_t)conf->auth_credentials,
 		},
 		.stream = { .stream_bytes = conf->worker_stream_ring, .replay_bytes = conf->worker_replay_ring },
 		.front = {
@@ -46,16 +51,20 @@ regions_geometry(const struct conf *conf, uint32_t fronts, uint32_t workers)
 struct region_sizes
 regions_sizes(const struct geometry *geometry)
 {
-	size_t shard_bytes = shard_region_size_bytes(&geometry->shard);
+	const struct shard_geometry others = shard_geometry_of(geometry, 1);
+	size_t shard_bytes = shard_region_size_bytes(&geometry->shard), other_bytes = shard_region_size_bytes(&others);
 	size_t processes = geometry->fronts + geometry->workers + 1;
+	size_t usages = processes - 1;
 
 	return (struct region_sizes){
 		.shard_bytes = shard_bytes,
-		.count = 2 + 2 * geometry->workers + geometry->fronts + (unsigned)processes,
-		.total_bytes = geometry->workers * (shard_bytes + stream_size_bytes(&geometry->stream)) +
+		.count = 3 + 2 * geometry->workers + geometry->fronts + (unsigned)(processes + usages),
+		.total_bytes = shard_bytes + (geometry->workers - 1) * other_bytes +
+		    geometry->workers * stream_size_bytes(&geometry->stream) +
 		    geometry->fronts * front_size_bytes(&geometry->front) +
-		    processes * (REGION_HEADER_BYTES + sizeof(struct stats_shared)) + 2 * REGION_HEADER_BYTES +
-		    sizeof(struct registry_shared) + sizeof(struct durable_shared),
+		    processes * (REGION_HEADER_BYTES + sizeof(struct stats_shared)) + 3 * REGION_HEADER_BYTES +
+		    usages * usage_size_bytes(geometry->shard.users) +
+		    sizeof(struct registry_shared) + sizeof(struct durable_shared) + directory_size_bytes(&geometry->shard),
 	};
 }
 
@@ -112,6 +121,17 @@ probe_durable(const char *instance, const struct geometry *geometry, const struc
 }
 
 static int
+probe_directory(const char *instance, const struct geometry *geometry, const struct region_identity *store)
+{
+	struct directory directory;
+
+	if (directory_attach(&directory, instance, &geometry->shard, store, REGION_READ_ONLY) != 0)
+		return -1;
+	directory_detach(&directory);
+	return 0;
+}
+
+static int
 probe_stream(const char *instance, uint32_t shard, const struct geometry *geometry, const struct region_identity *store)
 {
 	struct stream stream;
@@ -132,9 +152,14 @@ probe_all(const char *instance, const struct geometry *geometry, const struct re
 	snprintf(culprit, 64, "durable");
 	if (probe_durable(instance, geometry, store) != 0)
 		return -1;
+	snprintf(culprit, 64, "directory");
+	if (probe_directory(instance, geometry, store) != 0)
+		return -1;
 	for (uint32_t w = 0; w < geometry->workers; w++) {
+		const struct shard_geometry shard = shard_geometry_of(geometry, w);
+
 		snprintf(culprit, 64, "shard.%u", w);
-		if (shard_region_probe(instance, w, &geometry->shard, store) != 0)
+		if (shard_region_probe(instance, w, &shard, store) != 0)
 			return -1;
 		snprintf(culprit, 64, "stream.%u", w);
 		if (probe_stream(instance, w, geometry, store) != 0)
@@ -145,7 +170,8 @@ probe_all(const char *instance, const struct geometry *geometry, const struct re
 
 /* --- making --- */
 
-static const char *const region_prefixes[] = { "registry", "durable", "front.", "stats.", "stream.", "shard." };
+static const char *const region_prefixes[] = { "registry", "durable", "directory", "front.", "stats.", "usage.", "stream.",
+	"shard." };
 
 void
 regions_remove(const char *instance)
@@ -200,6 +226,20 @@ create_stats(const char *instance, const struct geometry *geometry, const struct
 	return stats_create(instance, SLOT_PERSIST, store);
 }
 
+static int
+create_usages(const char *instance, const struct geometry *geometry, const struct region_identity *store)
+{
+	for (uint32_t i = 0; i < geometry->fronts; i++) {
+		if (usage_create(instance, SLOT_FRONT(i), geometry->shard.users, store) != 0)
+			return -1;
+	}
+	for (uint32_t w = 0; w < geometry->workers; w++) {
+		if (usage_create(instance, SLOT_WORKER(w), geometry->shard.users, store) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* The registry's constant part.  Nobody else is there yet. */
 static int
 create_registry(const char *instance, const struct geometry *geometry, const struct region_identity *store)
@@ -224,16 +264,31 @@ static int
 create_all(const char *instance, const struct geometry *geometry, const struct region_identity *store)
 {
 	for (uint32_t w = 0; w < geometry->workers; w++) {
-		if (shard_region_create(instance, w, &geometry->shard, store) != 0 ||
+		const struct shard_geometry shard = shard_geometry_of(geometry, w);
+
+		if (shard_region_create(instance, w, &shard, store) != 0 ||
 		    stream_create(instance, w, &geometry->stream, store) != 0)
 			return -1;
 	}
+	if (directory_create(instance, &geometry->shard, store) != 0 || create_usages(instance, geometry, store) != 0)
+		return -1;
 	if (durable_create(instance, geometry->workers, store) != 0 || create_stats(instance, geometry, store) != 0)
 		return -1;
 	return create_registry(instance, geometry, store);
 }
 
-/* Statistics are not worth a cold start: what does not match is made anew. */
+static int
+refresh_usage(const char *instance, uint32_t slot, uint32_t users, const struct region_identity *store)
+{
+	struct usage usage;
+
+	if (usage_attach(&usage, instance, slot, users, store, REGION_READ_ONLY) != 0)
+		return usage_create(instance, slot, users, store);
+	usage_detach(&usage);
+	return 0;
+}
+
+/* Statistics and usage are not worth a cold start: what does not match is made anew. */
 static int
 refresh_stats(const char *instance, const struct geometry *geometry, const struct region_identity *store)
 {
@@ -248,6 +303,8 @@ refresh_stats(const char *instance, const struct geometry *geometry, const struc
 		if (stats_attach(&stats, instance, slot, store, REGION_READ_ONLY) == 0)
 			stats_detach(&stats);
 		else if (stats_create(instance, slot, store) != 0)
+			return EX_OSERR;
+		if (slot != SLOT_PERSIST && refresh_usage(instance, slot, geometry->shard.users, store) != 0)
 			return EX_OSERR;
 	}
 	return 0;

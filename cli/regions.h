@@ -1,7 +1,7 @@
 /*
  * regions: which shared memory a broker needs, whether what is there can be gone on with, and making it anew.
  *
- * Warm: registry, durable, every shard.W and stream.W are there and match in build, store, boot, sizes.  Nothing is lost then,
+ * Warm: registry, durable, directory, every shard.W and stream.W are there and match in build, store, boot, sizes.  Nothing is lost then,
  * not even what was not yet on disk.  Cold: everything is made anew and persistd replays the journal.
  */
 #ifndef CLI_REGIONS_H

@@ -13,6 +13,7 @@
 #include "shm/atomic.h"
 #include "shm/durable.h"
 #include "shm/limits.h"
+#include "shm/sandbox.h"
 #include "shm/stats.h"
 
 static const char *const journal_states[] = {
@@ -68,6 +69,26 @@ cpus_of(pid_t pid)
 	return json_string(text);
 }
 
+/* The layers that are in force, as words. */
+static json_t *
+sandbox_of(uint64_t layers)
+{
+	static const char *const words[] = {
+#define X(name, text) text,
+		SANDBOX_LAYERS(X)
+#undef X
+	};
+	char text[128] = "";
+
+	for (unsigned i = 0; i < SANDBOX_LAYER_COUNT; i++) {
+		size_t used = strlen(text);
+
+		if (layers & 1u << i)
+			snprintf(text + used, sizeof(text) - used, "%s%s", used == 0 ? "" : ",", words[i]);
+	}
+	return json_string(text[0] == '\0' ? "off" : text);
+}
+
 /* What the process says of itself in its statistics. */
 static void
 add_phase(json_t *process, const struct registry *registry, const char *instance, uint32_t slot)
@@ -78,6 +99,7 @@ add_phase(json_t *process, const struct registry *registry, const char *instance
 	if (slot == SLOT_SUPERVISOR || stats_attach(&stats, instance, slot, &store, REGION_READ_ONLY) != 0)
 		return;
 	json_object_set_new(process, "phase", json_string(WORD_OF(phases, load_relaxed(&stats.shared->phase))));
+	json_object_set_new(process, "sandbox", sandbox_of(load_relaxed(&stats.shared->sandbox)));
 	json_object_set_new(process, "progress", json_integer((json_int_t)load_relaxed(&stats.shared->progress)));
 	stats_detach(&stats);
 }
@@ -132,6 +154,13 @@ journal_of(const struct registry *registry, const char *instance)
 	return journal;
 }
 
+/* null: nothing is served there. */
+static json_t *
+address_of(const char *listen)
+{
+	return listen[0] != '\0' ? json_string(listen) : json_null();
+}
+
 static void
 print_status(const json_t *status)
 {
@@ -139,11 +168,20 @@ print_status(const json_t *status)
 		{ "ROLE", "role" },   { "INDEX", "index" },       { "PID", "pid" },
 		{ "EPOCH", "epoch" }, { "STATE", "state" },       { "PHASE", "phase" },
 		{ "RESTARTS", "restarts" }, { "SIGNAL", "last_signal" }, { "CPUS", "cpus" }, { "STARTED", "started_at" },
+		{ "SANDBOX", "sandbox" },
 	};
 	const json_t *journal = json_object_get(status, "journal");
 
-	printf("broker %s %s, http://%s\n", json_string_value(json_object_get(status, "instance")),
-	    json_string_value(json_object_get(status, "state")), json_string_value(json_object_get(status, "listen")));
+	const char *plain = json_string_value(json_object_get(status, "listen"));
+	const char *tls = json_string_value(json_object_get(status, "listen_tls"));
+
+	printf("broker %s %s", json_string_value(json_object_get(status, "instance")),
+	    json_string_value(json_object_get(status, "state")));
+	if (plain != NULL)
+		printf(", http://%s", plain);
+	if (tls != NULL)
+		printf(", https://%s", tls);
+	printf("\n");
 	if (json_is_object(journal))
 		printf("journal %s, segment %" JSON_INTEGER_FORMAT ", batch %" JSON_INTEGER_FORMAT "\n",
 		    json_string_value(json_object_get(journal, "state")), json_integer_value(json_object_get(journal, "segment")),
@@ -168,9 +206,9 @@ verb_status(int argc, char **argv)
 		state = "not running (its shared memory is kept for a warm start)";
 	else if (load_relaxed(&registry.shared->is_draining) != 0)
 		state = "stopping";
-	status = json_pack("{s:s, s:s, s:s, s:s, s:o, s:[]}", "instance", arguments.instance, "state", state, "listen",
-	    registry.shared->listen, "placement", registry.shared->placement, "journal",
-	    journal_of(&registry, arguments.instance), "processes");
+	status = json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:[]}", "instance", arguments.instance, "state", state, "listen",
+	    address_of(registry.shared->listen), "listen_tls", address_of(registry.shared->listen_tls), "placement",
+	    registry.shared->placement, "journal", journal_of(&registry, arguments.instance), "processes");
 	for (uint32_t slot = 0; slot < SLOT_MAX; slot++) {
 		json_t *process = process_of(&registry, arguments.instance, slot);
 

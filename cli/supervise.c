@@ -22,7 +22,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "cli/locks.h"
 #include "shm/atomic.h"
 #include "shm/clock.h"
 #include "shm/diag.h"
@@ -38,15 +37,17 @@
 
 #define STARTING_WARNING_SECONDS 30
 
+#define ROLE_ARGUMENTS_MAX 16
+
 #define EPOLL_SIGNAL UINT32_MAX /* else the index of a process */
-#define DESCRIPTORS_MAX (SLOT_MAX + 3)
+#define EPOLL_POKE (UINT32_MAX - 1)
 
 /* --- what others see --- */
 
 static void
 poke_all(const struct supervisor *supervisor)
 {
-	for (uint32_t slot = 0; slot < SLOT_MAX; slot++)
+	for (uint32_t slot = 0; slot < SLOT_SUPERVISOR; slot++)
 		park_poke(supervisor->event_fd[slot]);
 }
 
@@ -84,55 +85,92 @@ mark_dead(struct supervisor *supervisor, struct supervised *process)
 	poke_all(supervisor);
 }
 
-static unsigned
-list_descriptors(const struct supervisor *supervisor, const struct supervised *process, int lock_fd,
-    struct descriptor descriptors[DESCRIPTORS_MAX])
-{
-	unsigned count = 0;
+/* What a process hears about itself (shm/role.h). */
+struct role_arguments {
+	char index[16], epoch[24], uid[16], gid[16];
+	char *argv[ROLE_ARGUMENTS_MAX];
+};
 
-	descriptors[count++] = (struct descriptor){ supervisor->conf_fd, CONF_FD };
-	descriptors[count++] = (struct descriptor){ lock_fd, RUN_LOCK_FD };
-	if (process->kind == ROLE_FRONT)
-		descriptors[count++] = (struct descriptor){ supervisor->listen_fd[process->index], LISTEN_FD };
-	for (uint32_t slot = 0; slot < SLOT_MAX; slot++)
-		descriptors[count++] = (struct descriptor){ supervisor->event_fd[slot], EVENT_FD(slot) };
-	assert(count <= DESCRIPTORS_MAX);
-	return count;
+static void
+write_arguments(const struct supervisor *supervisor, const struct supervised *process, struct role_arguments *arguments)
+{
+	static const char *const modes[] = { [CONF_SANDBOX_AUTO] = "auto", [CONF_SANDBOX_OFF] = "off",
+		[CONF_SANDBOX_REQUIRED] = "required" };
+	const struct user *user = &supervisor->users.of[process->kind];
+	char **at = arguments->argv;
+
+	snprintf(arguments->index, sizeof(arguments->index), "%u", process->index);
+	snprintf(arguments->epoch, sizeof(arguments->epoch), "%" PRIu64, process->epoch);
+	snprintf(arguments->uid, sizeof(arguments->uid), "%u", (unsigned)user->uid);
+	snprintf(arguments->gid, sizeof(arguments->gid), "%u", (unsigned)user->gid);
+	*at++ = (char *)supervisor->program[process->kind];
+	*at++ = "--instance", *at++ = (char *)supervisor->conf.instance_name;
+	*at++ = "--index", *at++ = arguments->index;
+	*at++ = "--epoch", *at++ = arguments->epoch;
+	*at++ = "--sandbox", *at++ = (char *)modes[supervisor->conf.sandbox_mode];
+	if (user->is_set) {
+		*at++ = "--uid", *at++ = arguments->uid;
+		*at++ = "--gid", *at++ = arguments->gid;
+	}
+	*at++ = NULL;
+	assert(at - arguments->argv <= ROLE_ARGUMENTS_MAX);
 }
 
 static int
 exec_process(struct supervisor *supervisor, struct supervised *process)
 {
-	const char *instance = supervisor->conf.instance_name;
-	struct descriptor descriptors[DESCRIPTORS_MAX];
-	char index[16], epoch[24];
-	char *argv[] = { supervisor->program[process->kind], "--instance", (char *)instance, "--index", index, "--epoch", epoch,
-		NULL };
-	struct child_command command = { .program = argv[0], .argv = argv, .descriptors = descriptors,
-		.cpus = &supervisor->placement.cpus[process->slot], .ends_on_term = process->kind == ROLE_WORKER };
-	int lock_fd, result;
+	struct role_arguments arguments;
+	struct descriptors descriptors;
+	int result;
 
-	snprintf(index, sizeof(index), "%u", process->index);
-	snprintf(epoch, sizeof(epoch), "%" PRIu64, process->epoch);
-	lock_fd = locks_slot(instance, process->slot);
-	if (lock_fd < 0 || (lock_fd = child_keep_fd(lock_fd)) < 0)
+	if (process->kind == ROLE_FRONT && audit_file_pair(&supervisor->audit, process->index) != 0)
 		return -1;
-	command.descriptor_count = list_descriptors(supervisor, process, lock_fd, descriptors);
-	result = child_start(&process->child, &command);
-	close(lock_fd); /* the child's copy holds the lock from now on */
+	write_arguments(supervisor, process, &arguments);
+	if (descriptors_make(supervisor, process, &descriptors) != 0)
+		return -1;
+	result = child_start(&process->child, &(struct child_command){
+		.program = supervisor->program[process->kind],
+		.argv = arguments.argv,
+		.descriptors = descriptors.list,
+		.descriptor_count = descriptors.count,
+		.cpus = &supervisor->placement.cpus[process->slot],
+		.ends_on_term = process->kind == ROLE_WORKER,
+	});
+	descriptors_close(&descriptors); /* the child's copy of RUN_LOCK_FD holds the lock from now on */
+	if (process->kind == ROLE_FRONT)
+		audit_file_paired(&supervisor->audit, process->index);
 	return result;
 }
 
-/* A frontd's rings are new with each incarnation.  The old ones are closed by all: nobody needs their names. */
+/* A frontd's rings are new with each incarnation. */
+static int
+make_next_rings(const struct supervisor *supervisor, const struct supervised *process)
+{
+	return front_create(supervisor->conf.instance_name, process->index, process->epoch + 1, &supervisor->geometry.front,
+	    &supervisor->store);
+}
+
+/* Those of its next incarnation, where they are not made yet.  The old ones are closed by all: nobody needs their names. */
 static int
 make_front(const struct supervisor *supervisor, const struct supervised *process)
 {
 	char prefix[32];
 
+	if (process->rings_are_made)
+		return 0;
 	snprintf(prefix, sizeof(prefix), "front.%u.", process->index);
 	(void)region_unlink_all(supervisor->conf.instance_name, prefix); /* how many does not matter */
-	return front_create(supervisor->conf.instance_name, process->index, process->epoch + 1, &supervisor->geometry.front,
-	    &supervisor->store);
+	return make_next_rings(supervisor, process);
+}
+
+/* Giving the memory of rings back takes as long as making them: when both are needed, clients wait only for the one. */
+static void
+unmake_old_rings(const struct supervisor *supervisor, const struct supervised *process)
+{
+	char name[64];
+
+	front_name(name, process->index, process->epoch - 1);
+	(void)region_unlink(supervisor->conf.instance_name, name); /* else make_front() does it some time */
 }
 
 static int
@@ -142,7 +180,11 @@ run_process(struct supervisor *supervisor, struct supervised *process)
 
 	if (process->kind == ROLE_FRONT && make_front(supervisor, process) != 0)
 		return -1;
+	bool has_old_rings = process->rings_are_made;
+	process->rings_are_made = false;
 	process->epoch++;
+	if (process->kind == ROLE_FRONT)
+		descriptors_hand_front(supervisor, process);
 	store_relaxed(&slot->started_ms, broker_ms(supervisor));
 	slot_set(supervisor, process->slot, process->epoch, SLOT_STARTING);
 	if (exec_process(supervisor, process) != 0)
@@ -154,6 +196,8 @@ run_process(struct supervisor *supervisor, struct supervised *process)
 		abort(); /* it would die unseen */
 	}
 	poke_all(supervisor); /* peers attach a new frontd's rings */
+	if (has_old_rings)
+		unmake_old_rings(supervisor, process);
 	return 0;
 }
 
@@ -172,8 +216,12 @@ stop_with(struct supervisor *supervisor, int exit_code)
 	store_release(&supervisor->registry.shared->is_draining, 1);
 	poke_all(supervisor);
 	/* New clients are refused now, instead of waiting in the kernel's queue for somebody who will not come. */
-	for (uint32_t i = 0; i < supervisor->geometry.fronts; i++)
-		(void)shutdown(supervisor->listen_fd[i], SHUT_RDWR); /* when it fails, they wait */
+	for (uint32_t i = 0; i < supervisor->geometry.fronts; i++) {
+		if (supervisor->bound[0] != '\0')
+			(void)shutdown(supervisor->listen_fd[i], SHUT_RDWR); /* when it fails, they wait */
+		if (supervisor->bound_tls[0] != '\0')
+			(void)shutdown(supervisor->tls_listen_fd[i], SHUT_RDWR);
+	}
 }
 
 static void
@@ -205,10 +253,15 @@ all_are_live(const struct supervisor *supervisor)
 static void
 announce(struct supervisor *supervisor)
 {
+	bool has_plain = supervisor->bound[0] != '\0', has_tls = supervisor->bound_tls[0] != '\0';
+	char doors[2 * BOUND_TEXT_BYTES + 32];
+
 	supervisor->has_served = true;
-	diag(DIAG_INFO, "serving on %s: %u frontd, %u workerd, persistd", supervisor->bound, supervisor->geometry.fronts,
+	snprintf(doors, sizeof(doors), "%s%s%s%s%s", has_plain ? "http://" : "", supervisor->bound,
+	    has_plain && has_tls ? " and " : "", has_tls ? "https://" : "", supervisor->bound_tls);
+	diag(DIAG_INFO, "serving on %s: %u frontd, %u workerd, persistd", doors, supervisor->geometry.fronts,
 	    supervisor->geometry.workers);
-	printf("chasqui: ready on http://%s\n", supervisor->bound);
+	printf("chasqui: ready on %s\n", doors);
 	fflush(stdout);
 }
 
@@ -222,8 +275,6 @@ enter_live(struct supervisor *supervisor, struct supervised *process)
 	if (process->died_ns != 0)
 		diag(DIAG_INFO, "%s serves again, pid %d, epoch %" PRIu64 ", after %" PRIu64 " ms", process->name,
 		    (int)process->child.pid, process->epoch, (process->live_ns - process->died_ns) / MS);
-	if (!supervisor->has_served && supervisor->drain == DRAIN_NONE && all_are_live(supervisor))
-		announce(supervisor);
 }
 
 static void
@@ -296,6 +347,7 @@ on_death(struct supervisor *supervisor, struct supervised *process, int wait_sta
 	struct death death = death_of(wait_status, process->state == PROCESS_LIVE, lived_ns);
 	char text[DEATH_TEXT_BYTES];
 
+	descriptors_forget(process);
 	death_text(&death, text);
 	store_relaxed(&slot->last_signal, (uint32_t)death.signal);
 	store_relaxed(&slot->last_status, death.exit_code);
@@ -307,6 +359,9 @@ on_death(struct supervisor *supervisor, struct supervised *process, int wait_sta
 		    process->wait_ns >= SECOND ? " in some seconds" : "");
 		store_relaxed(&slot->restarts, load_relaxed(&slot->restarts) + 1);
 		handle(supervisor, process, PROCESS_DIED);
+		/* While the others let go of the old ones.  When it does not work, make_front() tries again and says why. */
+		if (process->kind == ROLE_FRONT)
+			process->rings_are_made = make_next_rings(supervisor, process) == 0;
 		return;
 	}
 	bool is_ours = supervisor->drain == DRAIN_KILL || (supervisor->drain == DRAIN_WORKERS && death.signal == SIGTERM);
@@ -386,7 +441,7 @@ watch_heartbeat(const struct supervisor *supervisor, struct supervised *process)
 }
 
 /*
- * Once a second.  A peer that closes the living incarnation of a frontd has given it up (workerd/fronts.h).  It sees that
+ * Once a second, and when persistd pokes us.  A peer that closes the living incarnation of a frontd has given it up (workerd/fronts.h).  It sees that
  * itself and ends; one that does not, because it is stopped or was taken over, is ended.
  */
 static void
@@ -507,20 +562,11 @@ one_is_starting(const struct supervisor *supervisor)
 	return false;
 }
 
+/* What has changed works from now on in all processes. */
 static void
-reload(struct supervisor *supervisor)
+hand_conf_over(struct supervisor *supervisor)
 {
-	struct conf_error error;
-	struct conf wanted;
-
-	supervisor->reload_is_wanted = false;
-	if (conf_source_load(supervisor->source, &wanted, &error) != 0) {
-		diag(DIAG_ERROR, "nothing is reloaded: %s", error.text);
-		return;
-	}
-	struct reload_result result = reload_apply(&supervisor->conf, &wanted);
-	diag(DIAG_INFO, "SIGHUP: %u reloaded, %u need a restart", result.reloaded, result.needs_restart);
-	if (result.reloaded == 0 || reload_write(&supervisor->conf, supervisor->conf_fd) != 0)
+	if (reload_write(&supervisor->conf, supervisor->conf_fd) != 0)
 		return;
 	diag_set_level((enum diag_level)supervisor->conf.log_level);
 	/* The text is whole.  Pairs with the daemons' load_acquire. */
@@ -528,6 +574,32 @@ reload(struct supervisor *supervisor)
 	    load_relaxed(&supervisor->registry.shared->config_generation) + 1);
 	for (enum role_kind kind = ROLE_FRONT; kind <= ROLE_PERSIST; kind++)
 		signal_all(supervisor, kind, SIGHUP);
+}
+
+static void
+reload(struct supervisor *supervisor)
+{
+	struct tls_secrets *secrets = NULL;
+	struct conf_error error;
+	struct conf wanted;
+
+	supervisor->reload_is_wanted = false;
+	if (audit_file_reopen(&supervisor->audit)) {
+		/* The descriptors are sent.  Pairs with the frontds' load_acquire. */
+		store_release(&supervisor->registry.shared->audit_generation,
+		    load_relaxed(&supervisor->registry.shared->audit_generation) + 1);
+	}
+	if (conf_source_load(supervisor->source, &wanted, &error) != 0 ||
+	    tls_keeper_read(&supervisor->tls, &wanted, &secrets, &error) != 0) {
+		diag(DIAG_ERROR, "nothing is reloaded: %s", error.text);
+		return;
+	}
+	struct reload_result result = reload_apply(&supervisor->conf, &wanted);
+	diag(DIAG_INFO, "SIGHUP: %u reloaded, %u need a restart", result.reloaded, result.needs_restart);
+	if (result.reloaded != 0)
+		hand_conf_over(supervisor);
+	/* After the text that belongs to it.  Files may be new under old names. */
+	tls_keeper_take(&supervisor->tls, secrets, &supervisor->registry);
 }
 
 static void
@@ -556,7 +628,7 @@ add_process(struct supervisor *supervisor, enum role_kind kind, uint32_t index, 
 	struct supervised *process = &supervisor->processes[supervisor->process_count++];
 	enum slot_state state;
 
-	*process = (struct supervised){ .kind = kind, .index = index, .slot = slot, .child = { .pidfd = -1 } };
+	*process = (struct supervised){ .kind = kind, .index = index, .slot = slot, .child = { .pidfd = -1 }, .hand_fd = -1 };
 	snprintf(process->name, sizeof(process->name), "%s.%u", role_name(kind), index);
 	registry_slot(&supervisor->registry, slot, &state, &process->epoch);
 }
@@ -566,6 +638,7 @@ prepare(struct supervisor *supervisor)
 {
 	const struct geometry *geometry = &supervisor->geometry;
 	struct epoll_event event = { .events = EPOLLIN, .data.u32 = EPOLL_SIGNAL };
+	struct epoll_event poke = { .events = EPOLLIN, .data.u32 = EPOLL_POKE };
 	sigset_t signals;
 
 	/* persistd first: the others wait for it. */
@@ -590,7 +663,8 @@ prepare(struct supervisor *supervisor)
 	supervisor->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (supervisor->epoll_fd < 0 || sigprocmask(SIG_BLOCK, &signals, NULL) != 0 ||
 	    (supervisor->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)) < 0 ||
-	    epoll_ctl(supervisor->epoll_fd, EPOLL_CTL_ADD, supervisor->signal_fd, &event) != 0) {
+	    epoll_ctl(supervisor->epoll_fd, EPOLL_CTL_ADD, supervisor->signal_fd, &event) != 0 ||
+	    epoll_ctl(supervisor->epoll_fd, EPOLL_CTL_ADD, supervisor->event_fd[SLOT_SUPERVISOR], &poke) != 0) {
 		diag_errno("cannot prepare for signals");
 		return -1;
 	}
@@ -620,7 +694,8 @@ begin(struct supervisor *supervisor)
 static bool
 is_busy(const struct supervisor *supervisor)
 {
-	return supervisor->drain != DRAIN_NONE || supervisor->reload_is_wanted || !all_are_live(supervisor);
+	return supervisor->drain != DRAIN_NONE || supervisor->reload_is_wanted || !supervisor->has_served ||
+	    !all_are_live(supervisor);
 }
 
 /* How long to sleep at most. */
@@ -636,13 +711,32 @@ look_ms(struct supervisor *supervisor)
 	return now_ns() - supervisor->busy_ns < FAST_NS ? LOOK_MS_FAST : LOOK_MS_SLOW;
 }
 
+/* All processes serve; once there is somebody who can come in, we say that we are ready. */
+static void
+look_for_admin(struct supervisor *supervisor)
+{
+	bool pokes_worker;
+	int code = admin_token_step(&supervisor->admin_token, &supervisor->registry, &pokes_worker);
+
+	if (code != 0)
+		stop_with(supervisor, code);
+	else if (pokes_worker)
+		park_poke(supervisor->event_fd[SLOT_WORKER(0)]);
+	else if (supervisor->admin_token.state == ADMIN_TOKEN_DONE) {
+		announce(supervisor);
+		admin_token_print(&supervisor->admin_token);
+	}
+}
+
 static void
 look(struct supervisor *supervisor)
 {
 	bool is_watch = now_ns() - supervisor->watched_ns >= SECOND;
 
-	if (is_watch)
+	if (is_watch) {
 		supervisor->watched_ns = now_ns();
+		audit_file_reserve(&supervisor->audit);
+	}
 	for (unsigned i = 0; i < supervisor->process_count; i++) {
 		look_at(supervisor, &supervisor->processes[i]);
 		if (is_watch) {
@@ -650,10 +744,24 @@ look(struct supervisor *supervisor)
 			watch_given_up(supervisor, &supervisor->processes[i]);
 		}
 	}
+	if (is_watch)
+		tls_keeper_rotate(&supervisor->tls, &supervisor->conf, &supervisor->registry);
+	if (!supervisor->has_served && supervisor->drain == DRAIN_NONE && all_are_live(supervisor))
+		look_for_admin(supervisor);
 	if (supervisor->reload_is_wanted && supervisor->drain == DRAIN_NONE && !one_is_starting(supervisor))
 		reload(supervisor);
 	if (supervisor->drain != DRAIN_NONE)
 		advance_drain(supervisor);
+}
+
+static void
+on_poke(struct supervisor *supervisor)
+{
+	uint64_t count;
+
+	(void)!read(supervisor->event_fd[SLOT_SUPERVISOR], &count, sizeof(count)); /* readable, so it does not wait */
+	for (unsigned i = 0; i < supervisor->process_count; i++)
+		watch_given_up(supervisor, &supervisor->processes[i]);
 }
 
 static void
@@ -665,6 +773,10 @@ turn(struct supervisor *supervisor)
 	for (int i = 0; i < count; i++) {
 		if (events[i].data.u32 == EPOLL_SIGNAL) {
 			on_signal(supervisor);
+			continue;
+		}
+		if (events[i].data.u32 == EPOLL_POKE) {
+			on_poke(supervisor);
 			continue;
 		}
 		struct supervised *process = &supervisor->processes[events[i].data.u32];
@@ -680,6 +792,16 @@ supervise(struct supervisor *supervisor, bool *is_clean)
 	*is_clean = false;
 	if (prepare(supervisor) != 0)
 		return EX_OSERR;
+	if (supervisor->conf.auth_mode != CONF_AUTH_OFF) {
+		struct admin_token_where where = { .instance = supervisor->conf.instance_name,
+			.data_directory = supervisor->conf.data_directory, .geometry = &supervisor->geometry, .store = &supervisor->store };
+		int code = admin_token_begin(&supervisor->admin_token, &where, supervisor->wants_admin_token);
+
+		if (code != 0)
+			return code;
+	} else if (supervisor->wants_admin_token) {
+		diag(DIAG_WARNING, "--new-admin-token does nothing with auth.mode = off");
+	}
 	begin(supervisor);
 	while (supervisor->drain != DRAIN_OVER)
 		turn(supervisor);

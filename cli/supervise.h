@@ -9,12 +9,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cli/admin_token.h"
+#include "cli/audit_file.h"
 #include "cli/children.h"
+#include "cli/descriptors.h"
 #include "cli/drain.h"
 #include "cli/listeners.h"
 #include "cli/placement.h"
 #include "cli/process.h"
 #include "cli/reload.h"
+#include "cli/tls.h"
+#include "cli/users.h"
 #include "shm/registry.h"
 #include "shm/role.h"
 #include "shm/stats.h"
@@ -27,7 +32,9 @@ struct supervised {
 	char name[32];             /* "workerd.0" */
 	enum process_state state;
 	uint64_t epoch;            /* of the running, or else the last, incarnation */
+	bool rings_are_made;       /* a frontd's, of the incarnation after `epoch` */
 	struct child child;
+	int hand_fd;               /* of its living incarnation: more regions go through it; -1: none */
 	struct stats stats;        /* read-only: is it ready, does it live, did it close, is it drained */
 	unsigned quick_deaths;
 	uint64_t due_ns;           /* BACKOFF: when it is over */
@@ -45,21 +52,29 @@ struct supervisor {
 	struct placement placement;
 	struct geometry geometry;
 	struct region_identity store;
+	struct users users;        /* whom the processes become */
 	bool is_warm;              /* the regions are from an earlier run */
+	bool wants_admin_token;    /* --new-admin-token */
 	struct registry registry;  /* writable */
 	char program[ROLE_PERSIST + 1][PATH_MAX];
-	char bound[BOUND_TEXT_BYTES];
-	int conf_fd;               /* these three lie at KEPT_FD_MIN or above */
+	char bound[BOUND_TEXT_BYTES];     /* "": off */
+	char bound_tls[BOUND_TEXT_BYTES]; /* "": off */
+	struct tls_keeper tls;
+	int conf_fd;               /* these lie at KEPT_FD_MIN or above, as all that is handed on */
+	int conf_read_fd;          /* the same for reading: what one process could write all would read */
 	int listen_fd[FRONT_MAX];
+	int tls_listen_fd[FRONT_MAX];
 	int event_fd[SLOT_MAX];
+	struct audit_file audit;
 
 	/* supervise.c's own. */
 	struct supervised processes[SLOT_MAX];
 	unsigned process_count;
 	int epoll_fd;
 	int signal_fd;
+	struct admin_token admin_token;
 	bool a_front_served;       /* some client may have been answered */
-	bool has_served;           /* every process was LIVE at once: the ready line is printed */
+	bool has_served;           /* every process was LIVE at once, somebody can come in: the ready line is printed */
 	bool reload_is_wanted;
 	bool stop_is_forced;
 	bool journal_is_clean;     /* persistd said so by exiting with 0 */

@@ -9,9 +9,11 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -173,32 +175,52 @@ make_event_fds(int event_fd[SLOT_MAX])
 }
 
 static int
-make_conf_fd(const struct conf *conf, int *conf_fd)
+make_conf_fd(const struct conf *conf, int *conf_fd, int *conf_read_fd)
 {
 	int fd = memfd_create("chasqui.conf", MFD_CLOEXEC);
+	char path[32];
 
 	if (fd < 0) {
 		diag_errno("cannot make the configuration's memory file");
 		return EX_OSERR;
 	}
 	*conf_fd = child_keep_fd(fd);
-	return *conf_fd >= 0 && reload_write(conf, *conf_fd) == 0 ? 0 : EX_OSERR;
+	if (*conf_fd < 0 || reload_write(conf, *conf_fd) != 0)
+		return EX_OSERR;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", *conf_fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		diag_errno("cannot open %s; is /proc mounted?", path);
+		return EX_OSERR;
+	}
+	*conf_read_fd = child_keep_fd(fd);
+	return *conf_read_fd >= 0 ? 0 : EX_OSERR;
+}
+
+/* bound stays "" where the wish names no address. */
+static int
+open_listeners(const struct listen_wish *wish, int fds[FRONT_MAX], char bound[BOUND_TEXT_BYTES])
+{
+	int code = wish->address_bytes != 0 ? listeners_open(wish, fds, bound) : 0;
+
+	for (uint32_t i = 0; code == 0 && bound[0] != '\0' && i < wish->count; i++) {
+		fds[i] = child_keep_fd(fds[i]);
+		if (fds[i] < 0)
+			code = EX_OSERR;
+	}
+	return code;
 }
 
 static int
 make_listeners(struct supervisor *supervisor)
 {
-	uint32_t count = supervisor->geometry.fronts;
-	struct sockaddr_storage address;
-	socklen_t address_bytes = conf_listen_address(&supervisor->conf, &address);
-	int code = listeners_open(&address, address_bytes, count, supervisor->listen_fd, supervisor->bound);
+	struct listen_wish plain = { .option = "server.listen", .count = supervisor->geometry.fronts };
+	struct listen_wish tls = { .option = "tls.listen", .count = supervisor->geometry.fronts };
 
-	for (uint32_t i = 0; code == 0 && i < count; i++) {
-		supervisor->listen_fd[i] = child_keep_fd(supervisor->listen_fd[i]);
-		if (supervisor->listen_fd[i] < 0)
-			code = EX_OSERR;
-	}
-	return code;
+	plain.address_bytes = conf_listen_address(&supervisor->conf, &plain.address);
+	tls.address_bytes = conf_tls_address(&supervisor->conf, &tls.address);
+	int code = open_listeners(&plain, supervisor->listen_fd, supervisor->bound);
+	return code != 0 ? code : open_listeners(&tls, supervisor->tls_listen_fd, supervisor->bound_tls);
 }
 
 static int
@@ -211,6 +233,17 @@ find_programs(struct supervisor *supervisor)
 	return 0;
 }
 
+/* For the CLI, which may run in another folder than we do. */
+static void
+note_directory(const struct conf *conf, char noted[REGISTRY_PATH_BYTES])
+{
+	char path[PATH_MAX];
+
+	if (realpath(conf->data_directory, path) == NULL || strlen(path) >= REGISTRY_PATH_BYTES)
+		path[0] = '\0';
+	strcpy(noted, path);
+}
+
 static int
 attach_registry(struct supervisor *supervisor)
 {
@@ -219,8 +252,12 @@ attach_registry(struct supervisor *supervisor)
 		return EX_OSERR;
 	}
 	snprintf(supervisor->registry.shared->listen, sizeof(supervisor->registry.shared->listen), "%s", supervisor->bound);
+	snprintf(supervisor->registry.shared->listen_tls, sizeof(supervisor->registry.shared->listen_tls), "%s",
+	    supervisor->bound_tls);
+	tls_keeper_publish(&supervisor->tls, &supervisor->registry);
 	snprintf(supervisor->registry.shared->placement, sizeof(supervisor->registry.shared->placement), "%s",
 	    supervisor->placement.text);
+	note_directory(&supervisor->conf, supervisor->registry.shared->data_directory);
 	return 0;
 }
 
@@ -233,9 +270,13 @@ make_ready(struct supervisor *supervisor)
 	if ((code = lock_directory(&supervisor->conf)) != 0 ||
 	    (code = choose_placement(supervisor)) != 0 ||
 	    (code = name_store(supervisor)) != 0 ||
+	    (code = users_find(&supervisor->conf, &supervisor->users)) != 0 ||
+	    (code = users_give_directory(&supervisor->conf, &supervisor->users)) != 0 ||
+	    (code = tls_keeper_open(&supervisor->tls, &supervisor->conf)) != 0 ||
 	    (code = make_listeners(supervisor)) != 0 ||
 	    (code = make_event_fds(supervisor->event_fd)) != 0 ||
-	    (code = make_conf_fd(&supervisor->conf, &supervisor->conf_fd)) != 0)
+	    (code = make_conf_fd(&supervisor->conf, &supervisor->conf_fd, &supervisor->conf_read_fd)) != 0 ||
+	    (code = audit_file_open(&supervisor->audit, &supervisor->conf)) != 0)
 		return code;
 	code = regions_prepare(supervisor->conf.instance_name, &supervisor->geometry, &supervisor->store,
 	    &supervisor->is_warm);
@@ -243,9 +284,9 @@ make_ready(struct supervisor *supervisor)
 }
 
 static int
-run(const struct conf_source *source)
+run(const struct conf_source *source, bool wants_admin_token)
 {
-	struct supervisor supervisor = { .source = source };
+	struct supervisor supervisor = { .source = source, .wants_admin_token = wants_admin_token };
 	const char *instance = supervisor.conf.instance_name;
 	int code, lock_fd;
 	bool is_clean;
@@ -260,11 +301,13 @@ run(const struct conf_source *source)
 		return code;
 	code = make_ready(&supervisor);
 	if (code != 0) {
+		tls_keeper_close(&supervisor.tls);
 		if (!regions_exist(instance))
 			locks_remove(instance);
 		return code;
 	}
 	code = supervise(&supervisor, &is_clean);
+	tls_keeper_close(&supervisor.tls);
 	if (!is_clean) {
 		diag(DIAG_INFO, "stopped; shared memory is kept, the next start goes on from it");
 		return code;
@@ -280,10 +323,10 @@ verb_up(int argc, char **argv)
 {
 	struct arguments arguments;
 
-	if (!arguments_parse(&arguments, "co", argc, argv) || arguments.word_count != 0)
+	if (!arguments_parse(&arguments, "coA", argc, argv) || arguments.word_count != 0)
 		return verb_usage("up");
 	(void)umask(077);
 	(void)signal(SIGPIPE, SIG_IGN); /* stdout may be a pipe that nobody reads any more */
 	return run(&(struct conf_source){ .file = arguments.conf_file, .assignments = arguments.assignments,
-	    .assignment_count = arguments.assignment_count });
+	    .assignment_count = arguments.assignment_count }, arguments.makes_admin_token);
 }

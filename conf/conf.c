@@ -249,23 +249,53 @@ conf_listen_address(const struct conf *conf, struct sockaddr_storage *address)
 	return address_parse(conf->server_listen, address);
 }
 
+socklen_t
+conf_tls_address(const struct conf *conf, struct sockaddr_storage *address)
+{
+	return address_parse(conf->tls_listen, address);
+}
+
+/* Who can reach us, and how. */
+static int
+check_doors(const struct conf *conf, struct conf_error *error)
+{
+	struct sockaddr_storage plain, tls;
+	bool has_plain = conf_listen_address(conf, &plain) != 0, has_tls = conf_tls_address(conf, &tls) != 0;
+	bool is_plain_far = has_plain && !address_is_loopback(&plain), is_tls_far = has_tls && !address_is_loopback(&tls);
+
+	if (!has_plain && !has_tls) {
+		snprintf(error->text, sizeof(error->text),
+		    "server.listen and tls.listen are both off: nobody could reach this broker; set one of them");
+		return -1;
+	}
+	if (conf->auth_mode == CONF_AUTH_OFF && (is_plain_far || is_tls_far)) {
+		snprintf(error->text, sizeof(error->text),
+		    "%s.listen = %s: with auth.mode = off only loopback is served, "
+		    "or anybody could read and write every queue; listen on 127.0.0.1 or [::1]",
+		    is_plain_far ? "server" : "tls", is_plain_far ? conf->server_listen : conf->tls_listen);
+		return -1;
+	}
+	if (is_plain_far && conf->server_insecure == CONF_INSECURE_NO) {
+		snprintf(error->text, sizeof(error->text),
+		    "server.listen = %s: plain HTTP beyond loopback shows messages and credentials to everybody on the way; "
+		    "serve that address by tls.listen, or write `insecure = yes` into [server] if the network is yours alone",
+		    conf->server_listen);
+		return -1;
+	}
+	if (conf->tls_client_users != CONF_CLIENT_USERS_OFF && conf->tls_client_auth == CONF_CLIENT_AUTH_OFF) {
+		snprintf(error->text, sizeof(error->text),
+		    "tls.client_users is set, but tls.client_auth = off asks nobody for a certificate; set it to optional or "
+		    "required");
+		return -1;
+	}
+	return 0;
+}
+
 int
 conf_check(const struct conf *conf, struct conf_error *error)
 {
-	struct sockaddr_storage address;
-
-	if (conf->auth_mode != CONF_AUTH_OFF) {
-		snprintf(error->text, sizeof(error->text),
-		    "auth.mode = required: this version has no users yet, so nobody could be let in; "
-		    "write `mode = off` into [auth] to serve this machine without credentials");
+	if (check_doors(conf, error) != 0)
 		return -1;
-	}
-	if (conf_listen_address(conf, &address) == 0 || !address_is_loopback(&address)) {
-		snprintf(error->text, sizeof(error->text),
-		    "server.listen = %s: with auth.mode = off only loopback is served, "
-		    "or anybody could read and write every queue; listen on 127.0.0.1 or [::1]", conf->server_listen);
-		return -1;
-	}
 	if (conf->server_body_memory < conf->server_max_body) {
 		snprintf(error->text, sizeof(error->text),
 		    "server.body_memory is smaller than server.max_body: the largest request could never be taken; "

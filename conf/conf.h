@@ -18,7 +18,14 @@
 
 enum conf_accept { CONF_ACCEPT_MULTISHOT, CONF_ACCEPT_ONESHOT };
 enum conf_direct { CONF_DIRECT_AUTO, CONF_DIRECT_ON, CONF_DIRECT_OFF };
+enum conf_sandbox { CONF_SANDBOX_AUTO, CONF_SANDBOX_OFF, CONF_SANDBOX_REQUIRED };
 enum conf_auth { CONF_AUTH_REQUIRED, CONF_AUTH_OFF };
+enum conf_audit_data_plane { CONF_AUDIT_OFF, CONF_AUDIT_ALL };
+enum conf_audit_on_failure { CONF_AUDIT_REFUSE, CONF_AUDIT_GO_ON };
+enum conf_insecure { CONF_INSECURE_NO, CONF_INSECURE_YES };
+enum conf_tls_version { CONF_TLS_1_2, CONF_TLS_1_3 };
+enum conf_client_auth { CONF_CLIENT_AUTH_OFF, CONF_CLIENT_AUTH_OPTIONAL, CONF_CLIENT_AUTH_REQUIRED };
+enum conf_client_users { CONF_CLIENT_USERS_OFF, CONF_CLIENT_USERS_SAN, CONF_CLIENT_USERS_CN };
 #define CONF_COUNT_AUTO 0 /* of server.processes, worker.shards */
 /* log.level has the order of enum diag_level. */
 
@@ -47,7 +54,7 @@ struct conf_error {
 	char text[640];
 };
 
-/* Every option's default.  They do not pass conf_check(): whoever runs a broker has to write auth.mode = off. */
+/* Every option's default. */
 void conf_defaults(struct conf *conf);
 
 /* The defaults, then what the file says.  0, or -1 with the first error.  Values are checked alone, not together. */
@@ -62,14 +69,15 @@ int conf_load_text(const char *text, size_t count, const char *name, struct conf
 /* `section.key=value`, as after -o.  0, or -1 with the error and nothing changed. */
 int conf_set(struct conf *conf, const char *assignment, struct conf_error *error);
 
-/* What must be true of several values together, such as: without users only loopback is served. */
+/* What must be true of several values together, such as: without credentials only loopback is served. */
 int conf_check(const struct conf *conf, struct conf_error *error);
 
 /* Write all of it as INI text that conf_load_fd() understands.  0, or -1 with errno. */
 int conf_write_fd(const struct conf *conf, int fd);
 
-/* server.listen as an address.  Its length, or 0 if it is none. */
+/* server.listen, or tls.listen, as an address.  Its length, or 0 if it is none: off. */
 socklen_t conf_listen_address(const struct conf *conf, struct sockaddr_storage *address);
+socklen_t conf_tls_address(const struct conf *conf, struct sockaddr_storage *address);
 
 /* --- the table, for help, documentation and reload --- */
 

@@ -78,7 +78,7 @@ text_is_valid(const struct option *option, const char *text)
 	case OPTION_NAME:
 		return is_name(text);
 	case OPTION_ADDRESS:
-		return address_parse(text, &(struct sockaddr_storage){ 0 }) != 0;
+		return strcmp(text, "off") == 0 || address_parse(text, &(struct sockaddr_storage){ 0 }) != 0;
 	case OPTION_PLACEMENT:
 		return placement_lists_parse(text, &(struct placement_lists){ .mode = PLACEMENT_AUTO });
 	default:
@@ -185,7 +185,7 @@ conf_option_range(unsigned index, char text[CONF_TEXT_BYTES])
 		snprintf(text, CONF_TEXT_BYTES, "1 to %" PRIu64 " of A-Z a-z 0-9 _ -", option->max);
 		return;
 	case OPTION_ADDRESS:
-		snprintf(text, CONF_TEXT_BYTES, "address:port");
+		snprintf(text, CONF_TEXT_BYTES, "address:port, or off");
 		return;
 	case OPTION_PATH:
 		snprintf(text, CONF_TEXT_BYTES, "a path of at most %" PRIu64 " bytes", option->max);

@@ -6,6 +6,8 @@
 
 #include "frontd/api/queues.h"
 #include "frontd/api/receive.h"
+#include "frontd/attempt.h"
+#include "frontd/audit.h"
 #include "frontd/frontd.h"
 #include "frontd/memory.h"
 #include "frontd/send.h"
@@ -38,6 +40,8 @@ count_latency(struct frontd *frontd, const struct exchange *exchange)
 void
 await_ready(struct frontd *frontd, struct exchange *exchange)
 {
+	if (exchange->audit != AUDIT_NONE && audit_answered(frontd, exchange))
+		return;
 	if (exchange->conn == NULL) { /* nobody waits for it any more */
 		exchange_free(frontd, exchange);
 		return;
@@ -115,8 +119,7 @@ make_answer(struct frontd *frontd, struct exchange *exchange, const struct api_r
 	if (exchange->memo.listing != NULL && memory_is_short(frontd)) {
 		answer_outcome(&answer, OUTCOME_BUSY, "too much memory is taken");
 	} else if (reply->frame->header.op >= OUTCOME_BAD_REQUEST) {
-		answer_outcome(&answer, reply->frame->header.op, exchange->memo.name_bytes == 0 ? NULL : "queue %.*s",
-		    exchange->memo.name_bytes, exchange->memo.name);
+		api_answer_refusal(&exchange->memo, reply->frame->header.op, &answer);
 	} else if (exchange->memo.route->answer(&exchange->memo, reply, &answer) == API_ASK_AGAIN) {
 		exchange->bytes = answer.room; /* lent again next time */
 		exchange->start = exchange->end = 0;
@@ -133,7 +136,8 @@ await_make(struct frontd *frontd, struct exchange *exchange)
 {
 	if (!exchange->has_reply)
 		return;
-	bool is_made = make_answer(frontd, exchange, &(struct api_reply){ .frame = (const struct reply *)exchange->reply });
+	bool is_made = make_answer(frontd, exchange, &(struct api_reply){ .world = &frontd->world,
+	    .frame = (const struct reply *)exchange->reply });
 	assert(is_made); /* what waits for the disk is one frame's answer */
 	exchange->has_reply = false;
 }
@@ -187,6 +191,13 @@ await_give_back(struct frontd *frontd, struct exchange *exchange, const struct r
 	await_ready(frontd, exchange);
 }
 
+/* Its client has gone; is its answer made all the same, for the audit log? */
+static bool
+is_written_down(const struct frontd *frontd, const struct exchange *exchange, const struct reply *reply)
+{
+	return exchange->audit != AUDIT_NONE || (frontd->audit.is_on && reply->header.op == OUTCOME_FORBIDDEN);
+}
+
 static void
 await_reply(struct frontd *frontd, const struct reply *reply)
 {
@@ -204,14 +215,14 @@ await_reply(struct frontd *frontd, const struct reply *reply)
 		exchange->conn->poll = NULL;
 	if (exchange->conn == NULL && is_leased)
 		await_give_back(frontd, exchange, (const struct receive_reply *)reply, OUTCOME_OK);
-	else if (exchange->conn == NULL && exchange->state == EXCHANGE_ASKED)
+	else if (exchange->conn == NULL && exchange->state == EXCHANGE_ASKED && !is_written_down(frontd, exchange, reply))
 		exchange_free(frontd, exchange);
-	else if (exchange->conn == NULL)
+	else if (exchange->conn == NULL && exchange->state != EXCHANGE_ASKED)
 		return; /* cancelled, and the other side was quicker: it ends with its cancel */
 	else if (is_leased)
 		fetch_begin(frontd, exchange, (const struct receive_reply *)reply);
 	else
-		await_answer(frontd, exchange, &(struct api_reply){ .frame = reply });
+		await_answer(frontd, exchange, &(struct api_reply){ .world = &frontd->world, .frame = reply });
 }
 
 bool
@@ -258,5 +269,5 @@ await_has_work(struct frontd *frontd)
 		if (link->held != NULL && link->held->lsn <= durable_lsn(frontd, w))
 			return true;
 	}
-	return fetch_has_replies(frontd);
+	return fetch_has_replies(frontd) || attempt_has_results(frontd);
 }

@@ -5,11 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontd/attempt.h"
+#include "frontd/auth.h"
 #include "frontd/frontd.h"
 #include "frontd/intake.h"
 #include "frontd/memory.h"
 #include "frontd/send.h"
 #include "frontd/serve.h"
+#include "frontd/tls.h"
 
 /*
  * What is read and thrown away behind a refusal, for the linger time at most: the largest body that can be configured.  A
@@ -52,8 +55,8 @@ conn_set_state(struct frontd *frontd, struct conn *conn, enum conn_state state)
 	deadline_update(frontd, conn);
 }
 
-void
-conn_open(struct frontd *frontd, int fd)
+struct conn *
+conn_open(struct frontd *frontd, int fd, const struct client_address *address, bool is_tls)
 {
 	struct conns *conns = &frontd->conns;
 
@@ -68,8 +71,23 @@ conn_open(struct frontd *frontd, int fd)
 	conn->index = index;
 	conn->generation = generation & 0xffffff;
 	conn->fd = fd;
-	conn_set_state(frontd, conn, CONN_IDLE);
+	conn->address = *address;
+	addresses_add(&frontd->addresses, address);
+	if (is_tls)
+		tls_open(frontd, conn);
+	else
+		conn_set_state(frontd, conn, CONN_IDLE);
 	conn_receive(frontd, conn);
+	return conn;
+}
+
+void
+conn_turn_away(struct frontd *frontd, struct conn *conn)
+{
+	conn->is_turned_away = true;
+	frontd->conns.turned_away++;
+	addresses_remove(&frontd->addresses, &conn->address);
+	serve_refuse_outcome(frontd, conn, OUTCOME_TOO_MANY_CONNECTIONS, "from this address; close some, or use them again");
 }
 
 /* ---- memory ---- */
@@ -111,6 +129,8 @@ conn_wants_bytes(const struct conn *conn)
 	if (conn->saw_end)
 		return false;
 	switch (conn->state) {
+	case CONN_HANDSHAKE:
+		return !tls_is_waiting_for_us(conn);
 	case CONN_IDLE:
 	case CONN_HEAD:
 	case CONN_BODY:
@@ -144,7 +164,7 @@ conn_receive(struct frontd *frontd, struct conn *conn)
 	if (conn->is_receiving || !conn_wants_bytes(conn))
 		return;
 	conn->is_receiving = true;
-	conn->is_direct = conn->state == CONN_BODY && conn->chunk == NULL;
+	conn->is_direct = conn->state == CONN_BODY && conn->chunk == NULL && conn->tls == NULL;
 	conn->operations++;
 	assert(conn->operations <= OPERATIONS_MAX);
 	if (conn->is_direct) {
@@ -158,18 +178,20 @@ conn_receive(struct frontd *frontd, struct conn *conn)
 	}
 }
 
-static void
+void
 conn_end_seen(struct frontd *frontd, struct conn *conn)
 {
 	conn->saw_end = true;
 	if (conn->state == CONN_CLOSING)
 		return;
-	if (conn->poll != NULL) {
+	if (conn->state == CONN_HANDSHAKE) {
+		conn_break(frontd, conn);
+	} else if (conn->poll != NULL) {
 		/*
 		 * A client that ended its side while parked is taken as gone: nothing else tells us that it went.  Should it
 		 * still listen, it gets the answers before the poll, and nothing for the poll.
 		 */
-		serve_end_poll(frontd, conn);
+		serve_end_poll(frontd, conn, NULL);
 		conn_finish(frontd, conn);
 	} else if (conn->state == CONN_LINGER) {
 		conn_set_state(frontd, conn, CONN_CLOSING);
@@ -206,6 +228,8 @@ conn_received(struct frontd *frontd, struct conn *conn, int result, const char *
 		return;
 	else if (conn->is_direct)
 		intake_received_direct(frontd, conn, (size_t)result);
+	else if (conn->tls != NULL)
+		tls_received(frontd, conn, bytes, (size_t)result);
 	else
 		intake_received(frontd, conn, bytes, (size_t)result);
 	conn_receive(frontd, conn);
@@ -213,13 +237,21 @@ conn_received(struct frontd *frontd, struct conn *conn, int result, const char *
 
 /* ---- ending ---- */
 
+/* It takes no more requests: what the one at hand waited for goes on without it. */
+static void
+conn_unwait(struct frontd *frontd, struct conn *conn)
+{
+	if (conn->state == CONN_WAITING && (conn->attempt == NULL || conn->attempt->is_done))
+		submit_unwait(frontd, conn);
+	attempt_forget(frontd, conn);
+}
+
 void
 conn_finish(struct frontd *frontd, struct conn *conn)
 {
 	if (conn->state >= CONN_FINISHING)
 		return;
-	if (conn->state == CONN_WAITING)
-		submit_unwait(frontd, conn);
+	conn_unwait(frontd, conn);
 	if (conn->is_receiving && conn->is_direct)
 		uring_cancel(frontd->uring, uring_tag(URING_RECEIVE, conn->generation, conn->index), uring_tag(URING_CANCEL, 0, 0));
 	else
@@ -237,6 +269,8 @@ conn_linger(struct frontd *frontd, struct conn *conn)
 	assert(conn->first == NULL);
 	assert(conn->sending == NULL);
 
+	if (conn->tls != NULL && tls_goodbye(frontd, conn))
+		return; /* we come again when it has left */
 	if (conn->saw_end) {
 		conn_set_state(frontd, conn, CONN_CLOSING);
 		if (conn->operations == 0)
@@ -272,16 +306,12 @@ exchange_orphan(struct frontd *frontd, struct exchange *exchange)
 	}
 }
 
-void
-conn_break(struct frontd *frontd, struct conn *conn)
+/* Answers that no SEND borrows are dropped. */
+static void
+drop_answers(struct frontd *frontd, struct conn *conn)
 {
 	struct exchange *kept = NULL, **kept_end = &kept, *next;
 
-	if (conn->state == CONN_CLOSING)
-		return;
-	if (conn->state == CONN_WAITING)
-		submit_unwait(frontd, conn);
-	conn_set_state(frontd, conn, CONN_CLOSING);
 	conn->poll = NULL;
 	conn->last = NULL;
 	for (struct exchange *exchange = conn->first; exchange != NULL; exchange = next) {
@@ -297,6 +327,25 @@ conn_break(struct frontd *frontd, struct conn *conn)
 		conn->last = exchange;
 	}
 	conn->first = kept;
+}
+
+void
+conn_fail(struct frontd *frontd, struct conn *conn)
+{
+	drop_answers(frontd, conn);
+	assert(conn->first == NULL); /* TLS sends copies */
+	conn->exchange_count = 0;
+	conn_finish(frontd, conn);
+}
+
+void
+conn_break(struct frontd *frontd, struct conn *conn)
+{
+	if (conn->state == CONN_CLOSING)
+		return;
+	conn_unwait(frontd, conn);
+	conn_set_state(frontd, conn, CONN_CLOSING);
+	drop_answers(frontd, conn);
 	if (conn->operations == 0) {
 		conn_operation_ended(frontd, conn);
 	} else if (!conn->is_shut) {
@@ -325,8 +374,16 @@ conn_closed(struct frontd *frontd, struct conn *conn)
 
 	send_end(frontd, conn);
 	conn_store_free(frontd, conn);
+	if (conn->tls != NULL)
+		tls_close(frontd, conn);
+	auth_forget(frontd, conn);
 	assert(conn->held_bytes == 0);
 	deadline_clear(frontd, conn);
+	quota_disconnect(frontd, conn);
+	if (conn->is_turned_away)
+		frontd->conns.turned_away--;
+	else
+		addresses_remove(&frontd->addresses, &conn->address);
 	conn->state = CONN_FREE;
 	conn->fd = -1;
 	if (conn->is_dirty) /* still in the list of the marked: send_flush() must not find it reused */
@@ -345,6 +402,8 @@ state_deadline_ns(const struct frontd *frontd, const struct conn *conn)
 	const struct front_limits *limits = &frontd->limits;
 
 	switch (conn->state) {
+	case CONN_HANDSHAKE:
+		return conn->since_ns + limits->handshake_timeout_ns;
 	case CONN_IDLE:
 		return conn->exchange_count == 0 && conn->sending == NULL ? conn->since_ns + limits->idle_timeout_ns : 0;
 	case CONN_HEAD:
@@ -403,9 +462,12 @@ conns_free_all(struct frontd *frontd)
 
 	for (uint32_t c = 0; c < conns->chunk_count; c++) {
 		for (uint32_t i = 0; i < CONN_CHUNK; i++) {
+			if (conns->chunks[c][i].tls != NULL)
+				tls_close(frontd, &conns->chunks[c][i]);
 			free(conns->chunks[c][i].store);
 			free(conns->chunks[c][i].chunk);
 			free(conns->chunks[c][i].sending);
+			free(conns->chunks[c][i].attempt);
 		}
 		free(conns->chunks[c]);
 	}

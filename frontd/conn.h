@@ -1,9 +1,10 @@
 /*
- * conn: one connection.  About 200 bytes while it is idle or parked, and no buffer: receive buffers are lent by the ring for
+ * conn: one connection.  About 300 bytes while it is idle or parked, and no buffer: receive buffers are lent by the ring for
  * the length of one turn.
  *
- *   FREE --conn_open()--> IDLE --first byte--> HEAD --head whole--> BODY --body whole, served--> IDLE
+ *   FREE --conn_open()--> [HANDSHAKE --tls_turn()-->] IDLE --first byte--> HEAD --head whole--> BODY --body whole, served--> IDLE
  *   HEAD, BODY --request whole, no room in the ring--> WAITING --submit_waiting()--> IDLE
+ *   HEAD, BODY --its password is being checked--> WAITING --attempt_results()--> IDLE
  *   IDLE --pipeline full or long poll parked--> BLOCKED --an answer was sent: intake_resume()--> IDLE
  *   any of these --last request (Connection: close, error, EOF): conn_finish()--> FINISHING --last answer sent--> LINGER
  *   LINGER (SHUTDOWN(WR), what still comes is dropped: else a reset could destroy our answer) --EOF, 64 KiB or 2 s--> CLOSING
@@ -19,13 +20,18 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "frontd/address.h"
 #include "frontd/http/chunk.h"
 
+struct attempt_wait;
 struct exchange;
 struct frontd;
+struct identity;
+struct tls;
 
 enum conn_state {
 	CONN_FREE,
+	CONN_HANDSHAKE, /* of TLS (tls.h) */
 	CONN_IDLE,
 	CONN_HEAD,
 	CONN_BODY,
@@ -53,6 +59,7 @@ struct sending {
 	uint64_t total_bytes;
 	uint32_t run_start, run_end; /* what of run[] is still to be sent; equal: the answers at the head of the FIFO are */
 	bool closes;               /* the run ends the connection */
+	bool is_in_flight;         /* a SEND borrows it; not yet: what TLS has written waits for send_flush() */
 	struct msghdr message;
 	struct iovec iov[SEND_IOV_MAX];
 	char run[SEND_RUN_BYTES];
@@ -73,6 +80,9 @@ struct conn {
 	bool saw_end;              /* the client will send no more */
 	bool is_whole;             /* the store begins with a request that is whole: head_bytes and body_bytes */
 	bool is_direct;            /* BODY: the RECEIVE in flight goes straight into the store */
+	bool is_turned_away;       /* too many come from its address: it is told so and ended */
+	struct client_address address;
+	uint64_t counted_uid;      /* whose connection it is counted as (quota.h); 0: nobody's */
 
 	/* What came and is not served yet; NULL most of the time. */
 	char *store;
@@ -86,7 +96,12 @@ struct conn {
 
 	struct exchange *first, *last; /* FIFO of answers to be */
 	struct exchange *poll;     /* the long poll that is parked */
-	struct sending *sending;   /* a SEND is in flight */
+	struct sending *sending;   /* a SEND is in flight, or about to be */
+	struct tls *tls;           /* NULL: a plain connection */
+
+	struct identity *identity; /* who its last request came from; shared */
+	struct conn *identity_next, *identity_prev;
+	struct attempt_wait *attempt; /* a password of its request is being checked, or was */
 
 	uint64_t held_bytes;       /* of the budget (memory.h): store, answers, what a SEND borrows */
 	uint64_t held_since_ns;    /* without progress */
@@ -95,7 +110,7 @@ struct conn {
 	uint64_t since_ns;         /* when this state began */
 	uint64_t wait_until_ns;    /* WAITING */
 	struct conn *list_next;    /* of the free, or of the marked (send.c) */
-	struct conn *waiting_next; /* WAITING: in the shard's list (submit.c) */
+	struct conn *waiting_next; /* WAITING: in the shard's list (submit.c), or in that of a password (attempt.c) */
 	uint32_t wheel_next, wheel_prev;
 	uint32_t wheel_tick;       /* 0: not in the wheel */
 	uint32_t waiting_shard;
@@ -106,6 +121,7 @@ struct conns {
 	uint32_t chunk_count;
 	uint32_t used;             /* indices ever given */
 	uint32_t open;             /* not FREE */
+	uint32_t turned_away;      /* of them, those that are only told why they are ended */
 	struct conn *free;
 	struct conn *dirty;        /* linked by list_next */
 	struct sending *free_sendings;
@@ -120,7 +136,10 @@ struct holders {
 struct conn *conn_at(struct frontd *frontd, uint32_t index);
 
 /* Takes an accepted descriptor. */
-void conn_open(struct frontd *frontd, int fd);
+struct conn *conn_open(struct frontd *frontd, int fd, const struct client_address *address, bool is_tls);
+
+/* There are too many from its address already: says so and ends, uncounted.  Of plain connections only. */
+void conn_turn_away(struct frontd *frontd, struct conn *conn);
 
 void conn_set_state(struct frontd *frontd, struct conn *conn, enum conn_state state);
 
@@ -129,6 +148,12 @@ void conn_receive(struct frontd *frontd, struct conn *conn);
 
 /* No more requests from here; what was asked is still answered. */
 void conn_finish(struct frontd *frontd, struct conn *conn);
+
+/* The client will send no more. */
+void conn_end_seen(struct frontd *frontd, struct conn *conn);
+
+/* As conn_finish(), but nothing is answered any more: only what stands in the run (an alert of TLS) leaves. */
+void conn_fail(struct frontd *frontd, struct conn *conn);
 
 /* End it now: client gone, broken, or too slow.  Parked polls are cancelled, answers dropped. */
 void conn_break(struct frontd *frontd, struct conn *conn);

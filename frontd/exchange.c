@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontd/audit.h"
 #include "frontd/frontd.h"
 #include "frontd/memory.h"
 
@@ -61,6 +62,9 @@ void
 exchange_disown(struct frontd *frontd, struct exchange *exchange)
 {
 	memory_disown(frontd, exchange->conn, exchange->held_bytes);
+	exchange->address = exchange->conn->address;
+	const struct identity *identity = exchange->conn->identity;
+	exchange->credential_id = identity != NULL ? identity->principal.credential_id : 0;
 	exchange->conn = NULL;
 }
 
@@ -88,6 +92,8 @@ exchange_free(struct frontd *frontd, struct exchange *exchange)
 	exchange_hold(frontd, exchange, 0);
 	free(exchange->receipts);
 	exchange->receipts = NULL;
+	if (exchange->audit != AUDIT_NONE)
+		audit_forget(frontd, exchange);
 	api_memo_release(&exchange->memo);
 	exchange->state = EXCHANGE_FREE;
 	exchange->next = frontd->exchanges.free;
@@ -146,6 +152,11 @@ exchange_answer_begin(struct frontd *frontd, struct exchange *exchange, struct a
 	answer->minor_version = exchange->memo.minor_version;
 	answer->keep_alive = exchange->memo.keep_alive && !exchange->closes;
 	answer->is_head = exchange->memo.is_head;
+	answer->limits[0] = '\0';
+	if (exchange->is_limited)
+		quota_fields(frontd, exchange->memo.caller.uid, answer->limits);
+	answer->request_id = frontd->audit.is_on ? frontd->audit.next_id : NULL;
+	answer->is_audited = exchange->audit != AUDIT_NONE;
 	answer_init(answer);
 }
 
@@ -174,6 +185,8 @@ exchange_answer_end(struct frontd *frontd, struct exchange *exchange, struct ans
 	exchange->end = (uint32_t)answer->end;
 	exchange->status = (uint16_t)answer->status;
 	exchange->closes = !answer->keep_alive;
+	if (answer->is_audited)
+		audit_named(frontd, exchange, answer);
 	count_answer(frontd, answer->status);
 }
 

@@ -4,6 +4,7 @@
  * (messages leased for a client that has gone are given back).
  *
  *   NEW --submit_frame()--> ASKED --await_replies()--> HELD --await_durable()--> READY --send_flush()--> free
+ *   HELD, ... --its line has to be written first--> AUDITING --audit_written()--> READY
  *   READY --its answer is large: sent from where it is--> SENDING --> free
  *   NEW --no worker needed, or refused--> READY
  *   ASKED --more frames to ask, no room--> AGAIN --submit_again()--> ASKED
@@ -16,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "frontd/address.h"
 #include "frontd/api/call.h"
 
 struct conn;
@@ -28,6 +30,7 @@ enum exchange_state {
 	EXCHANGE_AGAIN,
 	EXCHANGE_FETCHING,
 	EXCHANGE_HELD,
+	EXCHANGE_AUDITING,   /* its line in the audit log is being written */
 	EXCHANGE_READY,
 	EXCHANGE_SENDING,
 	EXCHANGE_CANCELLING, /* its cancel waits for room in the ring */
@@ -44,6 +47,7 @@ struct exchange {
 	struct conn *conn;           /* NULL: the client has gone */
 	char *bytes;                 /* the answer: a block of ANSWER_ROOM_BYTES or, with heap_bytes, from malloc */
 	struct receipt *receipts;    /* RELEASING: owned */
+	struct audit_note *note;     /* what the audit log will need; owned */
 	uint64_t lsn;                /* HELD */
 	uint64_t since_ns;           /* the request was whole */
 	uint64_t ring_position;      /* CANCELLED: end of the cancel's frame */
@@ -56,11 +60,18 @@ struct exchange {
 	uint16_t status;
 	uint16_t receipt_count;
 	uint8_t state;               /* enum exchange_state */
+	uint8_t audit;               /* enum exchange_audit (audit.h) */
 	bool closes;                 /* the connection ends with this answer */
+	bool is_limited;             /* its answer says what is left of its user's rates */
 	bool is_change;              /* ASKED: its reply may have to wait for the disk (submits.changes_asked) */
 	bool has_reply;              /* READY or HELD: the answer is made of `reply` when it is sent, bytes is NULL */
 	struct api_memo memo;        /* set by who takes a new one; what stands before it is zeroed for him */
 	_Alignas(8) char reply[EXCHANGE_REPLY_BYTES]; /* has_reply: a copy of the frame */
+	const char *code;            /* audit: of its answer; static */
+	uint64_t request_number;     /* audit: in the id that its answer carries */
+	uint64_t line_end;           /* AUDITING: of its line, in bytes since the start */
+	struct client_address address; /* conn NULL: where it came from, and with which token or session */
+	uint64_t credential_id;
 };
 
 #define EXCHANGE_CHUNK 256u

@@ -3,8 +3,9 @@
  * ring, the lot moves to a struct fetch on the heap, fetch_ask() sends a request for each missing one, fetch_replies() fills
  * them in, and fetch_finish() answers.
  *
- * Failure modes: persistd dies: fetch_replies() sees its epoch change and asks again what is still missing (a reply that
- * comes twice finds its body done).  The client goes away meanwhile: fetch_finish() gives the messages back.
+ * Failure modes: persistd dies, with requests that it took and did not answer: fetch_replies() sees that another one lives and
+ * asks it for all that is still missing (a reply that comes twice finds its body done); tests/models/fetch.pml shows that this
+ * is enough.  The client goes away meanwhile: fetch_finish() gives the messages back.
  */
 #include "frontd/fetch.h"
 
@@ -139,11 +140,30 @@ scratch_room(struct frontd *frontd, uint32_t bytes)
 	return fetches->scratch;
 }
 
+/*
+ * Does a persistd live that was not asked for all that is missing?  One serves before the supervisor says so, and may be dead by
+ * then: so also the first one that we see live counts, and its predecessor may have taken what it never heard of.
+ */
+static bool
+persistd_is_another(struct frontd *frontd)
+{
+	enum slot_state state;
+	uint64_t epoch;
+
+	registry_slot(&frontd->role->registry, SLOT_PERSIST, &state, &epoch);
+	if (state != SLOT_LIVE || epoch == frontd->fetches.persist_epoch)
+		return false;
+	frontd->fetches.persist_epoch = epoch;
+	return true;
+}
+
 /* Some bodies are cold: the lot moves to the heap. */
 static void
 fetch_cold(struct frontd *frontd, struct exchange *exchange, const struct receive_reply *reply, const uint32_t *offsets,
     const struct api_body *bodies, uint32_t total_bytes)
 {
+	if (frontd->fetches.active == NULL)
+		(void)persistd_is_another(frontd); /* nothing is outstanding that it had to be asked for */
 	struct fetch *fetch = fetch_new(frontd);
 	size_t reply_bytes = sizeof(*reply) + reply->count * sizeof(reply->deliveries[0]);
 
@@ -197,7 +217,7 @@ fetch_begin(struct frontd *frontd, struct exchange *exchange, const struct recei
 		fetch_cold(frontd, exchange, reply, offsets, bodies, total_bytes);
 		return;
 	}
-	await_answer(frontd, exchange, &(struct api_reply){ .frame = &reply->reply, .bodies = bodies });
+	await_answer(frontd, exchange, &(struct api_reply){ .world = &frontd->world, .frame = &reply->reply, .bodies = bodies });
 }
 
 /* All bodies are here, or will never be. */
@@ -215,7 +235,8 @@ fetch_finish(struct frontd *frontd, struct fetch *fetch)
 	if (exchange->conn == NULL)
 		await_give_back(frontd, exchange, fetch->reply, OUTCOME_OK);
 	else
-		await_answer(frontd, exchange, &(struct api_reply){ .frame = &fetch->reply->reply, .bodies = fetch->bodies });
+		await_answer(frontd, exchange, &(struct api_reply){ .world = &frontd->world, .frame = &fetch->reply->reply,
+		    .bodies = fetch->bodies });
 	memory_release(frontd, NULL, fetch->total_bytes);
 	free(fetch->bytes);
 	free(fetch->reply);
@@ -302,12 +323,9 @@ fetch_replies(struct frontd *frontd)
 		ring_drop(&fetches->body);
 		fetches->is_touched = true;
 	}
-	if (frontd->peers.persist_changed) {
-		frontd->peers.persist_changed = false;
-		fetch_ask_all(frontd, true);
-	} else if (fetches->has_unasked) {
-		fetch_ask_all(frontd, false);
-	}
+	bool again = fetches->active != NULL && persistd_is_another(frontd);
+	if (again || fetches->has_unasked)
+		fetch_ask_all(frontd, again);
 }
 
 bool

@@ -6,10 +6,13 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "frontd/auth.h"
 #include "frontd/loop.h"
+#include "frontd/sandbox.h"
 #include "frontd/send.h"
 #include "shm/clock.h"
 #include "shm/diag.h"
+#include "shm/sandbox.h"
 
 #define RESERVED_FDS 160u /* CONF_FD .. EVENT_FD(SLOT_MAX), the ring, shared memory while it is mapped */
 
@@ -42,6 +45,27 @@ limit_connections(struct frontd *frontd)
 	    (unsigned long long)limit.rlim_cur, frontd->role->geometry.shard.waiters_per_front);
 }
 
+/* Those of persistd and the supervisor there are not. */
+static int
+attach_usages(struct frontd *frontd)
+{
+	const struct role *role = frontd->role;
+	const struct geometry *geometry = &role->geometry;
+
+	for (uint32_t slot = 0; slot < SLOT_PERSIST && frontd->limits.auth_is_required; slot++) {
+		bool is_used = slot < SLOT_WORKER(0) ? slot < geometry->fronts : slot - SLOT_WORKER(0) < geometry->workers;
+
+		if (!is_used || usage_attach(&frontd->usages[slot], role->instance, slot, geometry->shard.users, &role->store,
+		    slot == role->slot ? REGION_READ_WRITE : REGION_READ_ONLY) == 0)
+			continue;
+		diag_errno("cannot attach shared memory usage.%u", slot);
+		return -1;
+	}
+	if (frontd->limits.auth_is_required)
+		usage_clear(&frontd->usages[role->slot]); /* nobody is connected with this incarnation yet */
+	return 0;
+}
+
 static int
 attach_regions(struct frontd *frontd)
 {
@@ -62,6 +86,13 @@ attach_regions(struct frontd *frontd)
 			diag_errno("cannot attach shared memory stream.%u", w);
 			return -1;
 		}
+	if (directory_attach(&frontd->directory, role->instance, &geometry->shard, &role->store, REGION_READ_ONLY) != 0) {
+		diag_errno("cannot attach shared memory directory");
+		return -1;
+	}
+	if (attach_usages(frontd) != 0)
+		return -1;
+	role_close_regions(role);
 	return 0;
 }
 
@@ -71,6 +102,10 @@ detach_regions(struct frontd *frontd)
 	for (uint32_t w = 0; w < frontd->shard_count; w++)
 		if (frontd->streams[w].region.base != NULL)
 			stream_detach(&frontd->streams[w]);
+	for (uint32_t slot = 0; slot < SLOT_MAX; slot++)
+		usage_detach(&frontd->usages[slot]);
+	if (frontd->directory.region.base != NULL)
+		directory_detach(&frontd->directory);
 	if (frontd->durable.region.base != NULL)
 		durable_detach(&frontd->durable);
 	if (frontd->front.region.base != NULL)
@@ -94,8 +129,13 @@ frontd_free(struct frontd *frontd)
 	uring_free(frontd->uring); /* first: nothing is in flight after it */
 	exchanges_free_all(frontd); /* they give back to their connections */
 	conns_free_all(frontd);
+	addresses_free(&frontd->addresses);
 	send_free_all(frontd);
 	fetch_free_all(frontd);
+	auth_close(frontd);
+	quota_close(frontd);
+	audit_free(frontd);
+	tls_stop(frontd);
 	detach_regions(frontd);
 	free(frontd);
 }
@@ -112,7 +152,8 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 	}
 	frontd->role = role;
 	frontd->limits = *limits;
-	frontd->listen_fd = listen_fd;
+	frontd->listeners.of[LISTEN_PLAIN].fd = listen_fd;
+	frontd->listeners.of[LISTEN_TLS].fd = limits->is_tls_on ? TLS_LISTEN_FD : -1;
 	frontd->stats = role->stats.shared;
 	frontd->shard_count = role->geometry.workers;
 	frontd->now_ns = now_ns();
@@ -120,19 +161,33 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 	frontd->enters_before = frontd->stats->front_enters;
 	if (attach_regions(frontd) != 0)
 		goto out;
+	if (limits->is_tls_on && tls_start(frontd, TLS_SECRETS_FD) != 0) {
+		exit_code = EXIT_REFUSED;
+		goto out;
+	}
 	frontd->uring = uring_open(&(struct uring_options){
-		.receive_buffers = limits->receive_buffers, .accept_oneshot = limits->accept_oneshot });
+		.receive_buffers = limits->receive_buffers, .accept_oneshot = limits->accept_oneshot,
+		.wants_restricted = sandbox_wants_ring(role) });
 	if (frontd->uring == NULL) {
 		exit_code = EXIT_REFUSED;
 		goto out;
 	}
 	limit_connections(frontd);
+	if (addresses_open(&frontd->addresses, frontd->limits.connections_max) != 0)
+		goto out;
 	make_event_blocking(frontd);
 	submit_init(frontd);
 	fetch_init(frontd);
 	deadline_init(frontd);
 	listen_init(frontd);
+	audit_open(frontd, limits->audit_fd, limits->audit_control_fd);
 	peers_refresh(frontd);
+	if (frontd_enter_sandbox(frontd) != 0) {
+		exit_code = EXIT_REFUSED;
+		goto out;
+	}
+	if (auth_open(frontd) != 0 || quota_open(frontd) != 0) /* the first makes a thread, which inherits the sandbox */
+		goto out;
 	role_is_ready(role);
 	while (!frontd->is_over)
 		loop_turn(frontd);

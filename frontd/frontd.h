@@ -12,21 +12,28 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "frontd/address.h"
 #include "frontd/api/call.h"
+#include "frontd/attempt.h"
+#include "frontd/audit.h"
 #include "frontd/conn.h"
 #include "frontd/deadline.h"
 #include "frontd/exchange.h"
 #include "frontd/fetch.h"
 #include "frontd/http/units.h"
+#include "frontd/identity.h"
 #include "frontd/limits.h"
 #include "frontd/listen.h"
 #include "frontd/peers.h"
+#include "frontd/quota.h"
 #include "frontd/submit.h"
+#include "frontd/tls.h"
 #include "frontd/uring.h"
 #include "shm/durable.h"
 #include "shm/front.h"
 #include "shm/role.h"
 #include "shm/stream.h"
+#include "shm/usage.h"
 
 /* Exit codes (docs/operations.md). */
 #define EXIT_CLEAN 0
@@ -36,24 +43,31 @@
 struct frontd {
 	struct role *role;
 	struct front_limits limits;
-	int listen_fd;
 
 	/* Shared memory. */
 	struct front front;
 	struct durable durable;
 	struct stream streams[WORKER_MAX];
+	struct directory directory; /* unless auth.mode = off */
 	struct stats_shared *stats; /* own */
+	struct usage usages[SLOT_MAX]; /* own, and to read those of the others; unless auth.mode = off */
 	uint32_t shard_count;
 
 	struct uring *uring;
-	struct listener listener;
+	struct listeners listeners;
 	struct conns conns;
+	struct addresses addresses;
 	struct holders holders;
 	struct exchanges exchanges;
 	struct deadlines deadlines;
 	struct submits submits;
 	struct fetches fetches;
 	struct peers peers;
+	struct identities identities;
+	struct attempts attempts;
+	struct audit audit;
+	struct quotas quotas;
+	struct tls_service tls;
 
 	uint64_t now_ns;           /* of this turn */
 	uint64_t memory_used;      /* of limits.body_memory_bytes */
@@ -74,14 +88,15 @@ struct frontd {
 	struct api_world world;
 	struct api_call call;
 	char target_scratch[HTTP_TARGET_MAX];
+	char tried[NAME_MAX_BYTES]; /* call.tried, of Basic */
 
 	uint64_t date_s;           /* which second the text below is */
 	char date[HTTP_DATE_BYTES];
 };
 
 /*
- * Run until told to stop, draining or replaced.  listen_fd is borrowed.  Returns the exit code.  Any thread, but one thread
- * for the whole call.
+ * Run until told to stop, draining or replaced.  listen_fd is borrowed; -1: plain HTTP is off.  Returns the exit code.  Any
+ * thread, but one thread for the whole call.
  */
 int frontd_run(struct role *role, const struct front_limits *limits, int listen_fd);
 

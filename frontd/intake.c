@@ -3,9 +3,9 @@
  * body behind it, serve_request() -> nothing is left, nothing was copied but the body into the ring.
  *
  * Failure modes: half a head: it moves to the store and grows there.  A body that is not whole: begin_body() makes the store
- * as large as the request; the rest is received straight into it (chunked: decoded into it).  No room in the ring: the
- * request waits in the store, whole, and is parsed again when there is room.  A refusal that leaves bytes unread ends the
- * connection: we never guess where the next request begins.
+ * as large as the request; the rest is received straight into it (chunked: decoded into it).  No room in the ring, or a password
+ * that is being checked: the request waits in the store, as far as it came, and is parsed again.  A refusal that leaves bytes
+ * unread ends the connection: we never guess where the next request begins.
  */
 #include "frontd/intake.h"
 
@@ -39,20 +39,31 @@ may_take(struct frontd *frontd, struct conn *conn)
 	return false;
 }
 
-/* The request at hand is served, or waits, or is refused for it has waited long enough.  True: it is dealt with. */
+/* The request at hand waits (true), or is refused for it has waited long enough. */
+static bool
+wait_or_refuse(struct frontd *frontd, struct conn *conn, enum served why)
+{
+	assert(why == SERVE_NO_ROOM || why == SERVE_WAITS);
+
+	if (why == SERVE_WAITS ||
+	    (!frontd->submits.is_late && submit_wait(frontd, conn, frontd->submits.full_shard))) {
+		conn_set_state(frontd, conn, CONN_WAITING);
+		return true;
+	}
+	serve_refuse_outcome(frontd, conn, OUTCOME_BUSY, "the ring of requests to the shard is full");
+	return false;
+}
+
+/* The request at hand is served, or waits.  True: it is dealt with. */
 static bool
 serve_or_wait(struct frontd *frontd, struct conn *conn, struct http_slice body)
 {
-	if (serve_request(frontd, conn, body) == SERVE_DONE) {
-		if (conn->state == CONN_HEAD || conn->state == CONN_BODY)
-			conn_set_state(frontd, conn, CONN_IDLE);
-		return true;
-	}
-	if (!frontd->submits.is_late && submit_wait(frontd, conn, frontd->submits.full_shard)) {
-		conn_set_state(frontd, conn, CONN_WAITING);
-		return false;
-	}
-	serve_refuse_outcome(frontd, conn, OUTCOME_BUSY, "the ring of requests to the shard is full");
+	enum served served = serve_request(frontd, conn, body);
+
+	if (served != SERVE_DONE)
+		return !wait_or_refuse(frontd, conn, served);
+	if (conn->state == CONN_HEAD || conn->state == CONN_BODY)
+		conn_set_state(frontd, conn, CONN_IDLE);
 	return true;
 }
 
@@ -112,9 +123,16 @@ take_request(struct frontd *frontd, struct conn *conn, const char *bytes, size_t
 		return count;
 	}
 	bool is_whole = !request->is_chunked && request->content_length <= count - request->head_bytes;
-	if (!serve_admit(frontd, conn)) {
+	switch (serve_admit(frontd, conn)) {
+	case SERVE_DONE:
+		break;
+	case SERVE_REFUSED:
 		serve_refuse(frontd, conn, !is_whole);
 		return is_whole ? request->head_bytes + (size_t)request->content_length : count;
+	case SERVE_NO_ROOM:
+		return wait_or_refuse(frontd, conn, SERVE_NO_ROOM) ? 0 : count;
+	case SERVE_WAITS:
+		return wait_or_refuse(frontd, conn, SERVE_WAITS) ? 0 : count;
 	}
 	if (!is_whole) {
 		begin_body(frontd, conn, bytes, count);
@@ -203,9 +221,10 @@ serve_whole(struct frontd *frontd, struct conn *conn)
 
 	assert(result == HTTP_DONE);
 	conn->is_whole = true;
-	if (!serve_admit(frontd, conn))
+	enum served served = serve_admit(frontd, conn);
+	if (served == SERVE_REFUSED)
 		serve_refuse(frontd, conn, false);
-	else if (!serve_or_wait(frontd, conn, body))
+	else if (served == SERVE_DONE ? !serve_or_wait(frontd, conn, body) : wait_or_refuse(frontd, conn, served))
 		return;
 	if (is_ended(conn))
 		return;

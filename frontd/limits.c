@@ -10,6 +10,7 @@
 int
 limits_load(struct front_limits *limits)
 {
+	struct sockaddr_storage unused;
 	struct conf conf;
 	struct conf_error error;
 
@@ -23,7 +24,10 @@ limits_load(struct front_limits *limits)
 		.pipeline_max = (uint32_t)conf.server_pipeline,
 		.receive_buffers = (uint32_t)conf.server_receive_buffers,
 		.accept_oneshot = conf.server_accept == CONF_ACCEPT_ONESHOT,
+		.is_plain_off = conf_listen_address(&conf, &unused) == 0,
+		.is_tls_on = conf_tls_address(&conf, &unused) != 0,
 		.body_memory_bytes = conf.server_body_memory,
+		.per_address_max = conf.server_max_connections_per_address,
 		.head_timeout_ns = conf.server_head_timeout_ms * NS_PER_MS,
 		.body_timeout_ns = conf.server_body_timeout_ms * NS_PER_MS,
 		.body_rate = conf.server_body_rate,
@@ -31,6 +35,20 @@ limits_load(struct front_limits *limits)
 		.send_timeout_ns = conf.server_send_timeout_ms * NS_PER_MS,
 		.linger_ns = LINGER_NS,
 		.body_bytes_max = conf.server_max_body,
+		.auth_is_required = conf.auth_mode != CONF_AUTH_OFF,
+		.password_cost = (unsigned)conf.auth_password_cost,
+		.login_failures = conf.auth_login_failures,
+		.login_window_ns = conf.auth_login_window_ms * NS_PER_MS,
+		.session_idle_ms = conf.auth_session_idle_ms,
+		.session_max_ms = conf.auth_session_max_ms,
+		.audit_fd = AUDIT_FD,
+		.audit_control_fd = AUDIT_CONTROL_FD,
+		.audit_data_plane = conf.audit_data_plane == CONF_AUDIT_ALL,
+		.audit_goes_on = conf.audit_on_failure == CONF_AUDIT_GO_ON,
+		.handshake_timeout_ns = conf.tls_handshake_timeout_ms * NS_PER_MS,
+		.handshakes_max = (uint32_t)conf.tls_handshakes,
+		.handshakes_per_turn = (uint32_t)conf.tls_handshakes_per_turn,
+		.client_users = (uint32_t)conf.tls_client_users,
 	};
 	return 0;
 }
@@ -47,10 +65,21 @@ limits_reload(struct frontd *frontd)
 	frontd->config_generation = generation;
 	if (limits_load(&fresh) != 0)
 		return; /* reported; the old ones stay */
+	limits->per_address_max = fresh.per_address_max;
 	limits->head_timeout_ns = fresh.head_timeout_ns;
 	limits->body_timeout_ns = fresh.body_timeout_ns;
 	limits->body_rate = fresh.body_rate;
 	limits->idle_timeout_ns = fresh.idle_timeout_ns;
 	limits->send_timeout_ns = fresh.send_timeout_ns;
 	limits->body_bytes_max = fresh.body_bytes_max;
+	limits->login_failures = fresh.login_failures;
+	limits->login_window_ns = fresh.login_window_ns;
+	limits->session_idle_ms = fresh.session_idle_ms;
+	limits->session_max_ms = fresh.session_max_ms;
+	limits->audit_data_plane = fresh.audit_data_plane;
+	limits->audit_goes_on = fresh.audit_goes_on;
+	limits->handshake_timeout_ns = fresh.handshake_timeout_ns;
+	limits->handshakes_max = fresh.handshakes_max;
+	limits->handshakes_per_turn = fresh.handshakes_per_turn;
+	limits->client_users = fresh.client_users;
 }

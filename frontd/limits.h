@@ -18,9 +18,15 @@ struct front_limits {
 	uint32_t pipeline_max;
 	uint32_t receive_buffers;
 	bool accept_oneshot;
+	bool is_plain_off;
+	bool is_tls_on;
 	uint64_t body_memory_bytes;
+	bool auth_is_required;     /* auth.mode */
+	unsigned password_cost;
+	int audit_fd, audit_control_fd; /* <= 0: there is no audit log */
 
 	/* These change with a reload. */
+	uint64_t per_address_max;  /* connections from one address; 0: as many as there are */
 	uint64_t head_timeout_ns;
 	uint64_t body_timeout_ns;
 	uint64_t body_rate;        /* bytes a second */
@@ -28,6 +34,16 @@ struct front_limits {
 	uint64_t send_timeout_ns;
 	uint64_t linger_ns;
 	uint64_t body_bytes_max;
+	uint64_t login_failures;
+	uint64_t login_window_ns;
+	uint64_t session_idle_ms;  /* of new sessions */
+	uint64_t session_max_ms;
+	bool audit_data_plane;
+	bool audit_goes_on;
+	uint64_t handshake_timeout_ns;
+	uint32_t handshakes_max;
+	uint32_t handshakes_per_turn;
+	uint32_t client_users;     /* enum conf_client_users */
 };
 
 /* From the text in descriptor CONF_FD; sets the level of diag lines too.  0, or -1 and a diag. */

@@ -10,8 +10,7 @@
 
 #define RETRY_NS (100 * NS_PER_MS)
 #define COMPLAINT_NS (60 * NS_PER_S)
-
-#define ACCEPT_TAG uring_tag(URING_ACCEPT, 0, 0)
+#define TURNED_AWAY_MAX 64u
 
 void
 listen_init(struct frontd *frontd)
@@ -19,70 +18,101 @@ listen_init(struct frontd *frontd)
 	int on = 1;
 
 	/* Accepted sockets inherit it.  A unix socket in a test has none: no harm. */
-	(void)setsockopt(frontd->listen_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	for (unsigned kind = 0; kind < LISTEN_KINDS; kind++)
+		if (frontd->listeners.of[kind].fd >= 0)
+			(void)setsockopt(frontd->listeners.of[kind].fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
 static bool
 listen_wants(const struct frontd *frontd)
 {
 	return !frontd->is_draining && frontd->conns.open < frontd->limits.connections_max &&
-	    frontd->now_ns >= frontd->listener.retry_ns;
+	    frontd->now_ns >= frontd->listeners.retry_ns;
 }
 
 static void
 complain_of_many(struct frontd *frontd)
 {
-	struct listener *listener = &frontd->listener;
+	struct listeners *listeners = &frontd->listeners;
 
 	if (frontd->is_draining || frontd->conns.open < frontd->limits.connections_max)
 		return;
-	if (frontd->now_ns < listener->complained_ns + COMPLAINT_NS && listener->complained_ns != 0)
+	if (frontd->now_ns < listeners->complained_ns + COMPLAINT_NS && listeners->complained_ns != 0)
 		return;
-	listener->complained_ns = frontd->now_ns;
+	listeners->complained_ns = frontd->now_ns;
 	diag(DIAG_WARNING, "%u connections are open, as many as there may be: new ones wait until one is closed; "
 	    "server.max_connections and LimitNOFILE (ulimit -n) set how many", frontd->conns.open);
+}
+
+static void
+listener_update(struct frontd *frontd, enum listen_kind kind, bool wants)
+{
+	struct listener *listener = &frontd->listeners.of[kind];
+	uint64_t tag = uring_tag(URING_ACCEPT, 0, kind);
+
+	if (listener->fd < 0)
+		return;
+	if (wants && !listener->is_armed) {
+		uring_accept(frontd->uring, listener->fd, tag);
+		listener->is_armed = true;
+	} else if (!wants && listener->is_armed && !listener->is_cancelling) {
+		uring_cancel(frontd->uring, tag, uring_tag(URING_CANCEL, 0, 0));
+		listener->is_cancelling = true;
+	}
 }
 
 void
 listen_update(struct frontd *frontd)
 {
-	struct listener *listener = &frontd->listener;
 	bool wants = listen_wants(frontd);
 
 	if (!wants)
 		complain_of_many(frontd);
-	if (wants && !listener->is_armed) {
-		uring_accept(frontd->uring, frontd->listen_fd, ACCEPT_TAG);
-		listener->is_armed = true;
-	} else if (!wants && listener->is_armed && !listener->is_cancelling) {
-		uring_cancel(frontd->uring, ACCEPT_TAG, uring_tag(URING_CANCEL, 0, 0));
-		listener->is_cancelling = true;
-	}
+	listener_update(frontd, LISTEN_PLAIN, wants);
+	listener_update(frontd, LISTEN_TLS, wants && !tls_is_crowded(frontd));
 }
 
 static void
 listen_failed(struct frontd *frontd, int error)
 {
-	struct listener *listener = &frontd->listener;
+	struct listeners *listeners = &frontd->listeners;
 
 	if (error == ECANCELED || error == ECONNABORTED || error == EINTR)
 		return;
 	/* Out of descriptors or memory: trying at once would burn a core and fill the log. */
-	listener->retry_ns = frontd->now_ns + RETRY_NS;
+	listeners->retry_ns = frontd->now_ns + RETRY_NS;
 	if (role_is_draining(frontd->role)) /* the supervisor has shut the listener down; we see it in a moment */
 		return;
-	if (frontd->now_ns < listener->complained_ns + NS_PER_S && listener->complained_ns != 0)
+	if (frontd->now_ns < listeners->complained_ns + NS_PER_S && listeners->complained_ns != 0)
 		return;
-	listener->complained_ns = frontd->now_ns;
+	listeners->complained_ns = frontd->now_ns;
 	errno = error;
 	diag_errno("cannot accept connections (%u are open); raise LimitNOFILE or lower server.max_connections",
 	    frontd->conns.open);
 }
 
-void
-listen_accepted(struct frontd *frontd, int result, bool has_more)
+/*
+ * More from one address than it may have.  It is told why, for a program that is merely badly written has to find its mistake;
+ * but those who are told hold a descriptor for up to the time of lingering, so only a few at a time are, the others just closed.
+ * So are those of TLS: to tell them would take the handshake that they are to be kept from.
+ */
+static void
+turn_away(struct frontd *frontd, enum listen_kind kind, int fd, const struct client_address *address)
 {
-	struct listener *listener = &frontd->listener;
+	stat_add(&frontd->stats->connections_refused, 1);
+	/* To say it by HTTPS would take a handshake, which is what costs most. */
+	if (kind == LISTEN_PLAIN && frontd->conns.turned_away < TURNED_AWAY_MAX) {
+		conn_turn_away(frontd, conn_open(frontd, fd, address, false));
+		return;
+	}
+	stat_add(&frontd->stats->connections_closed, 1);
+	uring_close(frontd->uring, fd, uring_tag(URING_NONE, 0, 0));
+}
+
+void
+listen_accepted(struct frontd *frontd, enum listen_kind kind, int result, bool has_more)
+{
+	struct listener *listener = &frontd->listeners.of[kind];
 
 	if (!has_more) {
 		listener->is_armed = false;
@@ -98,5 +128,11 @@ listen_accepted(struct frontd *frontd, int result, bool has_more)
 	}
 	/* One batch may go beyond the limit, until the cancel takes effect: served rather than reset. */
 	stat_add(&frontd->stats->connections_accepted, 1);
-	conn_open(frontd, result);
+	struct client_address address;
+	address_of_fd(result, &address);
+	uint64_t limit = frontd->limits.per_address_max;
+	if (limit != 0 && addresses_count(&frontd->addresses, &address) >= limit)
+		turn_away(frontd, kind, result, &address);
+	else
+		conn_open(frontd, result, &address, kind == LISTEN_TLS);
 }

@@ -1,5 +1,5 @@
 /*
- * listen: taking connections off the listener, which is the supervisor's: restarting this process refuses nobody.
+ * listen: taking connections off the listeners, which are the supervisor's: restarting this process refuses nobody.
  */
 #ifndef FRONTD_LISTEN_H
 #define FRONTD_LISTEN_H
@@ -9,9 +9,16 @@
 
 struct frontd;
 
+enum listen_kind { LISTEN_PLAIN, LISTEN_TLS, LISTEN_KINDS };
+
 struct listener {
+	int fd;                /* -1: nobody is served by it */
 	bool is_armed;
 	bool is_cancelling;
+};
+
+struct listeners {
+	struct listener of[LISTEN_KINDS];
 	uint64_t retry_ns;     /* 0: at once */
 	uint64_t complained_ns;
 };
@@ -23,6 +30,6 @@ void listen_init(struct frontd *frontd);
 void listen_update(struct frontd *frontd);
 
 /* An ACCEPT completed. */
-void listen_accepted(struct frontd *frontd, int result, bool has_more);
+void listen_accepted(struct frontd *frontd, enum listen_kind kind, int result, bool has_more);
 
 #endif

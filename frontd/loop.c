@@ -7,6 +7,8 @@
 
 #include <assert.h>
 
+#include "frontd/attempt.h"
+#include "frontd/audit.h"
 #include "frontd/await.h"
 #include "frontd/frontd.h"
 #include "frontd/memory.h"
@@ -38,7 +40,7 @@ loop_dispatch(struct frontd *frontd, const struct uring_completion *completion)
 
 	switch (uring_tag_op(completion->tag)) {
 	case URING_ACCEPT:
-		listen_accepted(frontd, completion->result, completion->has_more);
+		listen_accepted(frontd, (enum listen_kind)uring_tag_index(completion->tag), completion->result, completion->has_more);
 		break;
 	case URING_RECEIVE:
 		conn = conn_of_tag(frontd, completion->tag);
@@ -60,6 +62,9 @@ loop_dispatch(struct frontd *frontd, const struct uring_completion *completion)
 		break;
 	case URING_EVENT:
 		frontd->event_is_armed = false;
+		break;
+	case URING_AUDIT:
+		audit_written(frontd, completion->result);
 		break;
 	case URING_CANCEL:
 	case URING_NONE:
@@ -94,8 +99,10 @@ drain_begin(struct frontd *frontd)
 			if (conn->state == CONN_FREE || conn->state == CONN_CLOSING)
 				continue;
 			if (conn->poll != NULL) {
-				serve_end_poll(frontd, conn);
+				serve_end_poll(frontd, conn, NULL);
 				conn_finish(frontd, conn);
+			} else if (conn->state == CONN_HANDSHAKE) {
+				conn_break(frontd, conn);
 			} else if (conn->state == CONN_HEAD || conn->state == CONN_BODY) {
 				/* Whole it would be refused all the same: a client that stalls must not hold up the stop. */
 				serve_refuse_outcome(frontd, conn, OUTCOME_SHUTTING_DOWN, "the request came only in part");
@@ -118,7 +125,7 @@ loop_check_end(struct frontd *frontd)
 		drain_begin(frontd);
 	if (!frontd->is_draining)
 		return;
-	if (frontd->conns.open == 0 && frontd->submits.again_count == 0) {
+	if (frontd->conns.open == 0 && frontd->submits.again_count == 0 && audit_is_idle(frontd)) {
 		frontd->is_over = true;
 	} else if (frontd->now_ns >= frontd->drain_until_ns) {
 		diag(DIAG_WARNING, "stopping with %u connections still open after 30 s", frontd->conns.open);
@@ -156,7 +163,7 @@ loop_enter(struct frontd *frontd, bool was_busy)
 	}
 	/* A worker does not wake us for a reply that only persistd can release. */
 	park_begin(parked, frontd->submits.held_count + frontd->submits.changes_asked != 0);
-	if (await_has_work(frontd) || uring_has_completions(frontd->uring)) {
+	if (await_has_work(frontd) || uring_has_completions(frontd->uring) || tls_has_work(frontd)) {
 		park_end(parked);
 		uring_turn(frontd->uring, 0);
 	} else {
@@ -173,21 +180,29 @@ loop_turn(struct frontd *frontd)
 	stat_add(&frontd->stats->front_turns, 1);
 
 	bool was_busy = loop_completions(frontd);
+	if (frontd->tls.is_on)
+		tls_turn(frontd);
 	memory_shed(frontd);
 	was_busy |= await_replies(frontd);
 	await_durable(frontd);
 	fetch_replies(frontd);
+	attempt_results(frontd);
 	submit_retry(frontd);
 	if (frontd->now_ns >= frontd->tick_ns) {
 		frontd->tick_ns = frontd->now_ns + DEADLINE_TICK_NS / 2;
 		deadline_run(frontd);
 		peers_refresh(frontd);
 		limits_reload(frontd);
+		if (frontd->limits.auth_is_required)
+			identity_walk(frontd);
+		audit_tick(frontd);
+		tls_reload(frontd);
 		loop_check_end(frontd);
 	}
 	listen_update(frontd);
 	send_flush(frontd);
 	submit_post(frontd);
+	audit_flush(frontd);
 	loop_enter(frontd, was_busy);
 	store_relaxed(&frontd->stats->front_enters, frontd->enters_before + uring_enters(frontd->uring));
 }

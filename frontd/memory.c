@@ -119,6 +119,8 @@ holder_end(struct frontd *frontd, struct conn *conn)
 		serve_refuse_outcome(frontd, conn, OUTCOME_BUSY, "too much memory is taken, and this request came too slowly");
 	else if (conn->state == CONN_BLOCKED && conn->store_used != 0)
 		conn_finish(frontd, conn); /* what it has asked is answered, what it sent ahead is not looked at */
+	else if (conn->tls != NULL && tls_is_stale(conn))
+		conn_break(frontd, conn); /* half a handshake or half a record, and no more of it comes */
 	else
 		return false;
 	stat_add(&frontd->stats->connections_shed, 1);

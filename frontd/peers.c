@@ -48,11 +48,6 @@ peers_refresh(struct frontd *frontd)
 			peers->down_since_ns[w] = frontd->now_ns;
 		stream_refresh(frontd, w);
 	}
-	registry_slot(&frontd->role->registry, SLOT_PERSIST, &state, &epoch);
-	if (state == SLOT_LIVE && epoch != peers->persist_epoch) {
-		peers->persist_changed = peers->persist_epoch != 0;
-		peers->persist_epoch = epoch;
-	}
 	if (load_acquire(&frontd->durable.shared->journal_state) != JOURNAL_STARTING)
 		peers->starting_since_ns = 0;
 	else if (peers->starting_since_ns == 0)

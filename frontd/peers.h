@@ -31,8 +31,6 @@ struct peers {
 	uint64_t down_since_ns[WORKER_MAX]; /* 0: live */
 	struct peers_stream streams[WORKER_MAX];
 	uint64_t starting_since_ns;         /* the journal; 0: not STARTING */
-	uint64_t persist_epoch;
-	bool persist_changed;               /* a new persistd: outstanding fetches have to be asked again */
 };
 
 /* Look again; every tick. */

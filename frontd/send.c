@@ -8,6 +8,7 @@
 #include "frontd/frontd.h"
 #include "frontd/intake.h"
 #include "frontd/memory.h"
+#include "frontd/tls.h"
 
 void
 send_queue(struct frontd *frontd, struct conn *conn, struct exchange *exchange)
@@ -46,7 +47,7 @@ sending_take(struct frontd *frontd, struct conn *conn)
 	}
 	sending->total_bytes = 0;
 	sending->run_start = sending->run_end = 0;
-	sending->closes = false;
+	sending->closes = sending->is_in_flight = false;
 	sending->since_ns = sending->progress_ns = frontd->now_ns;
 	memory_hold(frontd, conn, sizeof(*sending));
 	return sending;
@@ -61,26 +62,41 @@ sending_give(struct frontd *frontd, struct conn *conn)
 	conn->sending = NULL;
 }
 
+struct sending *
+send_run(struct frontd *frontd, struct conn *conn)
+{
+	if (conn->sending == NULL) {
+		conn->sending = sending_take(frontd, conn);
+		send_mark(frontd, conn);
+	}
+	return conn->sending;
+}
+
 /*
- * Copies the small answers at the head of the FIFO together; those whose reply was only kept are made now.  Nothing is
- * copied when the first of them is large.
+ * Copies the small answers at the head of the FIFO together into room; those whose reply was only kept are made now.  Nothing is
+ * copied when the first of them is large, except on its way through TLS: then as much of it as there is room for.  Returns
+ * how much was copied.
  */
-static void
-send_fill(struct frontd *frontd, struct conn *conn)
+static uint32_t
+send_fill(struct frontd *frontd, struct conn *conn, char *room, uint32_t room_bytes)
 {
 	struct sending *sending = conn->sending;
 	struct exchange *exchange;
+	uint32_t used = 0;
 
-	sending->run_start = sending->run_end = 0;
 	while ((exchange = conn->first) != NULL && exchange->state == EXCHANGE_READY) {
 		await_make(frontd, exchange);
-		uint32_t bytes = exchange->end - exchange->start;
+		uint32_t bytes = exchange->end - exchange->start, left = room_bytes - used;
 
-		if (exchange->heap_bytes != 0 || bytes > SEND_RUN_BYTES - sending->run_end)
+		if (conn->tls == NULL && (exchange->heap_bytes != 0 || bytes > left))
 			break;
-		memcpy(sending->run + sending->run_end, exchange->bytes + exchange->start, bytes);
-		sending->run_end += bytes;
-		sending->total_bytes += bytes;
+		if (bytes > left)
+			bytes = left;
+		memcpy(room + used, exchange->bytes + exchange->start, bytes);
+		used += bytes;
+		exchange->start += bytes;
+		if (exchange->start != exchange->end)
+			break;
 		sending->closes = sending->closes || exchange->closes;
 		conn->first = exchange->next;
 		if (conn->first == NULL)
@@ -88,6 +104,17 @@ send_fill(struct frontd *frontd, struct conn *conn)
 		conn->exchange_count--;
 		exchange_free(frontd, exchange);
 	}
+	return used;
+}
+
+/* The same for TLS, behind what it has written itself, and its good-bye behind the last. */
+static void
+send_fill_sealed(struct frontd *frontd, struct conn *conn)
+{
+	uint32_t room = tls_room(conn), count = room != 0 ? send_fill(frontd, conn, frontd->tls.plain, room) : 0;
+
+	if (count != 0 && tls_seal(frontd, conn, count) && conn->sending->closes)
+		(void)tls_goodbye(frontd, conn); /* if it has to wait, conn_linger() says it */
 }
 
 /* The answers at the head of the FIFO where they are, from where the last SENDMSG stopped.  Returns how many pieces. */
@@ -121,7 +148,17 @@ send_start(struct frontd *frontd, struct conn *conn)
 	uint64_t tag = uring_tag(URING_SEND, conn->generation, conn->index);
 
 	if (sending->run_start == sending->run_end)
-		send_fill(frontd, conn);
+		sending->run_start = sending->run_end = 0;
+	if (conn->tls != NULL) {
+		send_fill_sealed(frontd, conn);
+		if (sending->run_end == 0) {
+			conn_break(frontd, conn); /* TLS cannot say anything any more */
+			return;
+		}
+	} else if (sending->run_end == 0) {
+		sending->run_end = send_fill(frontd, conn, sending->run, SEND_RUN_BYTES);
+		sending->total_bytes += sending->run_end;
+	}
 	if (sending->run_start != sending->run_end) {
 		uring_send(frontd->uring, conn->fd, tag, sending->run + sending->run_start, sending->run_end - sending->run_start);
 	} else {
@@ -131,8 +168,18 @@ send_start(struct frontd *frontd, struct conn *conn)
 		sending->message = (struct msghdr){ .msg_iov = sending->iov, .msg_iovlen = count };
 		uring_send_message(frontd->uring, conn->fd, tag, &sending->message);
 	}
+	sending->is_in_flight = true;
 	conn->operations++;
 	deadline_update(frontd, conn);
+}
+
+/* Is there something to send that no SEND has taken? */
+static bool
+send_is_due(const struct conn *conn)
+{
+	if (conn->sending != NULL)
+		return !conn->sending->is_in_flight;
+	return conn->first != NULL && conn->first->state == EXCHANGE_READY;
 }
 
 void
@@ -143,10 +190,10 @@ send_flush(struct frontd *frontd)
 
 		frontd->conns.dirty = conn->list_next;
 		conn->is_dirty = false;
-		if (conn->state == CONN_CLOSING || conn->sending != NULL || conn->first == NULL ||
-		    conn->first->state != EXCHANGE_READY)
+		if (conn->state == CONN_CLOSING || !send_is_due(conn))
 			continue;
-		conn->sending = sending_take(frontd, conn);
+		if (conn->sending == NULL)
+			conn->sending = sending_take(frontd, conn);
 		send_start(frontd, conn);
 	}
 }
@@ -190,6 +237,7 @@ send_completed(struct frontd *frontd, struct conn *conn, int result)
 	struct sending *sending = conn->sending;
 	stat_add(&frontd->stats->bytes_sent, result);
 	sending->progress_ns = frontd->now_ns;
+	sending->is_in_flight = false;
 	memory_progress(frontd, conn);
 	if (sending->run_start != sending->run_end) {
 		assert((uint32_t)result <= sending->run_end - sending->run_start);
@@ -204,6 +252,8 @@ send_completed(struct frontd *frontd, struct conn *conn, int result)
 	}
 	bool closes = sending->closes;
 	sending_give(frontd, conn);
+	if (conn->tls != NULL)
+		tls_sent(frontd, conn);
 	if (closes && conn->state != CONN_FINISHING)
 		conn_finish(frontd, conn);
 	else

@@ -11,12 +11,16 @@
 struct conn;
 struct exchange;
 struct frontd;
+struct sending;
 
 /* The exchange is the connection's next; answers leave in this order. */
 void send_queue(struct frontd *frontd, struct conn *conn, struct exchange *exchange);
 
 /* Something may be ready to leave: looked at by send_flush(). */
 void send_mark(struct frontd *frontd, struct conn *conn);
+
+/* The run that leaves next, for what TLS writes; taken and marked if there is none. */
+struct sending *send_run(struct frontd *frontd, struct conn *conn);
 
 /* End of the turn: one SEND for each marked connection. */
 void send_flush(struct frontd *frontd);

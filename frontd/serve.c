@@ -1,11 +1,15 @@
 #include "frontd/serve.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "frontd/api/queues.h"
 #include "frontd/api/receive.h"
 #include "frontd/api/routes.h"
+#include "frontd/attempt.h"
+#include "frontd/auth.h"
+#include "frontd/audit.h"
 #include "frontd/await.h"
 #include "frontd/frontd.h"
 #include "frontd/memory.h"
@@ -20,9 +24,30 @@ world_refresh(struct frontd *frontd)
 	world->shard_count = frontd->shard_count;
 	world->body_bytes_max = frontd->limits.body_bytes_max;
 	world->unready = NULL;
+	world->directory = &frontd->directory;
+	world->session_idle_ms = frontd->limits.session_idle_ms;
+	world->session_max_ms = frontd->limits.session_max_ms;
 }
 
-bool
+/* What auth.h says, in our words. */
+static enum served
+served_of(struct frontd *frontd, enum auth_answer answer)
+{
+	switch (answer) {
+	case AUTH_GRANTED:
+		return SERVE_DONE;
+	case AUTH_REFUSED:
+		return SERVE_REFUSED;
+	case AUTH_WAITS:
+		return SERVE_WAITS;
+	case AUTH_NOT_NOW:
+		break;
+	}
+	frontd->submits.full_shard = 0; /* the directory is the work of its worker */
+	return SERVE_NO_ROOM;
+}
+
+enum served
 serve_admit(struct frontd *frontd, struct conn *conn)
 {
 	struct api_call *call = &frontd->call;
@@ -31,28 +56,46 @@ serve_admit(struct frontd *frontd, struct conn *conn)
 	call->target = &frontd->target;
 	call->world = &frontd->world;
 	call->waiter_slot = conn->index;
-	call->is_planned = false;
-	memset(&call->memo, 0, sizeof(call->memo));
-	call->memo.keep_alive = frontd->request.keep_alive;
-	call->memo.is_head = frontd->request.method == HTTP_HEAD;
-	call->memo.minor_version = (uint8_t)frontd->request.minor_version;
+	call->is_planned = call->is_not_now = false;
 	world_refresh(frontd);
 	enum http_result result = http_target_parse(frontd->request.origin_form,
 	    (struct http_span){ .ptr = frontd->target_scratch, .len = sizeof(frontd->target_scratch) }, &frontd->target);
 	if (http_is_refusal(result)) {
+		routes_begin(call);
 		problem_of_http(&call->problem, result);
-		return false;
+		return SERVE_REFUSED;
+	}
+	routes_resolve(call);
+	enum served served = served_of(frontd, auth_admit(frontd, conn));
+	if (served != SERVE_DONE)
+		return served;
+	if (call->principal != NULL && call->principal->uid != conn->counted_uid && !quota_connect(frontd, conn, call->principal->uid)) {
+		call->memo.keep_alive = false;
+		return SERVE_REFUSED;
 	}
 	if (!routes_admit(call))
-		return false;
+		return SERVE_REFUSED;
 	/* Before a body is asked for that would be thrown away. */
 	enum outcome refusal = call->memo.route->op == OP_NONE ? OUTCOME_OK : peers_refusal(frontd, call->memo.route->op);
-	return refusal == OUTCOME_OK || api_refuse(call, refusal, NULL);
+	if (refusal == OUTCOME_OK && frontd->audit.is_on && audit_is_admin(call->memo.route))
+		refusal = audit_refusal(frontd);
+	return refusal == OUTCOME_OK || api_refuse(call, refusal, NULL) ? SERVE_DONE : SERVE_REFUSED;
 }
 
 void
 serve_abandon(struct frontd *frontd)
 {
+	api_call_end(&frontd->call);
+}
+
+/* The request is dealt with. */
+static void
+serve_end(struct frontd *frontd, struct conn *conn)
+{
+	if (conn->attempt != NULL) {
+		attempt_forget(frontd, conn);
+		explicit_bzero(frontd->call.password.hash, sizeof(frontd->call.password.hash));
+	}
 	api_call_end(&frontd->call);
 }
 
@@ -64,6 +107,9 @@ serve_problem(struct frontd *frontd, struct conn *conn, const struct api_memo *m
 
 	exchange->memo = *memo;
 	exchange->closes = closes || !memo->keep_alive;
+	exchange->is_limited = problem->code == outcome_text(OUTCOME_QUOTA_EXCEEDED)->slug;
+	if (frontd->audit.is_on && problem == &frontd->call.problem)
+		audit_refused(frontd, exchange);
 	send_queue(frontd, conn, exchange);
 	exchange_answer_begin(frontd, exchange, &answer);
 	answer_problem(&answer, problem);
@@ -81,7 +127,7 @@ serve_refuse(struct frontd *frontd, struct conn *conn, bool closes)
 	stat_add(&frontd->stats->http_requests, 1);
 	memo.listing = NULL;
 	serve_problem(frontd, conn, &memo, &frontd->call.problem, closes || frontd->is_draining);
-	api_call_end(&frontd->call);
+	serve_end(frontd, conn);
 }
 
 static const struct api_memo memo_of_nothing = { .minor_version = 1, .keep_alive = false };
@@ -110,6 +156,17 @@ serve_refuse_timeout(struct frontd *frontd, struct conn *conn)
 {
 	struct problem problem = {
 		.status = 408, .code = "request-timeout", .title = "The request did not come in time",
+	};
+
+	serve_problem(frontd, conn, &memo_of_nothing, &problem, true);
+}
+
+void
+serve_refuse_plain_http(struct frontd *frontd, struct conn *conn)
+{
+	struct problem problem = {
+		.status = 400, .code = "https-port", .title = "This is the HTTPS port",
+		.detail = "this request came in plain HTTP; ask by https://, or at the address of server.listen",
 	};
 
 	serve_problem(frontd, conn, &memo_of_nothing, &problem, true);
@@ -189,6 +246,8 @@ serve_asked(struct frontd *frontd, struct conn *conn, void *frame, uint32_t byte
 	struct exchange *exchange = exchange_new(frontd);
 
 	exchange->memo = call->memo;
+	if (frontd->audit.is_on)
+		audit_begin(frontd, exchange);
 	call->memo.listing = NULL;
 	exchange->waiter_slot = conn->index;
 	exchange->closes = !call->memo.keep_alive;
@@ -199,6 +258,9 @@ serve_asked(struct frontd *frontd, struct conn *conn, void *frame, uint32_t byte
 	if (exchange->memo.listing != NULL)
 		exchange_hold(frontd, exchange, queue_listing_bytes(exchange->memo.listing));
 	memory_progress(frontd, conn);
+	exchange->is_limited = frontd->quotas.at_hand != NULL;
+	if (exchange->is_limited)
+		quota_charge(frontd, ((const struct publish_request *)frame)->count, call->body.len);
 	submit_push(frontd, call->memo.shard, frame, bytes, call->memo.route->op, exchange_id(exchange));
 	if (call->memo.route->op == OP_RECEIVE && call->memo.wait_ms != 0)
 		conn->poll = exchange;
@@ -220,22 +282,45 @@ serve_request(struct frontd *frontd, struct conn *conn, struct http_slice body)
 	const struct api_route *route = call->memo.route;
 
 	call->body = route->body == BODY_NONE ? (struct http_slice){ .ptr = NULL } : body;
+	memset(&call->password, 0, offsetof(struct api_password, hash) + 1);
+	call->is_planned = true;
+	bool is_fine = route->plan == NULL || route->plan(call);
+	if (call->is_not_now) {
+		frontd->submits.full_shard = 0;
+		api_call_end(call);
+		return SERVE_NO_ROOM;
+	}
+	if (!is_fine)
+		return serve_refused(frontd, conn);
 	if (route->op == OP_NONE) {
 		struct exchange *exchange = exchange_new(frontd);
 
 		exchange->memo = call->memo;
+		if (frontd->audit.is_on)
+			audit_begin(frontd, exchange);
 		exchange->closes = !call->memo.keep_alive || frontd->is_draining;
 		send_queue(frontd, conn, exchange);
 		serve_local(frontd, exchange);
 		if (exchange->closes)
 			conn_finish(frontd, conn);
 		stat_add(&frontd->stats->http_requests, 1);
-		api_call_end(call);
+		serve_end(frontd, conn);
 		return SERVE_DONE;
 	}
-	call->is_planned = true;
-	if (!route->plan(call) || is_refused_now(frontd, conn))
+	if (is_refused_now(frontd, conn))
 		return serve_refused(frontd, conn);
+	frontd->quotas.at_hand = NULL;
+	if (route->op == OP_PUBLISH && call->memo.caller.uid != 0)
+		frontd->quotas.at_hand = quota_find(frontd, call->memo.caller.uid);
+	if (frontd->quotas.at_hand != NULL && quota_refuses(frontd))
+		return serve_refused(frontd, conn);
+	enum served served = served_of(frontd, auth_password(frontd, conn));
+	if (served == SERVE_REFUSED)
+		return serve_refused(frontd, conn);
+	if (served != SERVE_DONE) {
+		api_call_end(call);
+		return served;
+	}
 	void *frame = reserve_for_client(frontd, call->memo.shard, call->frame_bytes);
 	if (frame == NULL) {
 		frontd->submits.full_shard = call->memo.shard;
@@ -248,12 +333,12 @@ serve_request(struct frontd *frontd, struct conn *conn, struct http_slice body)
 	assert(bytes <= FRAME_ALIGN(call->frame_bytes));
 	serve_asked(frontd, conn, frame, bytes);
 	stat_add(&frontd->stats->http_requests, 1);
-	api_call_end(call);
+	serve_end(frontd, conn);
 	return SERVE_DONE;
 }
 
 void
-serve_end_poll(struct frontd *frontd, struct conn *conn)
+serve_end_poll(struct frontd *frontd, struct conn *conn, const struct problem *problem)
 {
 	struct exchange *poll = conn->poll, *instead = exchange_new(frontd);
 	struct answer answer;
@@ -274,10 +359,14 @@ serve_end_poll(struct frontd *frontd, struct conn *conn)
 	submit_again(frontd, poll);
 
 	instead->memo = poll->memo;
+	audit_inherit(instead, poll);
 	instead->closes = true;
 	send_queue(frontd, conn, instead);
 	exchange_answer_begin(frontd, instead, &answer);
-	receive_answer_empty(&instead->memo, &answer);
+	if (problem != NULL)
+		answer_problem(&answer, problem);
+	else
+		receive_answer_empty(&instead->memo, &answer);
 	exchange_answer_end(frontd, instead, &answer);
 	await_ready(frontd, instead);
 }

@@ -12,16 +12,21 @@
 
 struct conn;
 struct frontd;
-
-enum served { SERVE_DONE, SERVE_NO_ROOM };
+struct problem;
 
 /*
- * Make frontd->call of frontd->request.  False: refused, frontd->call.problem says why.  To be ended by serve_request(),
- * serve_refuse() or serve_abandon().
+ * DONE: it is dealt with (serve_admit(): so far).  The others: nothing has happened, try again from serve_admit(): NO_ROOM, when
+ * there may be room in the ring or the directory can be read; WAITS, when attempt.h says so: the connection is in its list.
  */
-bool serve_admit(struct frontd *frontd, struct conn *conn);
+enum served { SERVE_DONE, SERVE_REFUSED, SERVE_NO_ROOM, SERVE_WAITS };
 
-/* Head and body are whole.  SERVE_NO_ROOM: nothing has happened; try again from serve_admit(). */
+/*
+ * Make frontd->call of frontd->request: who asks, and may he?  REFUSED: frontd->call.problem says why.  DONE and REFUSED are to
+ * be ended by serve_request(), serve_refuse() or serve_abandon().
+ */
+enum served serve_admit(struct frontd *frontd, struct conn *conn);
+
+/* Head and body are whole.  Never REFUSED: that is answered already. */
 enum served serve_request(struct frontd *frontd, struct conn *conn, struct http_slice body);
 
 /* Answer with frontd->call.problem.  closes: the rest of what comes cannot be understood or is not wanted. */
@@ -31,12 +36,13 @@ void serve_abandon(struct frontd *frontd);
 /* Refusals without a call; the connection ends with them. */
 void serve_refuse_http(struct frontd *frontd, struct conn *conn, enum http_result result);
 void serve_refuse_outcome(struct frontd *frontd, struct conn *conn, enum outcome outcome, const char *detail);
+void serve_refuse_plain_http(struct frontd *frontd, struct conn *conn);
 void serve_refuse_timeout(struct frontd *frontd, struct conn *conn);
 
 /* Put `100 Continue` into the FIFO. */
 void serve_continue(struct frontd *frontd, struct conn *conn);
 
-/* The broker stops: a parked long poll is answered 204 and its waiter dropped. */
-void serve_end_poll(struct frontd *frontd, struct conn *conn);
+/* A parked long poll is answered now and its waiter dropped: with the problem, or 204 without one. */
+void serve_end_poll(struct frontd *frontd, struct conn *conn, const struct problem *problem);
 
 #endif

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <liburing.h>
@@ -36,7 +37,20 @@ struct uring {
 	uint32_t given_back;  /* since the last turn */
 	uint64_t enters;
 	bool accept_oneshot;
+	bool wants_restricted;
+	bool is_restricted;
 };
+
+/* All that a frontd starts. */
+static const struct {
+	uint8_t op;
+	const char *name;
+} operations[] = {
+	{ IORING_OP_ACCEPT, "ACCEPT" }, { IORING_OP_RECV, "RECV" }, { IORING_OP_SENDMSG, "SENDMSG" }, { IORING_OP_SEND, "SEND" },
+	{ IORING_OP_READ, "READ" }, { IORING_OP_WRITE, "WRITE" }, { IORING_OP_SHUTDOWN, "SHUTDOWN" }, { IORING_OP_CLOSE, "CLOSE" },
+	{ IORING_OP_ASYNC_CANCEL, "ASYNC_CANCEL" },
+};
+#define OPERATION_COUNT (sizeof(operations) / sizeof(operations[0]))
 
 /* From the best down.  DEFER_TASKRUN (6.1) is worth 25 % CPU; without any flag io_uring is slower than epoll. */
 static const struct {
@@ -122,7 +136,8 @@ uring_try(struct uring *uring)
 
 	while (rung < sizeof(ladder) / sizeof(ladder[0])) {
 		struct io_uring_params params = {
-			.flags = ladder[rung].flags | IORING_SETUP_CQSIZE,
+			.flags = ladder[rung].flags | IORING_SETUP_CQSIZE |
+			    (uring->wants_restricted ? IORING_SETUP_R_DISABLED : 0),
 			.cq_entries = entries * CQ_FACTOR,
 		};
 		int error = io_uring_queue_init_params(entries, &uring->ring, &params);
@@ -141,15 +156,6 @@ uring_try(struct uring *uring)
 static bool
 uring_has_operations(struct uring *uring)
 {
-	static const struct {
-		int op;
-		const char *name;
-	} wanted[] = {
-		{ IORING_OP_ACCEPT, "ACCEPT" }, { IORING_OP_RECV, "RECV" }, { IORING_OP_SENDMSG, "SENDMSG" },
-		{ IORING_OP_SEND, "SEND" },
-		{ IORING_OP_READ, "READ" }, { IORING_OP_SHUTDOWN, "SHUTDOWN" }, { IORING_OP_CLOSE, "CLOSE" },
-		{ IORING_OP_ASYNC_CANCEL, "ASYNC_CANCEL" },
-	};
 	struct io_uring_probe *probe = io_uring_get_probe_ring(&uring->ring);
 	bool has_all = true;
 
@@ -157,10 +163,10 @@ uring_has_operations(struct uring *uring)
 		diag(DIAG_ERROR, "io_uring: the kernel does not tell its operations; Chasqui needs Linux 6.1 or later");
 		return false;
 	}
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		if (!io_uring_opcode_supported(probe, wanted[i].op)) {
+	for (size_t i = 0; i < OPERATION_COUNT; i++)
+		if (!io_uring_opcode_supported(probe, operations[i].op)) {
 			diag(DIAG_ERROR, "io_uring: the kernel has no operation %s; Chasqui needs Linux 6.1 or later",
-			    wanted[i].name);
+			    operations[i].name);
 			has_all = false;
 		}
 	io_uring_free_probe(probe);
@@ -219,6 +225,32 @@ uring_open_buffers(struct uring *uring)
 	return 0;
 }
 
+/* seccomp does not see what a ring is asked to do.  From here on it works, takes these operations only, and stays as it is. */
+static bool
+uring_restrict(struct uring *uring)
+{
+	struct io_uring_restriction rules[OPERATION_COUNT + 2] = { { 0 } };
+
+	for (size_t i = 0; i < OPERATION_COUNT; i++)
+		rules[i] = (struct io_uring_restriction){ .opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = operations[i].op };
+	rules[OPERATION_COUNT] = (struct io_uring_restriction){ .opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
+		.sqe_flags = IOSQE_BUFFER_SELECT };
+	rules[OPERATION_COUNT + 1] = (struct io_uring_restriction){ .opcode = IORING_RESTRICTION_REGISTER_OP,
+		.register_op = IORING_UNREGISTER_RING_FDS };
+	/* liburing 2.3 declares calls for these two and forgot to export them. */
+	long result = syscall(SYS_io_uring_register, uring->ring.ring_fd, IORING_REGISTER_RESTRICTIONS, rules, OPERATION_COUNT + 2);
+	long enabled = syscall(SYS_io_uring_register, uring->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+	assert(enabled == 0); /* we made it disabled, in this thread */
+	(void)enabled;
+	return result == 0;
+}
+
+bool
+uring_is_restricted(const struct uring *uring)
+{
+	return uring->is_restricted;
+}
+
 struct uring *
 uring_open(const struct uring_options *options)
 {
@@ -233,6 +265,7 @@ uring_open(const struct uring_options *options)
 	}
 	uring->buffer_count = options->receive_buffers;
 	uring->accept_oneshot = options->accept_oneshot;
+	uring->wants_restricted = options->wants_restricted;
 	int rung = uring_try(uring);
 	if (rung < 0) {
 		uring_diag_refusal(-rung);
@@ -244,6 +277,8 @@ uring_open(const struct uring_options *options)
 	if (uring_open_buffers(uring) != 0)
 		goto fail;
 	bool is_registered = io_uring_register_ring_fd(&uring->ring) == 1; /* saves a lookup a turn; nothing lost without */
+	if (uring->wants_restricted)
+		uring->is_restricted = uring_restrict(uring);
 	diag(rung == 0 ? DIAG_DEBUG : DIAG_WARNING, "io_uring: flags %s, %u entries, %u receive buffers, ring %sregistered%s",
 	    ladder[rung].names, uring->ring.sq.ring_entries, uring->buffer_count, is_registered ? "" : "not ",
 	    rung == 0 ? "" : "; slower than it could be, Linux 6.1 has DEFER_TASKRUN");
@@ -339,6 +374,16 @@ uring_read_event(struct uring *uring, int event_fd, uint64_t tag, uint64_t *coun
 	struct io_uring_sqe *entry = uring_entry(uring);
 
 	io_uring_prep_read(entry, event_fd, count, sizeof(*count), 0);
+	entry->user_data = tag;
+}
+
+void
+uring_append(struct uring *uring, int fd, uint64_t tag, const void *bytes, size_t count, bool is_durable)
+{
+	struct io_uring_sqe *entry = uring_entry(uring);
+
+	io_uring_prep_write(entry, fd, bytes, (unsigned)count, UINT64_MAX);
+	entry->rw_flags = is_durable ? RWF_DSYNC : 0;
 	entry->user_data = tag;
 }
 

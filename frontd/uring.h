@@ -14,7 +14,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-enum uring_op { URING_NONE, URING_ACCEPT, URING_RECEIVE, URING_SEND, URING_EVENT, URING_SHUTDOWN, URING_CLOSE, URING_CANCEL };
+enum uring_op { URING_NONE, URING_ACCEPT, URING_RECEIVE, URING_SEND, URING_EVENT, URING_SHUTDOWN, URING_CLOSE, URING_CANCEL,
+	URING_AUDIT };
 
 /* 8 bit op | 24 bit generation | 32 bit index. */
 static inline uint64_t
@@ -46,6 +47,7 @@ uring_tag_index(uint64_t tag)
 
 struct uring_options {
 	uint32_t receive_buffers; /* of URING_BUFFER_BYTES, shared by all connections; a power of two */
+	bool wants_restricted;    /* nothing but the operations below, for ever */
 	bool accept_oneshot;      /* kernels 6.6 to 6.8-rc gave wrong descriptors with multishot (liburing 1062) */
 };
 
@@ -66,6 +68,7 @@ struct uring;
  */
 struct uring *uring_open(const struct uring_options *options);
 void uring_free(struct uring *uring);
+bool uring_is_restricted(const struct uring *uring);
 
 /* Starts.  What is borrowed stays in place until the completion, but for `message` and its iovecs: until uring_turn(). */
 void uring_accept(struct uring *uring, int listen_fd, uint64_t tag);
@@ -74,6 +77,8 @@ void uring_receive_into(struct uring *uring, int fd, uint64_t tag, void *room, s
 void uring_send(struct uring *uring, int fd, uint64_t tag, const void *bytes, size_t count);
 void uring_send_message(struct uring *uring, int fd, uint64_t tag, const struct msghdr *message);
 void uring_read_event(struct uring *uring, int event_fd, uint64_t tag, uint64_t *count);
+/* To the end of a file that was opened to be appended to; is_durable: complete when it is on stable storage. */
+void uring_append(struct uring *uring, int fd, uint64_t tag, const void *bytes, size_t count, bool is_durable);
 void uring_shutdown(struct uring *uring, int fd, uint64_t tag, int how);
 void uring_close(struct uring *uring, int fd, uint64_t tag);
 /* Cancel what was started with the tag `target`; it ends by its own completion. */

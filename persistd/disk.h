@@ -91,8 +91,12 @@ struct disk_completion {
 
 struct disk;
 
-/* One ring for this process.  NULL after a diag that names cause and cure; then exit 78. */
-struct disk *disk_open(void);
+/*
+ * One ring for this process; if it should be restricted, one that can do what is below and nothing else, nor be changed.
+ * NULL after a diag that names cause and cure; then exit 78.
+ */
+struct disk *disk_open(bool wants_restricted);
+bool disk_is_restricted(const struct disk *disk);
 void disk_close(struct disk *disk);
 
 /*

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "shm/diag.h"
 
@@ -22,6 +24,7 @@ struct disk {
 	uint64_t wake_count;  /* what the eventfd's read brings; not looked at */
 	uint32_t pending;
 	bool is_wake_armed;
+	bool is_restricted;
 };
 
 static uint64_t
@@ -81,7 +84,7 @@ explain_refusal(int error)
 
 /* The best flags the kernel takes; the plain ones are 30 % dearer but right. */
 static int
-ring_init_best(struct io_uring *ring)
+ring_init_best(struct io_uring *ring, unsigned flags_too)
 {
 	static const struct { unsigned flags; const char *name; } ladder[] = {
 		/* TASKRUN_FLAG: a look at the completions finds those that still wait for us to enter the kernel. */
@@ -93,7 +96,7 @@ ring_init_best(struct io_uring *ring)
 	int result = -EINVAL;
 
 	for (unsigned i = 0; i < sizeof(ladder) / sizeof(ladder[0]) && result == -EINVAL; i++) {
-		struct io_uring_params params = { .flags = ladder[i].flags };
+		struct io_uring_params params = { .flags = ladder[i].flags | flags_too };
 
 		result = io_uring_queue_init_params(RING_ENTRIES, ring, &params);
 		if (result == 0)
@@ -102,8 +105,28 @@ ring_init_best(struct io_uring *ring)
 	return result;
 }
 
+/* seccomp does not see what a ring is asked to do.  From here on it works, and takes these operations only. */
+static bool
+ring_restrict(struct io_uring *ring)
+{
+	static const uint8_t operations[] = { IORING_OP_READ, IORING_OP_WRITE, IORING_OP_FALLOCATE, IORING_OP_FSYNC,
+		IORING_OP_RENAMEAT };
+	struct io_uring_restriction rules[sizeof(operations) + 1] = { { 0 } };
+
+	for (unsigned i = 0; i < sizeof(operations); i++)
+		rules[i] = (struct io_uring_restriction){ .opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = operations[i] };
+	rules[sizeof(operations)] = (struct io_uring_restriction){ .opcode = IORING_RESTRICTION_REGISTER_OP,
+		.register_op = IORING_UNREGISTER_RING_FDS };
+	/* liburing 2.3 declares calls for these two and forgot to export them. */
+	long result = syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_RESTRICTIONS, rules, sizeof(operations) + 1);
+	long enabled = syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+	assert(enabled == 0); /* we made it disabled, in this thread */
+	(void)enabled;
+	return result == 0;
+}
+
 struct disk *
-disk_open(void)
+disk_open(bool wants_restricted)
 {
 	struct disk *disk = calloc(1, sizeof(*disk));
 
@@ -111,7 +134,7 @@ disk_open(void)
 		diag_errno("no memory for the disk ring");
 		return NULL;
 	}
-	int result = ring_init_best(&disk->ring);
+	int result = ring_init_best(&disk->ring, wants_restricted ? IORING_SETUP_R_DISABLED : 0);
 	if (result < 0) {
 		explain_refusal(-result);
 		free(disk);
@@ -122,7 +145,15 @@ disk_open(void)
 	/* Buffered reads, renames and allocations go to kernel threads: two are enough for what runs in the background. */
 	unsigned workers[2] = { 2, 2 };
 	(void)io_uring_register_iowq_max_workers(&disk->ring, workers);
+	if (wants_restricted)
+		disk->is_restricted = ring_restrict(&disk->ring);
 	return disk;
+}
+
+bool
+disk_is_restricted(const struct disk *disk)
+{
+	return disk->is_restricted;
 }
 
 void

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <string.h>
 
 #include "persistd/batch.h"
@@ -64,6 +63,7 @@ front_enter(struct fetches *fetches, uint32_t index, uint64_t epoch)
 	if (mine->epoch == epoch)
 		return; /* STARTING became LIVE */
 	front_leave(mine);
+	role_take_regions(role);
 	if (front_attach(&mine->front, role->instance, index, epoch, &role->geometry.front, &role->store, FRONT_MAP_FETCH) != 0) {
 		diag_errno("cannot map front.%" PRIu32 ".%" PRIu64 "; its bodies are not read back", index, epoch);
 		return;
@@ -102,22 +102,21 @@ fetches_attend(struct fetches *fetches)
 }
 
 /*
- * A frontd that writes nonsense is killed, as DESIGN §5 has it; its supervisor starts another.  It may be so young that its pid
- * is not known yet: then the supervisor, which is told too, does it.
+ * A frontd that writes nonsense is killed, as DESIGN §5 has it: by the supervisor, which is told by closed_epoch, and at once.
+ * We may signal nobody ourselves (persistd/sandbox.c).
  */
 static void
 front_break(struct fetches *fetches, uint32_t index, const char *what)
 {
 	const struct role *role = fetches->role;
 	struct fetch_front *mine = &fetches->fronts[index];
-	int32_t pid = load_relaxed(&role->registry.shared->slot[SLOT_FRONT(index)].pid);
 
 	diag(DIAG_ERROR, "frontd %" PRIu32 " %s and is killed", index, what);
 	mine->is_broken = true;
 	/* We look at that region no more.  Pairs with the supervisor's load_acquire before it unlinks it. */
 	store_release(&role->stats.shared->closed_epoch[index], mine->epoch);
-	if (pid > 1 && !role->is_thread)
-		(void)kill(pid, SIGKILL); /* gone already is as good */
+	if (role->is_handed)
+		park_poke(role->event_fd[SLOT_SUPERVISOR]);
 }
 
 /* --- slots --- */

@@ -17,10 +17,12 @@
 #include "persistd/gather.h"
 #include "persistd/journal.h"
 #include "persistd/replay.h"
+#include "persistd/sandbox.h"
 #include "persistd/store.h"
 #include "shm/atomic.h"
 #include "shm/clock.h"
 #include "shm/diag.h"
+#include "shm/sandbox.h"
 
 /* What waits for something that does not always wake us is looked at again so soon. */
 #define BLOCKED_MS 1
@@ -387,6 +389,7 @@ attach(struct persist *persist)
 			return -1;
 		}
 	}
+	role_close_regions(role);
 	return 0;
 }
 
@@ -430,13 +433,15 @@ begin(struct persist *persist, const struct persist_options *options)
 	persist->now_ns = now_ns();
 	if (attach(persist) != 0)
 		return EXIT_JOURNAL;
-	int code = store_open(&persist->store, options->directory, role->store.store_uuid, role->geometry.workers, STORE_LOCK_PERSISTD);
-	if (code != 0)
-		return code;
-	persist->disk = disk_open();
-	if (persist->disk == NULL)
+	persist->disk = disk_open(sandbox_wants_ring(persist->role));
+	if (persist->disk == NULL ||
+	    persist_enter_sandbox(persist->role, DATA_DIR_FD, disk_is_restricted(persist->disk)) != 0)
 		return EXIT_CONFIG;
-	return open_journal(persist, options);
+	int code = role->is_handed
+	    ? store_open_at(&persist->store, DATA_DIR_FD, options->directory, role->store.store_uuid, role->geometry.workers,
+	          STORE_LOCK_PERSISTD)
+	    : store_open(&persist->store, options->directory, role->store.store_uuid, role->geometry.workers, STORE_LOCK_PERSISTD);
+	return code != 0 ? code : open_journal(persist, options);
 }
 
 static void

@@ -51,8 +51,8 @@ identity_open(struct store *store, const uint8_t *uuid, uint32_t shards)
 	char hex[33];
 
 	errno = 0;
-	int result = shards != 0 ? store_file_load_or_create(store->directory, shards, &file)
-	                         : store_file_load(store->directory, &file);
+	int result = shards != 0 ? store_file_load_or_create_at(store->dir_fd, store->directory, shards, &file)
+	                         : store_file_load_at(store->dir_fd, store->directory, &file);
 	if (result != 0) {
 		if (errno == ENOENT)
 			diag(DIAG_ERROR, "%s holds no store", store->directory);
@@ -169,18 +169,13 @@ store_save_current(struct store *store)
 /* --- the whole --- */
 
 int
-store_open(struct store *store, const char *directory, const uint8_t *uuid, uint32_t shards, enum store_lock lock)
+store_open_at(struct store *store, int dir_fd, const char *directory, const uint8_t *uuid, uint32_t shards,
+    enum store_lock lock)
 {
 	int code;
 
-	*store = (struct store){ .dir_fd = -1, .journal_fd = -1, .lock_fd = -1 };
+	*store = (struct store){ .dir_fd = dir_fd, .journal_fd = -1, .lock_fd = -1 };
 	snprintf(store->directory, sizeof(store->directory), "%s", directory);
-	store->dir_fd = disk_open_dir(AT_FDCWD, directory, shards != 0);
-	if (store->dir_fd < 0) {
-		diag_errno("cannot open the data directory %s; set data.directory to one that this user may write", directory);
-		code = exit_code(errno);
-		goto fail;
-	}
 	if ((code = lock_take(store, lock)) != 0)
 		goto fail;
 	if ((code = identity_open(store, uuid, shards)) != 0)
@@ -200,6 +195,19 @@ store_open(struct store *store, const char *directory, const uint8_t *uuid, uint
 fail:
 	store_close(store);
 	return code;
+}
+
+int
+store_open(struct store *store, const char *directory, const uint8_t *uuid, uint32_t shards, enum store_lock lock)
+{
+	int dir_fd = disk_open_dir(AT_FDCWD, directory, shards != 0);
+
+	if (dir_fd < 0) {
+		*store = (struct store){ .dir_fd = -1, .journal_fd = -1, .lock_fd = -1 };
+		diag_errno("cannot open the data directory %s; set data.directory to one that this user may write", directory);
+		return exit_code(errno);
+	}
+	return store_open_at(store, dir_fd, directory, uuid, shards, lock);
 }
 
 void

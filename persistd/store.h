@@ -37,6 +37,9 @@ enum store_lock { STORE_LOCK_PERSISTD, STORE_LOCK_ALL, STORE_LOCK_NONE };
  * 0, or after a diag an exit code; then nothing is left open.
  */
 int store_open(struct store *store, const char *directory, const uint8_t *uuid, uint32_t shards, enum store_lock lock);
+/* The same with DIR open already; takes dir_fd.  `directory` is for messages. */
+int store_open_at(struct store *store, int dir_fd, const char *directory, const uint8_t *uuid, uint32_t shards,
+    enum store_lock lock);
 void store_close(struct store *store);
 
 /* Write journal/current from store->current.  Blocks some milliseconds.  0, or -1 and a diag. */

@@ -140,8 +140,9 @@ windows_completed(struct windows *windows, uint32_t number, int32_t result)
 	assert(number < WINDOWS);
 	assert(window->state == WINDOW_READING);
 
-	if (result >= (int32_t)WINDOW_RECORD_BYTES_MAX || result == (int32_t)window->bytes) {
-		window->bytes = (uint32_t)result; /* less at the end of a file */
+	/* So much holds any record that begins in its first block: whoever waits for this window finds his in it. */
+	if (result >= (int32_t)(BLOCK_BYTES + WINDOW_RECORD_BYTES_MAX) || result == (int32_t)window->bytes) {
+		window->bytes = (uint32_t)result; /* less before a bad block */
 		window->state = WINDOW_GOOD;
 		return;
 	}

@@ -12,24 +12,23 @@
 #include <stdint.h>
 
 #include "shm/limits.h"
+#include "shm/name.h"
+#include "shm/people.h"
 #include "shm/queue_config.h"
 #include "shm/ring.h"
 
 #define FRAME_ALIGN(n) (((n) + 7u) & ~7u)
 
-/* The queue a request is about: by name.  Follows the frame header in every request but QUEUE_LIST and RECEIVE_CANCEL. */
-struct queue_name {
-	uint8_t bytes;
-	char text[NAME_MAX_BYTES + 7];
-};
-_Static_assert(sizeof(struct queue_name) == 88, "queue name: format of frames and records");
-
-/* Header of all requests that name a queue. */
+/*
+ * Header of all requests that name a queue.  To a caller who has no right at all on it the queue does not exist: NO_QUEUE, as
+ * for a name that nobody has.  With some right, but not the one that is needed: FORBIDDEN.
+ */
 struct queue_request {
 	struct frame_header header;
+	struct caller caller;
 	struct queue_name name;
 };
-_Static_assert(sizeof(struct queue_request) == 104, "request: format");
+_Static_assert(sizeof(struct queue_request) == 120, "request: format");
 
 /* Header of all replies. */
 struct reply {
@@ -38,7 +37,11 @@ struct reply {
 };
 _Static_assert(sizeof(struct reply) == 24, "reply: format");
 
-/* --- QUEUE_PUT, QUEUE_PATCH -> CREATED or OK with struct queue_reply --- */
+/*
+ * --- QUEUE_PUT, QUEUE_PATCH -> CREATED or OK with struct queue_reply ---
+ * A PUT by one who has no right to manage the queue, or may not create it (CALLER_MAY_CREATE), is FORBIDDEN either way: it does
+ * not tell whether there is one.
+ */
 enum config_condition { CONDITION_NONE, CONDITION_IF_MATCH, CONDITION_IF_ABSENT /* If-None-Match: * */ };
 
 struct queue_config_request {
@@ -47,6 +50,7 @@ struct queue_config_request {
 	uint32_t fields;       /* enum queue_config_field, of those given */
 	uint32_t condition;    /* enum config_condition */
 	uint64_t etag;         /* for CONDITION_IF_MATCH */
+	uint64_t owner;        /* with FIELD_OWNER, which only admins may give; else a new queue is the caller's */
 };
 
 /* --- QUEUE_GET (struct queue_request) -> OK with struct queue_reply --- */
@@ -64,6 +68,9 @@ struct queue_entry {
 	struct queue_stats stats;
 	uint64_t etag;        /* changes with each change of the configuration; unique over delete and create */
 	uint64_t created_ms;
+	uint64_t owner;       /* uid; 0: nobody's.  He may be gone since */
+	uint32_t rights;      /* enum right: the caller's */
+	uint32_t grant_count;
 };
 
 struct queue_reply {
@@ -72,9 +79,10 @@ struct queue_reply {
 	struct queue_entry queue;
 };
 
-/* --- QUEUE_LIST -> OK with struct queue_list_reply and `count` entries --- */
+/* --- QUEUE_LIST -> OK with struct queue_list_reply and `count` entries: of the queues that the caller may browse --- */
 struct queue_list_request {
 	struct frame_header header;
+	struct caller caller;
 	uint32_t from_idx;     /* slot of the queue table to begin at */
 	uint32_t limit;        /* 1..QUEUE_LIST_PAGE_MAX entries; fewer may come because of QUEUE_LIST_SCAN_MAX */
 	struct queue_name prefix; /* bytes may be 0 */
@@ -210,6 +218,103 @@ struct purge_request {
 struct purge_reply {
 	struct reply reply;
 	uint64_t removed;      /* how many messages were removed; the reply comes when the job is done */
+};
+
+/* --- GRANT_PUT (CREATED or OK), GRANT_DELETE (OK or NO_GRANT) -> struct reply; the caller has to be able to manage the queue --- */
+struct grant_request {
+	struct queue_request queue;
+	uint64_t uid;          /* whom; not 0.  That there is such a user the frontd has seen */
+	uint32_t rights;       /* GRANT_PUT: enum right, or'ed, not 0: all that he has from now on */
+	uint32_t reserved;
+};
+
+/* --- GRANT_LIST (struct queue_request) -> OK with struct grant_list_reply and `count` grants, those of gone users too --- */
+struct grant_entry {
+	uint64_t uid;
+	uint32_t rights;
+	uint32_t reserved;
+};
+
+struct grant_list_reply {
+	struct reply reply;
+	uint64_t owner;
+	uint32_t count;
+	uint32_t reserved;
+	struct grant_entry grants[];
+};
+_Static_assert(sizeof(struct grant_list_reply) + QUEUE_GRANTS_MAX * sizeof(struct grant_entry) <= REPLY_BYTES_MAX,
+    "the grants of a queue fit into a reply");
+
+/*
+ * --- people: to shard 0 only (others: BAD_REQUEST) ---
+ * Looking is done in region `directory` (directory.h).  Who is no admin may set his own password (the frontd has verified the
+ * present one) and make and revoke his own credentials; else FORBIDDEN.
+ */
+
+/* --- USER_PUT, USER_PATCH -> CREATED or OK with struct user_reply; LAST_ADMIN: no enabled admin would be left --- */
+struct user_request {
+	struct frame_header header;
+	struct caller caller;
+	struct queue_name name;
+	struct user_config config;
+	uint32_t fields;       /* enum user_field, of those given */
+	uint32_t condition;    /* enum config_condition */
+	uint64_t etag;         /* for CONDITION_IF_MATCH */
+};
+
+struct user_reply {
+	struct reply reply;
+	struct user_entry user;
+};
+
+/* --- USER_DELETE -> OK, NO_USER or LAST_ADMIN; his credentials are worth nothing from then on --- */
+struct user_delete_request {
+	struct frame_header header;
+	struct caller caller;
+	struct queue_name name;
+	uint32_t condition;    /* enum config_condition but IF_ABSENT */
+	uint32_t reserved;
+	uint64_t etag;
+};
+
+/*
+ * --- CREDENTIAL_CREATE -> CREATED with struct credential_reply; NO_USER, TOO_MANY_CREDENTIALS ---
+ * UNAUTHORIZED: the user was disabled, or the password that was verified for this was changed meanwhile.
+ */
+struct credential_request {
+	struct frame_header header;
+	struct caller caller;
+	struct credential_config credential;
+	uint64_t password_etag; /* the user's, when his password was verified; 0: it was not */
+};
+
+struct credential_reply {
+	struct reply reply;
+	struct credential_entry credential;
+};
+
+/* --- CREDENTIAL_REVOKE -> OK; NO_TOKEN or NO_SESSION, also where it is another's and the caller no admin --- */
+struct credential_revoke_request {
+	struct frame_header header;
+	struct caller caller;
+	uint64_t id;
+	uint32_t kind;         /* enum credential_kind: an id of the other kind is not found */
+	uint32_t reserved;
+};
+
+/* --- CREDENTIAL_REVOKE_ALL -> OK or NO_USER: all of one kind that the user has by now --- */
+struct credential_revoke_all_request {
+	struct frame_header header;
+	struct caller caller;
+	uint64_t uid;
+	uint32_t kind;
+	uint32_t reserved;
+};
+
+/* --- CREDENTIAL_TOUCH: it was used just now; no reply --- */
+struct credential_touch_request {
+	struct frame_header header;
+	uint64_t id;
 };
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shm/handed.h"
 #include "shm/hash.h"
 
 /* Where each ring of a front region lies. */
@@ -113,6 +114,7 @@ front_attach(struct front *front, const char *instance, uint32_t index, uint64_t
 		if (front->fetch_bytes == NULL || front->body_bytes == NULL)
 			goto fail;
 	}
+	handed_forget(name); /* it is mapped once */
 	return 0;
 
 fail:;

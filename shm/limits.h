@@ -13,15 +13,28 @@
 #define SLOT_SUPERVISOR (SLOT_PERSIST + 1)
 #define SLOT_MAX (SLOT_SUPERVISOR + 1)
 
-/* Descriptors that the supervisor leaves open in its children. */
-#define CONF_FD 3
+/* Descriptors that the supervisor leaves open in its children; cli/descriptors.c says which of them who gets. */
+#define CONF_FD 3       /* the configuration, for reading */
 #define LISTEN_FD 4
-#define RUN_LOCK_FD 5 /* holds the lock of the process's slot while it lives; nobody touches it */
+#define RUN_LOCK_FD 5   /* holds the lock of the process's slot while it lives; nobody touches it */
+#define HAND_FD 6       /* a socket through which regions are handed over (shm/handed.h) */
+#define DATA_LOCK_FD 7  /* workerd: DIR/lock, to lock its byte */
+#define DATA_DIR_FD 8   /* persistd: DIR */
+#define AUDIT_FD 9      /* frontd: the audit log, if there is one */
+#define AUDIT_CONTROL_FD 10 /* frontd: a socket through which a new one comes (cli/audit_file) */
+#define TLS_LISTEN_FD 11 /* frontd: the listener of tls.listen */
+#define TLS_SECRETS_FD 12 /* frontd: tls_secrets.h */
 #define EVENT_FD(slot) (100 + (int)(slot))
 
-/* Names: queues now, later users and topics (API.md). */
+/* Names of queues and users (API.md). */
 #define NAME_MAX_BYTES 80
 #define INSTANCE_MAX_BYTES 32
+
+/* People. */
+#define PASSWORD_HASH_BYTES_MAX 128       /* crypt(3): yescrypt takes 73, and CRYPT_OUTPUT_SIZE is 384 only for rare methods */
+#define CREATES_BYTES_MAX 512             /* patterns of names that a user may create */
+#define SCOPES_BYTES_MAX 512              /* of a credential */
+#define QUEUE_GRANTS_MAX 1000             /* of one queue: they are listed in one reply and freed in one transaction */
 
 /* Messages. */
 #define BODY_BYTES_MAX (1u << 20)         /* hard maximum of one body */

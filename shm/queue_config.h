@@ -42,6 +42,7 @@ enum queue_config_field {
 	FIELD_BACKOFF_MIN = 1 << 9, /* single, so that a merge patch of one keeps the others */
 	FIELD_BACKOFF_MAX = 1 << 10,
 	FIELD_BACKOFF_JITTER = 1 << 11,
+	FIELD_OWNER = 1 << 12, /* not of struct queue_config: struct queue_config_request */
 	FIELD_BACKOFF = FIELD_BACKOFF_TYPE | FIELD_BACKOFF_MIN | FIELD_BACKOFF_MAX | FIELD_BACKOFF_JITTER,
 };
 

@@ -35,6 +35,7 @@ struct queue_created_record {
 	uint64_t etag;
 	uint32_t queue_idx;
 	uint32_t reserved;
+	uint64_t owner;
 };
 
 struct queue_changed_record {
@@ -43,6 +44,7 @@ struct queue_changed_record {
 	uint64_t etag;
 	uint32_t queue_idx;
 	uint32_t reserved;
+	uint64_t owner;
 };
 
 /* QUEUE_DELETING, QUEUE_FREED, PURGE_ENDED */
@@ -112,6 +114,46 @@ struct purge_begun_record {
 struct restarted_record {
 	struct record record;
 	uint64_t generation;       /* high 16 bits of lease tokens from now on */
+};
+
+/* USER_CREATED, USER_CHANGED: the whole user as he is from now on. */
+struct user_record {
+	struct record record;
+	struct user_entry user;
+};
+
+struct user_deleted_record {
+	struct record record;
+	uint64_t uid;
+};
+
+struct credential_created_record {
+	struct record record;
+	struct credential_entry credential;
+	uint32_t is_bootstrap;     /* 1: it is the one that the supervisor asked for (registry.h) */
+	uint32_t reserved;
+};
+
+/* last_used_ms is the record's time. */
+struct credential_touched_record {
+	struct record record;
+	uint64_t id;
+};
+
+struct credentials_removed_record {
+	struct record record;
+	uint32_t count;
+	uint32_t reserved;
+	uint64_t ids[];
+};
+
+struct grant_changed_record {
+	struct record record;
+	uint64_t uid;
+	uint32_t queue_idx;
+	uint32_t grant_idx;
+	uint32_t rights;           /* 0: the grant is gone */
+	uint32_t reserved;
 };
 
 #endif

@@ -12,11 +12,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "shm/atomic.h"
 #include "shm/diag.h"
+#include "shm/handed.h"
 
 #define OBJECT_NAME_BYTES 160
 
@@ -89,13 +89,31 @@ region_matches(const struct region_header *header, size_t size_bytes, const stru
 	return identity == NULL || memcmp(&header->identity, identity, sizeof(*identity)) == 0;
 }
 
-static int
+int
 region_open(const char *instance, const char *name, enum region_access access)
 {
 	char object[OBJECT_NAME_BYTES];
 
 	object_name(object, instance, name);
 	return shm_open(object, (access == REGION_READ_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC, 0);
+}
+
+/* A process that is handed its regions has no others.  Pairs with region_release(). */
+static int
+region_reach(const char *instance, const char *name, enum region_access access)
+{
+	return handed_is_all() ? handed_find(name) : region_open(instance, name, access);
+}
+
+/* Without a descriptor nobody can shrink the object under its other users; a handed one is closed by handed_forget(). */
+static void
+region_release(int fd)
+{
+	int saved = errno;
+
+	if (!handed_is_ours(fd))
+		close(fd);
+	errno = saved;
 }
 
 static int
@@ -108,36 +126,35 @@ int
 region_attach(struct region *region, const char *instance, const char *name, const struct region_identity *identity,
     enum region_access access)
 {
-	int fd = region_open(instance, name, access), saved;
-	struct stat st;
+	int fd = region_reach(instance, name, access);
+	off_t size_bytes;
 	void *base;
 
 	if (fd < 0)
 		return -1;
-	if (fstat(fd, &st) != 0)
+	/* Not fstat(): on its way to the kernel that is a look at any path (shm/sandbox.h). */
+	size_bytes = lseek(fd, 0, SEEK_END);
+	if (size_bytes < 0)
 		goto fail;
-	if (st.st_size < REGION_HEADER_BYTES) {
+	if (size_bytes < REGION_HEADER_BYTES) {
 		errno = ESTALE; /* its creator died before it was whole */
 		goto fail;
 	}
-	base = mmap(NULL, (size_t)st.st_size, region_prot(access), MAP_SHARED, fd, 0);
+	base = mmap(NULL, (size_t)size_bytes, region_prot(access), MAP_SHARED, fd, 0);
 	if (base == MAP_FAILED)
 		goto fail;
-	if (!region_matches(base, (size_t)st.st_size, identity)) {
-		munmap(base, (size_t)st.st_size);
+	if (!region_matches(base, (size_t)size_bytes, identity)) {
+		munmap(base, (size_t)size_bytes);
 		errno = ESTALE;
 		goto fail;
 	}
-	/* Without a descriptor nobody can shrink the object under its other users. */
-	close(fd);
-	*region = (struct region){ .base = base, .size_bytes = (size_t)st.st_size,
+	region_release(fd);
+	*region = (struct region){ .base = base, .size_bytes = (size_t)size_bytes,
 		.is_writable = access == REGION_READ_WRITE };
 	return 0;
 
 fail:
-	saved = errno;
-	close(fd);
-	errno = saved;
+	region_release(fd);
 	return -1;
 }
 
@@ -182,7 +199,7 @@ region_unlink_all(const char *instance, const char *prefix)
 void *
 region_map_mirrored(const char *instance, const char *name, size_t offset, size_t bytes, enum region_access access)
 {
-	int fd = region_open(instance, name, access), saved;
+	int fd = region_reach(instance, name, access), saved;
 	char *base;
 
 	assert(bytes != 0 && (bytes & (bytes - 1)) == 0 && offset % 4096 == 0);
@@ -196,7 +213,7 @@ region_map_mirrored(const char *instance, const char *name, size_t offset, size_
 		        (off_t)offset) == MAP_FAILED)
 			goto fail_unmap;
 	}
-	close(fd);
+	region_release(fd);
 	return base;
 
 fail_unmap:
@@ -204,9 +221,7 @@ fail_unmap:
 	munmap(base, 2 * bytes);
 	errno = saved;
 fail:
-	saved = errno;
-	close(fd);
-	errno = saved;
+	region_release(fd);
 	return NULL;
 }
 

@@ -1,7 +1,7 @@
 /*
  * region: one POSIX shared-memory object, /dev/shm/chasqui.INSTANCE.NAME.  The supervisor makes it: reserve every page
- * (a full tmpfs is an error here and not a SIGBUS later), write the header, the magic last.  A daemon attaches with the
- * rights that DESIGN §2 grants it, read-only by a read-only descriptor, and believes nothing that does not match.
+ * (a full tmpfs is an error here and not a SIGBUS later), write the header, the magic last.  A daemon maps what it was
+ * handed (shm/handed.h), with the rights it was handed; all others open by name.  Nobody believes what does not match.
  */
 #ifndef SHM_REGION_H
 #define SHM_REGION_H
@@ -52,6 +52,9 @@ int region_create(const char *instance, const char *name, size_t size_bytes, con
  */
 int region_attach(struct region *region, const char *instance, const char *name, const struct region_identity *identity,
     enum region_access access);
+
+/* A descriptor with these rights, by name; -1 and errno.  The supervisor's, to hand it on. */
+int region_open(const char *instance, const char *name, enum region_access access);
 
 /* Unmap.  The object stays. */
 void region_detach(struct region *region);

@@ -9,7 +9,7 @@ uint64_t
 registry_layout_hash(void)
 {
 	const uint64_t layout[] = { sizeof(struct registry_shared), sizeof(struct geometry), sizeof(struct slot), SLOT_MAX,
-		1 /* version */ };
+		2 /* version */ };
 
 	return hash_bytes(layout, sizeof(layout));
 }
@@ -67,6 +67,46 @@ registry_slot(const struct registry *registry, uint32_t slot, enum slot_state *s
 
 	*state = (enum slot_state)(word & 0xff);
 	*epoch = word >> 8;
+}
+
+struct shard_geometry
+shard_geometry_of(const struct geometry *geometry, uint32_t index)
+{
+	struct shard_geometry shard = geometry->shard;
+
+	if (index != 0) {
+		shard.users = 0;
+		shard.credentials = 0;
+	}
+	return shard;
+}
+
+void
+registry_ask_admin(struct registry *registry, enum bootstrap_mode mode, const uint8_t hash[32])
+{
+	struct bootstrap *bootstrap = &registry->shared->bootstrap;
+	uint64_t number = (load_relaxed(&bootstrap->number) | 1) + 1; /* a predecessor may have died while it was odd */
+
+	store_relaxed(&bootstrap->number, number - 1);
+	fence_release(); /* odd before the bytes change.  Pairs with the fence in registry_asked_admin() */
+	bootstrap->mode = mode;
+	memcpy(bootstrap->hash, hash, sizeof(bootstrap->hash));
+	/* The bytes are whole before it is even again.  Pairs with registry_asked_admin(). */
+	store_release(&bootstrap->number, number);
+}
+
+void
+registry_asked_admin(const struct registry *registry, struct bootstrap *asked)
+{
+	const struct bootstrap *bootstrap = &registry->shared->bootstrap;
+	uint64_t number = load_acquire(&bootstrap->number);
+
+	*asked = *bootstrap;
+	asked->number = number & ~1ull;
+	/* What was copied belongs to `number` if that has not changed since.  Pairs with registry_ask_admin(). */
+	fence_acquire();
+	if (number % 2 != 0 || load_relaxed(&bootstrap->number) != number)
+		asked->mode = BOOTSTRAP_NONE;
 }
 
 struct region_identity

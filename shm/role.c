@@ -11,6 +11,7 @@
 
 #include "shm/atomic.h"
 #include "shm/diag.h"
+#include "shm/handed.h"
 
 const char *
 role_name(enum role_kind kind)
@@ -60,6 +61,27 @@ argument_text(int argc, char **argv, const char *name)
 	return NULL;
 }
 
+static bool
+sandbox_arguments(struct role *role, int argc, char **argv)
+{
+	static const char *const modes[] = { [SANDBOX_MODE_AUTO] = "auto", [SANDBOX_MODE_OFF] = "off",
+		[SANDBOX_MODE_REQUIRED] = "required" };
+	unsigned long long uid = argument_number(argc, argv, "--uid", UINT32_MAX - 1);
+	unsigned long long gid = argument_number(argc, argv, "--gid", UINT32_MAX - 1);
+	const char *mode = argument_text(argc, argv, "--sandbox");
+
+	role->has_user = uid != ULLONG_MAX && gid != ULLONG_MAX;
+	role->uid = (uint32_t)uid;
+	role->gid = (uint32_t)gid;
+	for (unsigned i = 0; mode != NULL && i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (strcmp(mode, modes[i]) == 0) {
+			role->sandbox_mode = (enum sandbox_mode)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 static int
 role_arguments(struct role *role, int argc, char **argv)
 {
@@ -71,24 +93,27 @@ role_arguments(struct role *role, int argc, char **argv)
 		diag(DIAG_ERROR, "%s is started by `chasqui up`, not by hand", argv[0]);
 		return -1;
 	}
+	if (!sandbox_arguments(role, argc, argv)) {
+		diag(DIAG_ERROR, "%s: --sandbox is wrong", argv[0]);
+		return -1;
+	}
 	memcpy(role->instance, instance, strlen(instance) + 1);
 	role->index = (uint32_t)index;
 	role->epoch = epoch;
 	return 0;
 }
 
-/* Die with the supervisor: the service manager starts it again, and all regions are attached warm. */
-static int
-role_follow_parent(void)
+int
+role_follow_parent(struct role *role)
 {
-	pid_t parent = getppid();
-
+	/* A parent that went before this is no worry: the supervisor ties us before exec already (cli/children). */
+	if (role->parent == 0)
+		role->parent = getppid();
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
 		diag_errno("cannot tie this process to its supervisor");
 		return -1;
 	}
-	/* A parent that went before that is no worry: the supervisor ties us before exec already (cli/children). */
-	if (getppid() != parent) {
+	if (getppid() != role->parent) {
 		diag(DIAG_ERROR, "the supervisor is gone already");
 		return -1;
 	}
@@ -117,13 +142,41 @@ role_start(struct role *role, enum role_kind kind, int argc, char **argv)
 	if (role_arguments(role, argc, argv) != 0)
 		return -1;
 	diag_init(role->instance, role_name(kind), role->index, DIAG_INFO);
-	if (role_follow_parent() != 0)
+	if (role_follow_parent(role) != 0)
 		return -1;
 	if (kind != ROLE_FRONT)
 		role_be_patient();
 	for (uint32_t slot = 0; slot < SLOT_MAX; slot++)
 		role->event_fd[slot] = EVENT_FD(slot);
+	if (handed_take(HAND_FD) != 0) {
+		diag_errno("cannot take the regions from the supervisor; raise the limit of open files (ulimit -n)");
+		return -1;
+	}
+	role->is_handed = true;
 	return role_attach(role);
+}
+
+void
+role_take_regions(const struct role *role)
+{
+	if (role->is_handed && handed_take(HAND_FD) != 0)
+		diag_errno("cannot take a region from the supervisor");
+}
+
+void
+role_close_regions(const struct role *role)
+{
+	if (!role->is_handed)
+		return;
+	handed_forget("registry");
+	handed_forget("durable");
+	handed_forget("stats.");
+	handed_forget("stream.");
+	handed_forget("shard.");
+	handed_forget("directory");
+	handed_forget("usage.");
+	if (role->kind == ROLE_FRONT)
+		handed_forget("");
 }
 
 static bool

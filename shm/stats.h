@@ -18,6 +18,7 @@ struct stats_shared {
 	uint64_t heartbeat_ns;                          /* now_ns() of the last turn: raises an alarm, decides nothing */
 	uint64_t phase;                                 /* enum stats_phase */
 	uint64_t progress;                              /* replay: records so far */
+	uint64_t sandbox;                               /* enum sandbox_layer: what is in force */
 	uint64_t closed_epoch[FRONT_MAX];               /* workers, persistd: front i is closed up to this epoch */
 #define COUNTER(name, role, unit, help) uint64_t name;
 #define GAUGE(name, role, unit, help) uint64_t name;

@@ -28,8 +28,11 @@ bool request_read(const struct request *request, uint64_t *offset, void *to, uin
 /* A stranger's name, made whole: unused bytes zero.  OK, or BAD_NAME. */
 enum outcome request_name(struct queue_name *name);
 
-/* The queue of this name (made whole in place): OK and *queue_idx, or BAD_NAME or NO_QUEUE. */
-enum outcome request_queue(const struct worker *worker, struct queue_name *name, uint32_t *queue_idx);
+/*
+ * The queue of this name (made whole in place), on which the caller needs one of these rights: OK and *queue_idx; BAD_NAME;
+ * NO_QUEUE, also where he has no right at all; FORBIDDEN.
+ */
+enum outcome request_queue(const struct worker *worker, struct queue_request *wish, uint32_t rights, uint32_t *queue_idx);
 
 #define X(name, lower, what) enum served lower##_serve(struct worker *worker, const struct request *request);
 #include "shm/ops.def"

@@ -99,6 +99,7 @@ front_map(struct worker *worker, uint32_t index, uint64_t epoch)
 	const struct role *role = worker->role;
 	struct front *front = &worker->fronts[index].front;
 
+	role_take_regions(role);
 	if (front_attach(front, role->instance, index, epoch, &role->geometry.front, &role->store, (int)worker->index) != 0)
 		return -1;
 	front_bind(worker, index, &(struct front_rings){

@@ -27,21 +27,11 @@ static int
 run_lock(const char *directory, uint32_t shard)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = RUN_LOCK_FIRST + shard, .l_len = 1 };
-	char path[PATH_MAX];
-	int fd;
 
-	snprintf(path, sizeof(path), "%s/lock", directory);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		diag_errno("cannot open %s; may this user write to the data directory?", path);
-		return -1;
-	}
-	if (fcntl(fd, F_OFD_SETLKW, &lock) != 0) {
-		diag_errno("cannot lock byte %d of %s", RUN_LOCK_FIRST + (int)shard, path);
-		close(fd);
-		return -1;
-	}
-	return fd; /* held until the process ends */
+	if (fcntl(DATA_LOCK_FD, F_OFD_SETLKW, &lock) == 0)
+		return 0; /* held until the process ends */
+	diag_errno("cannot lock byte %d of %s/lock", RUN_LOCK_FIRST + (int)shard, directory);
+	return -1;
 }
 
 static int
@@ -59,7 +49,7 @@ run(int argc, char **argv)
 		return EX_CONFIG;
 	}
 	diag_set_level((enum diag_level)conf.log_level);
-	if (run_lock(conf.data_directory, role.index) < 0)
+	if (run_lock(conf.data_directory, role.index) != 0)
 		return EX_CONFIG;
 	return worker_main(&worker, &role);
 }
@@ -145,7 +135,8 @@ check_segment(int argc, char **argv)
 		return EX_NOINPUT;
 	}
 	struct region_identity store = registry_identity(&registry);
-	if (shard_attach(&shard, instance, index, &registry.shared->geometry.shard, &store, REGION_READ_ONLY) != 0) {
+	const struct shard_geometry geometry = shard_geometry_of(&registry.shared->geometry, index);
+	if (shard_attach(&shard, instance, index, &geometry, &store, REGION_READ_ONLY) != 0) {
 		diag_errno("cannot attach shard.%u of instance %s", index, instance);
 		registry_detach(&registry);
 		return EX_NOINPUT;

@@ -15,6 +15,7 @@
 #include "workerd/append.h"
 #include "workerd/apply.h"
 #include "workerd/dispatch.h"
+#include "workerd/quota.h"
 
 /* What a batch needs, summed up by publish_measure(). */
 struct publish_needs {
@@ -111,6 +112,8 @@ publish_decide(struct worker *worker, const struct queue *queue, const struct pu
 		return OUTCOME_QUEUE_FULL;
 	if (config->max_bytes != 0 && queue->bytes + needs->payload_bytes > config->max_bytes)
 		return OUTCOME_QUEUE_FULL;
+	if (queue->owner != 0 && (outcome = quota_decide_bytes(worker, queue->owner, needs->payload_bytes)) != OUTCOME_OK)
+		return outcome;
 	if (msg_room(&worker->shard) < needs->count)
 		return OUTCOME_SHARD_FULL;
 	if (append_room(worker, stream_bytes) < stream_bytes)
@@ -194,7 +197,7 @@ publish_serve(struct worker *worker, const struct request *request)
 
 	if (!request_read(request, &offset, &wish, sizeof(wish)) || wish.count == 0 || wish.count > PUBLISH_BATCH_MAX)
 		return answer_refusal(worker, request, OUTCOME_BAD_REQUEST);
-	enum outcome outcome = request_queue(worker, &wish.queue.name, &idx);
+	enum outcome outcome = request_queue(worker, &wish.queue, RIGHT_PUBLISH, &idx);
 	if (outcome != OUTCOME_OK)
 		return answer_refusal(worker, request, outcome);
 	const struct queue *queue = queue_at(&worker->shard, idx);

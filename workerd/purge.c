@@ -43,7 +43,7 @@ purge_serve(struct worker *worker, const struct request *request)
 
 	if (!request_read(request, &offset, &wish, sizeof(wish)))
 		return answer_refusal(worker, request, OUTCOME_BAD_REQUEST);
-	enum outcome outcome = request_queue(worker, &wish.queue.name, &idx);
+	enum outcome outcome = request_queue(worker, &wish.queue, RIGHT_MANAGE, &idx);
 	if (outcome == OUTCOME_OK)
 		outcome = purge_decide(&worker->shard, &wish, idx);
 	if (outcome != OUTCOME_OK)

@@ -14,6 +14,7 @@
 #include "workerd/apply.h"
 #include "workerd/dispatch.h"
 #include "workerd/job.h"
+#include "workerd/quota.h"
 
 static struct queue_stats
 queue_stats_of(const struct shard *shard, const struct queue *queue)
@@ -40,24 +41,27 @@ queue_stats_of(const struct shard *shard, const struct queue *queue)
 }
 
 static void
-queue_entry_fill(const struct shard *shard, const struct queue *queue, struct queue_entry *entry)
+queue_entry_fill(const struct shard *shard, const struct queue *queue, const struct caller *caller, struct queue_entry *entry)
 {
 	entry->name = queue->name;
 	entry->config = queue->config;
 	entry->stats = queue_stats_of(shard, queue);
 	entry->etag = queue->etag;
 	entry->created_ms = queue->created_ms;
+	entry->owner = queue->owner;
+	entry->rights = queue_rights(shard, queue, caller);
+	entry->grant_count = queue->grants.count;
 }
 
 /* Answer with the queue as it stands. */
 static enum served
 answer_queue(struct worker *worker, const struct request *request, struct queue_reply *reply, uint32_t queue_idx,
-    enum outcome outcome)
+    const struct caller *caller, enum outcome outcome)
 {
 	bool is_change = request->header.op != OP_QUEUE_GET;
 
 	reply->now_ms = worker_now(worker);
-	queue_entry_fill(&worker->shard, queue_at(&worker->shard, queue_idx), &reply->queue);
+	queue_entry_fill(&worker->shard, queue_at(&worker->shard, queue_idx), caller, &reply->queue);
 	answer_end(worker, request->from, &(struct answer){ .reply = &reply->reply, .bytes = sizeof(*reply),
 		.outcome = outcome, .lsn = is_change ? worker->shard.root->stream_tail : 0 });
 	return SERVED;
@@ -68,6 +72,7 @@ answer_queue(struct worker *worker, const struct request *request, struct queue_
 /* What a PUT or PATCH comes to. */
 struct queue_change {
 	struct queue_config config;
+	uint64_t owner;
 	uint32_t queue_idx;
 	bool is_new;
 	bool is_same; /* nothing to write */
@@ -86,6 +91,35 @@ condition_holds(const struct queue_config_request *wish, const struct queue *que
 	}
 }
 
+/*
+ * A PATCH of what is not there, or not to be seen, is NO_QUEUE.  A PUT that may not be answers FORBIDDEN whether there is a queue
+ * or not, so that nobody finds out names by trying to make them his.
+ */
+static enum outcome
+queue_config_allowed(const struct shard *shard, const struct queue_config_request *wish, bool is_patch,
+    const struct queue *queue)
+{
+	const struct caller *caller = &wish->queue.caller;
+	uint32_t has = queue != NULL ? queue_rights(shard, queue, caller) : 0;
+
+	if (is_patch && has == 0)
+		return OUTCOME_NO_QUEUE;
+	if (queue != NULL && !(has & RIGHT_MANAGE))
+		return OUTCOME_FORBIDDEN;
+	if (queue == NULL && !(caller->flags & (CALLER_ADMIN | CALLER_MAY_CREATE)))
+		return OUTCOME_FORBIDDEN;
+	return (wish->fields & FIELD_OWNER) && !(caller->flags & CALLER_ADMIN) ? OUTCOME_FORBIDDEN : OUTCOME_OK;
+}
+
+/* Whose it is: who makes it, unless an admin says another; who has it keeps it. */
+static uint64_t
+owner_wanted(const struct queue_config_request *wish, const struct queue *queue)
+{
+	if (wish->fields & FIELD_OWNER)
+		return wish->owner;
+	return queue != NULL ? queue->owner : wish->queue.caller.uid;
+}
+
 static enum outcome
 queue_config_decide(const struct shard *shard, const struct queue_config_request *wish, bool is_patch,
     struct queue_change *change)
@@ -95,8 +129,9 @@ queue_config_decide(const struct shard *shard, const struct queue_config_request
 
 	if (wish->condition > CONDITION_IF_ABSENT)
 		return OUTCOME_BAD_REQUEST;
-	if (is_patch && queue == NULL)
-		return OUTCOME_NO_QUEUE;
+	enum outcome outcome = queue_config_allowed(shard, wish, is_patch, queue);
+	if (outcome != OUTCOME_OK)
+		return outcome;
 	if (!condition_holds(wish, queue))
 		return OUTCOME_PRECONDITION_FAILED;
 	change->config = is_patch ? queue->config : queue_config_default();
@@ -108,7 +143,9 @@ queue_config_decide(const struct shard *shard, const struct queue_config_request
 	change->queue_idx = change->is_new ? queue_next_free(shard) : idx;
 	if (change->queue_idx == NIL)
 		return OUTCOME_TOO_MANY_QUEUES;
-	change->is_same = queue != NULL && memcmp(&queue->config, &change->config, sizeof(change->config)) == 0;
+	change->owner = owner_wanted(wish, queue);
+	change->is_same = queue != NULL && queue->owner == change->owner &&
+	    memcmp(&queue->config, &change->config, sizeof(change->config)) == 0;
 	return change->is_new ? OUTCOME_CREATED : OUTCOME_OK;
 }
 
@@ -122,9 +159,17 @@ queue_created_record(struct worker *worker, const struct queue_change *change, c
 	record->name = *name;
 	record->etag = record->record.lsn;
 	record->queue_idx = change->queue_idx;
+	record->owner = change->owner;
 	record->reserved = 0;
 	append_end(worker, record, sizeof(*record), RECORD_LAST);
 	queue_created_apply(&worker->shard, &record->record);
+}
+
+/* Journals from before there were users have records that end where the owner would begin: such queues are nobody's. */
+static uint64_t
+queue_owner_of(const struct record *record, const uint64_t *owner)
+{
+	return (const char *)(owner + 1) <= (const char *)record + record->bytes ? *owner : 0;
 }
 
 void
@@ -134,7 +179,8 @@ queue_created_apply(struct shard *shard, const struct record *record)
 
 	assert(queue_config_is_valid(&created->config));
 	assert(created->etag == record->lsn);
-	queue_take(shard, created->queue_idx, &created->name, &created->config, created->etag, record->time_ms);
+	queue_take(shard, created->queue_idx, &(struct queue_birth){ .name = &created->name, .config = &created->config,
+		.etag = created->etag, .owner = queue_owner_of(record, &created->owner), .time_ms = record->time_ms });
 }
 
 static void
@@ -146,6 +192,7 @@ queue_changed_record(struct worker *worker, const struct queue_change *change)
 	record->config = change->config;
 	record->etag = record->record.lsn;
 	record->queue_idx = change->queue_idx;
+	record->owner = change->owner;
 	record->reserved = 0;
 	append_end(worker, record, sizeof(*record), RECORD_LAST);
 	queue_changed_apply(&worker->shard, &record->record);
@@ -159,6 +206,7 @@ queue_changed_apply(struct shard *shard, const struct record *record)
 	assert(queue_config_is_valid(&changed->config));
 	assert(queue_at(shard, changed->queue_idx)->state == QUEUE_LIVE);
 	queue_set_config(shard, queue_at(shard, changed->queue_idx), &changed->config, changed->etag);
+	queue_set_owner(shard, queue_at(shard, changed->queue_idx), queue_owner_of(record, &changed->owner));
 	queue_offer(shard, changed->queue_idx); /* max_in_flight may have grown */
 }
 
@@ -166,7 +214,7 @@ static enum served
 queue_config_serve(struct worker *worker, const struct request *request, bool is_patch)
 {
 	struct queue_config_request wish;
-	struct queue_change change;
+	struct queue_change change = { .is_new = false };
 	uint64_t offset = 0;
 
 	if (!request_read(request, &offset, &wish, sizeof(wish)))
@@ -174,6 +222,9 @@ queue_config_serve(struct worker *worker, const struct request *request, bool is
 	enum outcome outcome = request_name(&wish.queue.name);
 	if (outcome == OUTCOME_OK)
 		outcome = queue_config_decide(&worker->shard, &wish, is_patch, &change);
+	/* An owner who has all he may have is made no further one, whoever makes it; what is handed over to him he keeps. */
+	if (outcome == OUTCOME_CREATED && quota_decide_queue(worker, change.owner) != OUTCOME_OK)
+		outcome = OUTCOME_QUOTA_EXCEEDED;
 	/* Who asks again whether his change was made is told no sooner than it is on disk. */
 	if (outcome == OUTCOME_PRECONDITION_FAILED)
 		return answer_outcome(worker, request->from, outcome, worker->shard.root->stream_tail);
@@ -187,7 +238,7 @@ queue_config_serve(struct worker *worker, const struct request *request, bool is
 		queue_created_record(worker, &change, &wish.queue.name);
 	else if (!change.is_same)
 		queue_changed_record(worker, &change);
-	return answer_queue(worker, request, reply, change.queue_idx, outcome);
+	return answer_queue(worker, request, reply, change.queue_idx, &wish.queue.caller, outcome);
 }
 
 enum served
@@ -213,13 +264,13 @@ queue_get_serve(struct worker *worker, const struct request *request)
 
 	if (!request_read(request, &offset, &wish, sizeof(wish)))
 		return answer_refusal(worker, request, OUTCOME_BAD_REQUEST);
-	enum outcome outcome = request_queue(worker, &wish.name, &idx);
+	enum outcome outcome = request_queue(worker, &wish, RIGHT_BROWSE, &idx);
 	if (outcome != OUTCOME_OK)
 		return answer_refusal(worker, request, outcome);
 	struct queue_reply *reply = answer_begin(worker, request->from, sizeof(*reply));
 	if (reply == NULL)
 		return SERVE_LATER;
-	return answer_queue(worker, request, reply, idx, OUTCOME_OK);
+	return answer_queue(worker, request, reply, idx, &wish.caller, OUTCOME_OK);
 }
 
 static bool
@@ -239,8 +290,10 @@ queue_list_fill(const struct shard *shard, const struct queue_list_request *wish
 	assert(wish->limit >= 1 && wish->limit <= QUEUE_LIST_PAGE_MAX);
 	reply->count = 0;
 	for (; idx < end && reply->count < wish->limit; idx++) {
-		if (queue_is_listed(queue_at(shard, idx), &wish->prefix))
-			queue_entry_fill(shard, queue_at(shard, idx), &reply->queues[reply->count++]);
+		const struct queue *queue = queue_at(shard, idx);
+
+		if (queue_is_listed(queue, &wish->prefix) && (queue_rights(shard, queue, &wish->caller) & RIGHT_BROWSE))
+			queue_entry_fill(shard, queue, &wish->caller, &reply->queues[reply->count++]);
 	}
 	reply->next_idx = idx < high ? idx : UINT32_MAX;
 }
@@ -285,7 +338,7 @@ queue_delete_serve(struct worker *worker, const struct request *request)
 
 	if (!request_read(request, &offset, &wish, sizeof(wish)))
 		return answer_refusal(worker, request, OUTCOME_BAD_REQUEST);
-	enum outcome outcome = request_queue(worker, &wish.name, &idx);
+	enum outcome outcome = request_queue(worker, &wish, RIGHT_MANAGE, &idx);
 	if (outcome == OUTCOME_OK)
 		outcome = queue_delete_decide(&worker->shard, idx);
 	/* To whoever repeats a DELETE, 404 says that it was done: not before that is on disk. */

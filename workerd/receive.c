@@ -194,6 +194,7 @@ receive_park(struct worker *worker, const struct request *request, const struct 
 		return answer_refusal(worker, request, OUTCOME_BAD_REQUEST);
 	waiter_park(&worker->shard, idx, &(struct waiter_birth){
 		.request_id = request->from.id,
+		.caller = wish->queue.caller,
 		.lease_ms = wish->lease_ms,
 		.due_ms = worker_now(worker) + wish->wait_ms,
 		.queue_idx = queue_idx,
@@ -217,7 +218,7 @@ receive_serve(struct worker *worker, const struct request *request)
 		return answer_refusal(worker, request, OUTCOME_BAD_REQUEST);
 	enum outcome outcome = receive_check(&wish);
 	if (outcome == OUTCOME_OK)
-		outcome = request_queue(worker, &wish.queue.name, &idx);
+		outcome = request_queue(worker, &wish.queue, RIGHT_CONSUME, &idx);
 	if (outcome != OUTCOME_OK)
 		return answer_refusal(worker, request, outcome);
 
@@ -272,6 +273,16 @@ waiter_is_orphan(const struct worker *worker, uint32_t waiter_idx)
 	    front->is_broken;
 }
 
+/* His right may have been taken away, or the queue given to another, since he began to wait. */
+static bool
+waiter_may_receive(const struct shard *shard, uint32_t waiter_idx)
+{
+	const struct waiter *waiter = waiter_at(shard, waiter_idx);
+	const struct caller caller = waiter_caller(waiter);
+
+	return (queue_rights(shard, queue_at(shard, waiter->queue_idx), &caller) & RIGHT_CONSUME) != 0;
+}
+
 /* To the end of its queue's waiters: it must not hold up those who can be answered. */
 static void
 waiter_step_back(struct shard *shard, uint32_t waiter_idx)
@@ -305,7 +316,7 @@ waiter_serve(struct worker *worker, uint32_t queue_idx, uint32_t waiter_idx)
 {
 	struct shard *shard = &worker->shard;
 	const struct waiter *waiter = waiter_at(shard, waiter_idx);
-	const struct receive_wish wish = { .lease_ms = waiter->lease_ms, .queue_idx = queue_idx, .max = waiter->max,
+	const struct receive_wish wish = { .lease_ms = waiter_lease_ms(waiter), .queue_idx = queue_idx, .max = waiter->max,
 		.bytes_max = waiter->bytes_max };
 	uint32_t count = receive_decide(worker, &wish);
 
@@ -320,6 +331,15 @@ waiter_serve(struct worker *worker, uint32_t queue_idx, uint32_t waiter_idx)
 	}
 	waiter_leave(shard, waiter_idx);
 	return LOOK_SERVED;
+}
+
+static enum look
+waiter_turn_away(struct worker *worker, uint32_t waiter_idx)
+{
+	if (receive_dismiss(worker, waiter_idx, OUTCOME_EMPTY))
+		return LOOK_SERVED;
+	waiter_step_back(&worker->shard, waiter_idx);
+	return LOOK_STEPPED_BACK;
 }
 
 /* The oldest waiter of the first queue on the serve list gets what it waits for, in a transaction of its own. */
@@ -337,6 +357,8 @@ serve_first(struct worker *worker)
 	assert(queue_at(shard, queue_idx)->state == QUEUE_LIVE);
 	if (waiter_is_orphan(worker, waiter_idx))
 		waiter_leave(shard, waiter_idx);
+	else if (!waiter_may_receive(shard, waiter_idx))
+		look = waiter_turn_away(worker, waiter_idx);
 	else
 		look = waiter_serve(worker, queue_idx, waiter_idx);
 	queue_reoffer(shard, queue_idx);

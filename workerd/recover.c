@@ -6,6 +6,7 @@
 #include "shm/diag.h"
 #include "workerd/fronts.h"
 #include "workerd/guard.h"
+#include "workerd/people.h"
 
 void
 recover_mirrors(const struct worker *worker, struct shard_mirrors *mirrors)
@@ -81,6 +82,7 @@ recover_warm(struct worker *worker, uint32_t last_signal)
 		store_relaxed(&shard->shared->state, SHARD_CORRUPT);
 		return false;
 	}
+	people_changed_all(worker); /* what the predecessor had not shown yet is not known */
 	stat_add(&worker->stats->recoveries, 1);
 	return true;
 }

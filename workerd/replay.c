@@ -12,6 +12,7 @@
 #include "workerd/append.h"
 #include "workerd/apply.h"
 #include "workerd/job.h"
+#include "workerd/people.h"
 
 static uint64_t
 persist_epoch(const struct worker *worker)
@@ -113,6 +114,7 @@ replay_finish(struct worker *worker, const struct replay_end *end)
 		job_begin_end_leases(shard, end->generation);
 	txn_set(&shard->txn, &shard->shared->state, SHARD_READY);
 	worker_commit(worker);
+	people_changed_all(worker);
 }
 
 enum replay_frame { FRAME_APPLIED, FRAME_WAS_LAST, FRAME_IS_EARLY, FRAME_IS_NONSENSE };

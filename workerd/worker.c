@@ -20,9 +20,12 @@
 #include "workerd/expire.h"
 #include "workerd/fronts.h"
 #include "workerd/job.h"
+#include "workerd/quota.h"
+#include "workerd/people.h"
 #include "workerd/receive.h"
 #include "workerd/recover.h"
 #include "workerd/replay.h"
+#include "workerd/sandbox.h"
 
 #define MS_NS 1000000ull
 /* How long to sleep while something waits for room, which nobody signals. */
@@ -116,6 +119,8 @@ worker_turn(struct worker *worker, uint64_t now_ms)
 	is_busy |= fronts_drain(worker);
 	is_busy |= repeat(worker, expire_step, TURN_TIMERS_MAX);
 	is_busy |= job_run(worker);
+	is_busy |= bootstrap_step(worker);
+	is_busy |= credentials_sweep(worker);
 	is_busy |= receive_serve_waiters(worker, TURN_SERVES_MAX);
 	worker_mirror(worker);
 	stat_add(&worker->stats->worker_turns, 1);
@@ -215,6 +220,7 @@ worker_mirror(struct worker *worker)
 
 	assert(!txn_is_open(&worker->shard.txn));
 	_Static_assert(FRONT_MAX <= 32, "a bit for each front");
+	people_mirror(worker); /* before the answers: who hears of a change finds it */
 	if (is_wanted) {
 		store_relaxed(&worker->stream.shared->wanted, worker->wanted_lsn);
 		worker->mirrored_wanted = worker->wanted_lsn;
@@ -367,6 +373,7 @@ worker_start(struct worker *worker, int epoll_fd)
 	if (load_relaxed(&worker->shard.shared->state) != SHARD_READY)
 		return; /* stopped before the journal was read */
 	worker_set_clock(worker);
+	quota_recount(worker);
 	worker->durable_lsn = load_acquire(&worker->durable.shared->shard[worker->index].lsn);
 	/* A predecessor may have died before it showed or signalled what it had committed, and who waits for that is not known. */
 	worker->wanted_lsn = worker->shard.root->stream_tail;
@@ -409,7 +416,9 @@ worker_attach(struct worker *worker, struct role *role)
 
 	worker->role = role;
 	worker->stats = role->stats.shared;
-	if (shard_attach(&worker->shard, role->instance, role->index, &geometry->shard, &role->store,
+	const struct shard_geometry shard = shard_geometry_of(geometry, role->index);
+
+	if (shard_attach(&worker->shard, role->instance, role->index, &shard, &role->store,
 	        REGION_READ_WRITE) != 0) {
 		diag_errno("cannot attach shared memory shard.%u", role->index);
 		return -1;
@@ -423,6 +432,14 @@ worker_attach(struct worker *worker, struct role *role)
 		diag_errno("cannot attach shared memory durable");
 		return -1;
 	}
+	if (directory_attach(&worker->directory, role->instance, &geometry->shard, &role->store,
+	        role->index == 0 ? REGION_READ_WRITE : REGION_READ_ONLY) != 0) {
+		diag_errno("cannot attach shared memory directory");
+		return -1;
+	}
+	if (quota_attach(worker) != 0)
+		return -1;
+	role_close_regions(role);
 	return 0;
 }
 
@@ -431,6 +448,8 @@ worker_detach(struct worker *worker)
 {
 	for (uint32_t front = 0; front < FRONT_MAX; front++)
 		front_detach(&worker->fronts[front].front);
+	quota_detach(worker);
+	directory_detach(&worker->directory);
 	durable_detach(&worker->durable);
 	stream_detach(&worker->stream);
 	shard_detach(&worker->shard);
@@ -449,6 +468,10 @@ worker_main(struct worker *worker, struct role *role)
 	if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, role->event_fd[role->slot], &event) != 0) {
 		diag_errno("cannot watch this worker's eventfd");
 		code = EX_OSERR;
+		goto close;
+	}
+	if (worker_enter_sandbox(role) != 0) {
+		code = EX_CONFIG;
 		goto close;
 	}
 	worker_start(worker, epoll_fd);

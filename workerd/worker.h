@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shm/directory.h"
 #include "shm/durable.h"
 #include "shm/front.h"
 #include "shm/outcome.h"
@@ -54,10 +55,28 @@ struct replay {
 	bool is_serving;         /* the ring is ours */
 };
 
+/* What of the tables of people was changed since region `directory` was last brought up to date (people.h). */
+#define CHANGES_MAX 256
+
+struct people_change {
+	uint64_t id;             /* uid of a user, or id of a credential */
+	bool is_user;
+};
+
+struct people_changes {
+	bool is_all;             /* more than fit below, or nothing was copied yet */
+	bool takes_away;
+	uint32_t count;
+	struct people_change items[CHANGES_MAX];
+};
+
 struct worker {
 	struct shard shard;
 	struct stream stream;
 	struct durable durable;
+	struct directory directory; /* worker 0 writes it, the others read; shared NULL: there is none */
+	struct usage usages[WORKER_MAX]; /* its own, and to read those of the others; entries NULL: there is none */
+	struct people_changes changes;
 	struct stats_shared *stats;
 	struct role *role;       /* NULL in tests: no registry, nobody to wake */
 	uint32_t index;
@@ -70,6 +89,7 @@ struct worker {
 	uint64_t wanted_lsn;     /* the highest LSN that an answer waits for */
 	uint64_t mirrored_wanted;
 	uint64_t told_tail;      /* the stream's when persistd was last to be woken */
+	uint64_t bootstrap_number; /* of the registry's request, as last acted upon */
 	uint32_t front_first;    /* whose frames come first in this turn */
 	uint32_t answered;       /* the front that this transaction's reply went to, or NIL */
 	uint32_t stop;           /* tests: set by another thread to end worker_main() */

@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cli/traffic/tls.h"
+
 #define BUFFER_BYTES 65536u
 #define BUFFER_BYTES_MAX (64u << 20)
 #define HELLO_SECONDS 30
@@ -90,7 +92,7 @@ connection_open(struct traffic_connection *connection, struct traffic *traffic, 
 		return traffic_fail(traffic, "out of memory");
 	/* Only for the handshake; a socket that does not block ignores it. */
 	(void)setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	return 0;
+	return traffic->tls != NULL ? traffic_tls_open(connection) : 0;
 }
 
 void
@@ -98,6 +100,8 @@ connection_close(struct traffic_connection *connection)
 {
 	if (connection->traffic == NULL)
 		return;
+	if (connection->tls != NULL)
+		traffic_tls_close(connection);
 	if (connection->fd >= 0)
 		close(connection->fd);
 	free(connection->state);
@@ -134,7 +138,9 @@ connection_flush(struct traffic_connection *connection)
 	struct traffic_buffer *out = &connection->out;
 
 	while (out->begin < out->end) {
-		ssize_t sent = send(connection->fd, out->bytes + out->begin, out->end - out->begin, MSG_NOSIGNAL);
+		ssize_t sent = connection->tls != NULL
+		    ? traffic_tls_send(connection, out->bytes + out->begin, out->end - out->begin)
+		    : send(connection->fd, out->bytes + out->begin, out->end - out->begin, MSG_NOSIGNAL);
 
 		if (sent < 0 && errno == EINTR)
 			continue;
@@ -151,6 +157,30 @@ connection_flush(struct traffic_connection *connection)
 	return 0;
 }
 
+/* Records are 16 KiB at most, and what OpenSSL has read already no event tells of: all of it. */
+static int
+fill_sealed(struct traffic_connection *connection)
+{
+	struct traffic_buffer *in = &connection->in;
+
+	for (bool is_first = true;; is_first = false) {
+		if (!buffer_reserve(in, in->room / 4))
+			return -1;
+		ssize_t got = traffic_tls_receive(connection, in->bytes + in->end, in->room - in->end);
+
+		if (got > 0) {
+			in->end += (size_t)got;
+			if (!connection->traffic->is_running)
+				return 0; /* hands are being shaken: the next read would block */
+			continue;
+		}
+		if (got < 0 && errno == EAGAIN && (connection->traffic->is_running || !is_first))
+			return 0;
+		errno = got == 0 ? ECONNRESET : errno;
+		return -1;
+	}
+}
+
 int
 connection_fill(struct traffic_connection *connection)
 {
@@ -158,6 +188,8 @@ connection_fill(struct traffic_connection *connection)
 
 	if (in->begin == in->end)
 		in->begin = in->end = 0;
+	if (connection->tls != NULL)
+		return fill_sealed(connection);
 	if (!buffer_reserve(in, in->room / 4))
 		return -1;
 	for (;;) {

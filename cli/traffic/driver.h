@@ -48,6 +48,7 @@ struct traffic {
 	bool is_stopped;          /* before its time, by options.stop */
 	char *body;               /* options.size bytes */
 	void *shared;             /* the driver's, one for the run */
+	struct ssl_ctx_st *tls;   /* NULL: plain connections */
 };
 
 struct traffic_connection {
@@ -58,6 +59,7 @@ struct traffic_connection {
 	bool is_idle;             /* a consumer that stopped */
 	bool is_dead;
 	bool wants_write;         /* asked epoll for it */
+	struct ssl_st *tls;       /* NULL: plain */
 	uint32_t outstanding;     /* publish requests */
 	uint64_t due_ns;          /* of the next request, in an open loop */
 	struct traffic_buffer in, out;

@@ -10,7 +10,7 @@
 #define KIND_ACK 'A'
 #define RECEIPT_BYTES_MAX 64
 #define QUEUE_DIGITS 6            /* of QUEUE-000000 */
-#define HEAD_BYTES 512
+#define HEAD_BYTES 2048
 #define E2E_WAIT "10s"            /* consumers of an open loop are long polls */
 
 /* Requests that differ only in a stamp and a queue's number are made once, and patched in the output. */
@@ -70,6 +70,12 @@ authority_of(const struct traffic *traffic)
 	return traffic->options.authority != NULL ? traffic->options.authority : traffic->options.host;
 }
 
+static const char *
+authorization_of(const struct traffic *traffic)
+{
+	return traffic->options.authorization != NULL ? traffic->options.authorization : "";
+}
+
 /* The body of a publish.  Owned; NULL without memory. */
 static char *
 publish_body(const struct traffic *traffic, size_t *count)
@@ -104,8 +110,8 @@ template_make(struct traffic *traffic, struct template *template, const char *co
 	bool is_spread = options->queues != 0;
 	char head[HEAD_BYTES];
 	int head_bytes = snprintf(head, sizeof(head),
-	    "%s /v1/queues/%s%s%s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\n%sContent-Length: %zu\r\n\r\n", call[0],
-	    options->queue, is_spread ? "-000000" : "", call[1], authority_of(traffic), type,
+	    "%s /v1/queues/%s%s%s HTTP/1.1\r\nHost: %s\r\n%sContent-Type: %s\r\n%sContent-Length: %zu\r\n\r\n", call[0],
+	    options->queue, is_spread ? "-000000" : "", call[1], authority_of(traffic), authorization_of(traffic), type,
 	    options->is_raw && template == &((struct http *)traffic->shared)->receive ? "Accept: application/octet-stream\r\n" : "",
 	    body_bytes);
 
@@ -212,8 +218,8 @@ http_make(struct traffic_connection *connection)
 
 	queue_body(traffic, body);
 	traffic_printf(connection,
-	    "PUT /v1/queues/%.80s HTTP/1.1\r\nHost: %.200s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-	    traffic->options.queue, authority_of(traffic), strlen(body), body);
+	    "PUT /v1/queues/%.80s HTTP/1.1\r\nHost: %.200s\r\n%sContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+	    traffic->options.queue, authority_of(traffic), authorization_of(traffic), strlen(body), body);
 	answer = traffic_exchange(connection, whole_reply, &count);
 	if (answer == NULL)
 		return -1;
@@ -282,8 +288,8 @@ ack_one(struct traffic_connection *connection, struct text receipt)
 {
 	const struct traffic_options *options = &connection->traffic->options;
 
-	traffic_printf(connection, "DELETE /v1/queues/%s/leases/%.*s HTTP/1.1\r\nHost: %s\r\n\r\n", options->queue,
-	    (int)receipt.count, receipt.at, authority_of(connection->traffic));
+	traffic_printf(connection, "DELETE /v1/queues/%s/leases/%.*s HTTP/1.1\r\nHost: %s\r\n%s\r\n", options->queue,
+	    (int)receipt.count, receipt.at, authority_of(connection->traffic), authorization_of(connection->traffic));
 	traffic_pend(connection, connection->traffic->now_ns, KIND_ACK);
 }
 
@@ -304,9 +310,10 @@ ack_batch(struct traffic_connection *connection, const char *body, const char *e
 	}
 	at = stpcpy(at, "]}");
 	traffic_printf(connection,
-	    "POST /v1/queues/%s/leases:ack HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
+	    "POST /v1/queues/%s/leases:ack HTTP/1.1\r\nHost: %s\r\n%sContent-Type: application/json\r\n"
 	    "Content-Length: %zu\r\n\r\n",
-	    options->queue, authority_of(connection->traffic), (size_t)(at - receipts));
+	    options->queue, authority_of(connection->traffic), authorization_of(connection->traffic),
+	    (size_t)(at - receipts));
 	traffic_put(connection, receipts, (size_t)(at - receipts));
 	traffic_pend(connection, connection->traffic->now_ns, KIND_ACK);
 }

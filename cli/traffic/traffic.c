@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "cli/traffic/connection.h"
+#include "cli/traffic/tls.h"
 #include "shm/clock.h"
 
 #define NS_PER_MS 1000000ull
@@ -555,6 +556,8 @@ traffic_run(const struct traffic_options *options, struct traffic_result *result
 	memset(traffic.body, 'x', options->size);
 	traffic.body[options->size] = '\0';
 	memcpy(traffic.body, "T=0000000000000000", TRAFFIC_STAMP_BYTES);
+	if (options->is_tls && traffic_tls_start(&traffic) != 0)
+		goto out;
 	if (options->driver->open != NULL && options->driver->open(&traffic) != 0)
 		goto out;
 	if (options->makes_queue && options->driver->make != NULL && make_queue(&traffic) != 0)
@@ -568,6 +571,7 @@ out:
 		connection_close(&traffic.connections[i]);
 	if (options->driver->close != NULL)
 		options->driver->close(&traffic);
+	traffic_tls_stop(&traffic);
 	if (traffic.epoll_fd >= 0)
 		close(traffic.epoll_fd);
 	free(traffic.connections);

@@ -41,6 +41,11 @@ struct traffic_options {
 	const char *host;
 	const char *port;
 	const char *authority;    /* what a Host header says; NULL: host */
+	bool is_tls;              /* connections speak it; the files below are PEM, NULL: not given */
+	const char *authority_file;
+	const char *certificate_file;
+	const char *key_file;
+	const char *authorization; /* http: that header, with its line end; NULL: none */
 	const char *queue;
 	const char *argument;     /* what the driver makes of it, mostly a kind of queue; "" for its default */
 	enum traffic_mode mode;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontd/api/audit_line.h"
 #include "frontd/http/text.h"
 #include "frontd/http/units.h"
 
@@ -16,6 +17,7 @@ answer_init(struct answer *answer)
 	answer->end = ANSWER_HEAD_BYTES;
 	answer->start = ANSWER_HEAD_BYTES;
 	answer->status = 0;
+	answer->code = NULL;
 }
 
 static char *
@@ -144,6 +146,19 @@ answer_put_duration(struct answer *answer, uint64_t ms)
 	answer->end += written + 2;
 }
 
+/* These two are of few answers: apart, so that head_begin() stays small. */
+static void __attribute__((noinline))
+head_name(struct answer *answer)
+{
+	HTTP_WRITE_OURS(&answer->head, "Mq-Request-Id: ", http_slice_of(answer->request_id));
+}
+
+static void __attribute__((noinline))
+head_limits(struct answer *answer)
+{
+	HTTP_WRITE_OURS(&answer->head, "", http_slice_of(answer->limits));
+}
+
 static void
 head_begin(struct answer *answer, unsigned status, const struct http_slice *our_type, const struct http_slice *stored_type)
 {
@@ -161,6 +176,10 @@ head_begin(struct answer *answer, unsigned status, const struct http_slice *our_
 		response.content_type = *stored_type;
 	answer->status = status;
 	http_write_begin(&answer->head, (struct http_span){ .ptr = answer_base(answer), .len = answer->body_start }, &response);
+	if (answer->is_audited)
+		head_name(answer);
+	if (answer->limits[0] != '\0')
+		head_limits(answer);
 }
 
 void
@@ -220,9 +239,16 @@ answer_problem(struct answer *answer, const struct problem *problem)
 		answer_put_number(answer, problem->retry_after_ms);
 	}
 	answer_put(answer, "}\n");
+	answer->code = problem->code;
+	if (answer->request_id != NULL && audit_is_failure(problem->status, problem->code))
+		answer->is_audited = true;
 	answer_head(answer, problem->status, ANSWER_PROBLEM);
 	if (problem->retry_after_ms != 0)
 		http_write_field_number(&answer->head, "Retry-After", (problem->retry_after_ms + 999) / 1000);
+	if (problem->status == 401) { /* RFC 9110: it says how to do better */
+		http_write_field(&answer->head, "WWW-Authenticate", HTTP_LITERAL("Bearer realm=\"chasqui\""));
+		http_write_field(&answer->head, "WWW-Authenticate", HTTP_LITERAL("Basic realm=\"chasqui\", charset=\"UTF-8\""));
+	}
 	if (problem->allow[0] != '\0')
 		http_write_field(&answer->head, "Allow", http_slice_of(problem->allow));
 	answer_end(answer);

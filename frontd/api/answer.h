@@ -24,6 +24,8 @@
 #define ANSWER_ROOM_BYTES 4096u /* what callers lend */
 #define ANSWER_HEAD_BYTES 768u  /* of it for the head, unless answer_head_room() asks for more */
 
+#define ANSWER_LIMITS_BYTES 256u
+
 #define ANSWER_JSON "application/json"
 #define ANSWER_RAW "application/octet-stream" /* of a message that says no type, and what asks for a raw one */
 #define ANSWER_PROBLEM "application/problem+json"
@@ -35,11 +37,15 @@ struct answer {
 	unsigned minor_version;
 	bool keep_alive;
 	bool is_head;            /* no body leaves, its length does */
+	bool is_audited;         /* it carries the request's id, for it has a line in the audit log */
+	const char *request_id;  /* NULL: there is no audit log */
+	char limits[ANSWER_LIMITS_BYTES]; /* whole header fields of its user's rates; "": he has none */
 
 	/* The result. */
 	char *heap;              /* where it is when room did not suffice; the caller's to free */
 	size_t start, end;
 	unsigned status;
+	const char *code;        /* of a problem; else NULL */
 
 	/* Inside. */
 	size_t size;

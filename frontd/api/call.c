@@ -48,12 +48,72 @@ api_take_queue(struct api_call *call, size_t position)
 	return true;
 }
 
+bool
+api_not_now(struct api_call *call)
+{
+	call->is_not_now = true;
+	return false;
+}
+
+void
+api_put_name(struct http_slice from, struct queue_name *name)
+{
+	assert(from.len <= NAME_MAX_BYTES);
+
+	memset(name, 0, sizeof(*name));
+	name->bytes = (uint8_t)from.len;
+	if (from.len != 0)
+		memcpy(name->text, from.ptr, from.len);
+}
+
 void
 api_put_queue(const struct api_memo *memo, struct queue_request *frame)
 {
-	memset(&frame->name, 0, sizeof(frame->name));
-	frame->name.bytes = memo->name_bytes;
-	memcpy(frame->name.text, memo->name, memo->name_bytes);
+	frame->caller = memo->caller;
+	api_put_name((struct http_slice){ memo->name, memo->name_bytes }, &frame->name);
+}
+
+/* Which right is missing. */
+static void
+answer_forbidden(const struct api_memo *memo, struct answer *answer)
+{
+	unsigned right = memo->route->right;
+
+	if ((right & RIGHTS_ALL) == 0 || memo->name_bytes == 0)
+		answer_outcome(answer, OUTCOME_FORBIDDEN, NULL);
+	else if (memo->route->op == OP_QUEUE_PUT)
+		answer_outcome(answer, OUTCOME_FORBIDDEN, "queue %.*s: it is not yours to manage, and not a name that you may create",
+		    memo->name_bytes, memo->name);
+	else
+		answer_outcome(answer, OUTCOME_FORBIDDEN, "queue %.*s: the right %s is missing", memo->name_bytes, memo->name,
+		    right_name(right));
+}
+
+void
+api_answer_refusal(const struct api_memo *memo, unsigned outcome, struct answer *answer)
+{
+	if (outcome == OUTCOME_FORBIDDEN) {
+		answer_forbidden(memo, answer);
+		return;
+	}
+	if (memo->route->op == OP_GRANT_PUT && memo->uid == 0 && outcome == OUTCOME_BAD_FIELD) {
+		answer_outcome(answer, OUTCOME_NO_USER, NULL); /* the queue is the caller's to manage, so this may be told */
+		return;
+	}
+	switch (memo->route->op) {
+	case OP_CREDENTIAL_CREATE: /* what stands for a name there is a secret */
+	case OP_CREDENTIAL_REVOKE:
+	case OP_CREDENTIAL_REVOKE_ALL:
+		answer_outcome(answer, outcome, NULL);
+		break;
+	case OP_USER_PUT:
+	case OP_USER_PATCH:
+	case OP_USER_DELETE:
+		answer_outcome(answer, outcome, "user %.*s", memo->name_bytes, memo->name);
+		break;
+	default: /* about a queue, or all of them */
+		answer_outcome(answer, outcome, memo->name_bytes == 0 ? NULL : "queue %.*s", memo->name_bytes, memo->name);
+	}
 }
 
 void

@@ -1,13 +1,18 @@
 /*
  * call: one API request on its way through this folder, which does no I/O:
  *
- *   routes_admit()   head -> route, or a problem (404, 405, 406, 413, 415, unknown headers)      before the body is read
+ *   routes_resolve() target -> route, and whether credentials are needed
+ *   (the caller finds out who asks: call->principal, or a problem 401)
+ *   routes_admit()   head -> a problem (404, 405, 403, 406, 413, 415, unknown headers), or not    before the body is read
  *   route->plan()    head and body -> shard and size of the request frame, or a problem
  *   route->fill()    -> the bytes of the frame, in room lent by the caller
  *   route->answer()  reply frame -> answer; may ask for one more frame (route->refill)
- *   route->local()   instead of the last three, for what is answered without a worker
+ *   route->local()   instead of the last three, for what is answered without a worker; plan, if there is one, comes before it
  *
  * A call lives while it is planned and filled; what has to be known until the reply is put into its memo.
+ *
+ * A plan that needs a password checked or hashed says so in call->password.  Then the connection waits until a thread has done
+ * that, the call is made anew from its bytes, and plan is called again before fill finds the result.
  */
 #ifndef FRONTD_API_CALL_H
 #define FRONTD_API_CALL_H
@@ -16,12 +21,16 @@
 #include <stdint.h>
 
 #include "frontd/api/answer.h"
+#include "frontd/api/principal.h"
 #include "frontd/api/problem.h"
+#include "frontd/http/authorization.h"
 #include "frontd/http/parse.h"
 #include "frontd/http/target.h"
+#include "shm/directory.h"
 #include "shm/frame.h"
 #include "shm/limits.h"
 #include "shm/ops.h"
+#include "shm/people.h"
 #include "shm/stats.h"
 
 struct api_call;
@@ -35,7 +44,10 @@ struct api_world {
 	uint64_t body_bytes_max;
 	const char *unready;       /* why a publish would be refused; NULL: it would not */
 	enum outcome unready_outcome;
+	uint64_t session_idle_ms;  /* of a new session */
+	uint64_t session_max_ms;
 	const struct stats_shared *stats[SLOT_MAX]; /* NULL: there is no such process */
+	const struct directory *directory;
 };
 
 /* One delivered message's bytes. */
@@ -47,12 +59,25 @@ struct api_body {
 struct api_reply {
 	const struct reply *frame; /* borrowed for the call */
 	const struct api_body *bodies; /* of a receive, one for each delivery */
+	const struct api_world *world;
 	uint64_t now_ms;
 };
 
 enum api_answered { API_ANSWERED, API_ASK_AGAIN };
 
-enum api_right { RIGHT_NONE, RIGHT_PUBLISH, RIGHT_CONSUME, RIGHT_BROWSE, RIGHT_MANAGE }; /* checked once there are users */
+/*
+ * What a call takes, besides a right on the queue that its path names (enum right; without a name: on all queues).  RIGHT_NONE:
+ * nothing, anybody may.
+ */
+enum api_right {
+	RIGHT_SELF = 1 << 8,   /* a credential that is not narrowed by scopes; whose things they are the worker checks */
+	RIGHT_ADMIN = 1 << 9,
+	RIGHT_LOGIN = 1 << 10, /* credentials in Authorization, or in the body: then call->principal is NULL */
+	RIGHT_ANYBODY = 1 << 11, /* any good credential */
+};
+
+/* Does a call need credentials? */
+enum api_entry { ENTRY_REQUIRED, ENTRY_OPTIONAL, ENTRY_OPEN };
 
 enum api_body_kind {
 	BODY_NONE,    /* up to 8 KiB are read and dropped */
@@ -64,7 +89,7 @@ enum api_body_kind {
 struct api_route {
 	enum http_method method;
 	const char *pattern;
-	enum api_right right;
+	unsigned right;            /* enum right or enum api_right */
 	enum api_body_kind body;
 	enum op op;                /* OP_NONE: local */
 	const char *params;        /* names of query parameters, blank before each: " limit cursor" */
@@ -81,7 +106,12 @@ struct queue_listing;
 struct api_memo {
 	const struct api_route *route;
 	struct queue_listing *listing; /* pages so far of a queue list */
-	uint64_t etag;                 /* GET: If-None-Match; 0 none */
+	union {
+		uint64_t etag;         /* GET: If-None-Match; 0 none */
+		uint64_t uid;          /* grants: whose; 0: there is no such user */
+	};
+	struct caller caller;          /* who asks, for the frames; from authorize() */
+	uint32_t credential;           /* slot of his token or session + 1; 0: none */
 	uint32_t shard;
 	uint32_t wait_ms;
 	uint16_t preferred_wait_s;     /* Prefer: wait=; 0 none */
@@ -90,8 +120,9 @@ struct api_memo {
 	bool is_head;
 	bool keep_alive;
 	uint8_t minor_version;
+	uint8_t rights;                /* PUT of a grant */
 	uint8_t name_bytes;
-	char name[NAME_MAX_BYTES];     /* of the queue */
+	char name[NAME_MAX_BYTES];     /* of the queue or user; of a new token or session its secret */
 };
 
 /* Between plan and fill of a publish. */
@@ -116,22 +147,60 @@ struct settle_plan {
 	struct receipt receipt;
 };
 
+/* What has to be so before something is changed (condition.h). */
+struct condition {
+	enum config_condition what;
+	uint64_t etag;
+	uint64_t owner;                /* with FIELD_OWNER */
+};
+
 struct queue_plan {
 	struct queue_config config;
 	uint32_t fields;
-	enum config_condition condition;
-	uint64_t etag;
+	struct condition condition;
+	uint64_t owner;                /* with FIELD_OWNER */
 };
 
-struct list_plan {
-	uint32_t from_idx;
-	uint32_t limit;
-	struct http_slice prefix;
+/* A page of a list (pages.h). */
+struct page {
+	uint64_t place;                /* where it begins, 0: at the beginning */
+	uint32_t limit;                /* 1..PAGE_LIMIT_MAX */
+	struct http_slice prefix;      /* of names; empty: all */
+};
+
+struct user_plan {
+	struct user_config config;
+	uint32_t fields;
+	struct condition condition;
+	struct user_entry shown;       /* GET */
+	char room[2][HTTP_PASSWORD_MAX]; /* for passwords with escapes */
+};
+
+struct credential_plan {
+	struct credential_config config;
+	uint64_t id;                   /* DELETE */
+	uint64_t uid;                  /* whose; 0: everybody's */
+	struct http_slice user;        /* as given in the query; ptr NULL: not */
+	struct page page;
+	char room[2][HTTP_PASSWORD_MAX];
 };
 
 struct purge_plan {
 	uint32_t states;
 	uint64_t older_than_ms;
+};
+
+/* Passwords: what plan asks for, and what fill finds. */
+struct api_password {
+	/* By plan; borrowed until it returns.  ptr NULL: not asked. */
+	struct http_slice user;        /* whose password `current` should be; a wrong one is refused by the caller of plan */
+	struct http_slice current;
+	struct http_slice fresh;       /* to be hashed */
+
+	/* For fill. */
+	uint64_t verified_uid;         /* user and current are right: his uid */
+	uint64_t verified_etag;        /* and the etag of the password that was checked */
+	char hash[PASSWORD_HASH_BYTES_MAX + 1]; /* of fresh, as crypt(3) writes it, NUL-terminated */
 };
 
 struct api_call {
@@ -141,20 +210,30 @@ struct api_call {
 	const struct api_world *world;
 	struct http_slice body;
 	uint32_t waiter_slot;
+	const struct principal *principal; /* NULL: nobody knows; only where the entry is open or optional */
+	struct http_slice tried;       /* the user name of a login that was refused */
+
+	/* By routes_resolve(). */
+	enum api_entry entry;
+	unsigned methods;              /* bits of those the path takes */
 
 	/* By routes_admit() and plan. */
 	bool is_planned;               /* plan was called: api_call_end() has something to free */
+	bool is_not_now;               /* plan returned false because the directory is being written: try again */
 	struct api_memo memo;
 	struct problem problem;        /* when refused */
 	uint64_t body_max;             /* more is 413 */
 	uint32_t frame_bytes;          /* room the frame needs at most, a multiple of 8 */
+	struct api_password password;
 	union {
 		struct publish_plan publish;
 		struct receive_plan receive;
 		struct settle_plan settle;
 		struct queue_plan queue;
-		struct list_plan list;
+		struct page page;
 		struct purge_plan purge;
+		struct user_plan user;
+		struct credential_plan credential;
 	};
 };
 
@@ -165,11 +244,20 @@ void api_memo_release(struct api_memo *memo);
 /* Sets call->problem; returns false, so that a check reads `return api_refuse(...)`. */
 bool api_refuse(struct api_call *call, enum outcome outcome, const char *detail, ...) __attribute__((format(printf, 3, 4)));
 
+/* Plan has to be called again, soon: `return api_not_now(call)`. */
+bool api_not_now(struct api_call *call);
+
+/* The answer to a reply that refuses: a worker says why, the memo about what. */
+void api_answer_refusal(const struct api_memo *memo, unsigned outcome, struct answer *answer);
+
 /* The segment `position` of the path as queue name: into the memo, with its shard; or a problem. */
 bool api_take_queue(struct api_call *call, size_t position);
 bool api_name_is_valid(struct http_slice name);
 
-/* Fills the queue name of a frame from the memo. */
+/* Fills the name of a queue or user in a frame. */
+void api_put_name(struct http_slice from, struct queue_name *name);
+
+/* Fills caller and queue name of a frame from the memo. */
 void api_put_queue(const struct api_memo *memo, struct queue_request *frame);
 
 #endif

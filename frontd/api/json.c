@@ -98,6 +98,8 @@ kind_wants(const struct json_rule *rule)
 		return "a time such as \"2026-01-31T08:15:00Z\" within its bounds";
 	case JSON_RULE_CHOICE:
 		return rule->choices;
+	case JSON_RULE_FLAG:
+		return "true or false";
 	case JSON_RULE_TEXT:
 		return "a string";
 	case JSON_RULE_ARRAY:
@@ -145,6 +147,11 @@ take_value(struct json_rule *rule, struct scan *scan, const struct scan_value *v
 	uint64_t number;
 
 	switch (rule->kind) {
+	case JSON_RULE_FLAG:
+		if (value->kind != SCAN_BOOL)
+			return false;
+		*rule->number = value->is_true;
+		return true;
 	case JSON_RULE_TEXT:
 		if (value->kind != SCAN_STRING)
 			return false;

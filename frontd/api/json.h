@@ -17,6 +17,7 @@ enum json_kind {
 	JSON_RULE_FRACTION,    /* 0 to 1 -> parts per million */
 	JSON_RULE_TIME,        /* RFC 3339 -> ms */
 	JSON_RULE_CHOICE,      /* a word of `choices`, blank between -> its position */
+	JSON_RULE_FLAG,        /* true or false -> 1 or 0 */
 	JSON_RULE_TEXT,        /* -> text */
 	JSON_RULE_ARRAY,       /* -> inner */
 	JSON_RULE_OBJECT,      /* -> inner */

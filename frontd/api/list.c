@@ -8,10 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "frontd/api/ids.h"
-#include "frontd/http/units.h"
-
-#define LIST_DEFAULT 100
+#include "frontd/api/pages.h"
 
 /* A list in the making: owned by its memo. */
 struct queue_listing {
@@ -41,19 +38,9 @@ queue_listing_bytes(const struct queue_listing *listing)
 bool
 queue_list_plan(struct api_call *call)
 {
-	struct http_slice limit = http_target_param(call->target, "limit");
-	struct http_slice cursor = http_target_param(call->target, "cursor");
-	struct http_slice prefix = http_target_param(call->target, "prefix");
-	uint64_t number = LIST_DEFAULT, place = 0;
-
-	if (limit.ptr != NULL && (!number_parse(limit, &number) || number < 1 || number > 1000))
-		return api_refuse(call, OUTCOME_BAD_QUERY, "limit: 1 to 1000");
-	if (cursor.ptr != NULL && (!cursor_parse(cursor, &place) || place >> 32 >= call->world->shard_count))
-		return api_refuse(call, OUTCOME_BAD_QUERY, "cursor: only as given in Link");
-	if (prefix.ptr != NULL && prefix.len != 0 && !api_name_is_valid(prefix))
-		return api_refuse(call, OUTCOME_BAD_QUERY, "prefix: the beginning of a queue's name");
-	call->memo.shard = (uint32_t)(place >> 32);
-	call->list = (struct list_plan){ .from_idx = (uint32_t)place, .limit = (uint32_t)number, .prefix = prefix };
+	if (!pages_take(call, (uint64_t)call->world->shard_count << 32, &call->page))
+		return false;
+	call->memo.shard = (uint32_t)(call->page.place >> 32);
 	call->frame_bytes = sizeof(struct queue_list_request);
 	return true;
 }
@@ -65,6 +52,7 @@ queue_list_refill(struct api_memo *memo, void *frame)
 	struct queue_list_request *request = frame;
 	uint32_t missing = listing->limit - listing->count;
 
+	request->caller = memo->caller;
 	request->from_idx = listing->from_idx;
 	request->limit = missing < QUEUE_LIST_PAGE_MAX ? missing : QUEUE_LIST_PAGE_MAX;
 	request->prefix = listing->prefix;
@@ -78,11 +66,11 @@ queue_list_fill(struct api_call *call, void *frame)
 
 	assert(listing != NULL);
 	listing->shard_count = call->world->shard_count;
-	listing->limit = call->list.limit;
-	listing->from_idx = call->list.from_idx;
-	listing->prefix.bytes = (uint8_t)call->list.prefix.len;
-	if (call->list.prefix.len != 0)
-		memcpy(listing->prefix.text, call->list.prefix.ptr, call->list.prefix.len);
+	listing->limit = call->page.limit;
+	listing->from_idx = (uint32_t)call->page.place;
+	listing->prefix.bytes = (uint8_t)call->page.prefix.len;
+	if (call->page.prefix.len != 0)
+		memcpy(listing->prefix.text, call->page.prefix.ptr, call->page.prefix.len);
 	listing->text.room = NULL;
 	listing->text.heap = malloc(ANSWER_ROOM_BYTES * 2);
 	assert(listing->text.heap != NULL);
@@ -95,20 +83,9 @@ static void
 head_next(struct answer *answer, const struct api_memo *memo)
 {
 	const struct queue_listing *listing = memo->listing;
-	char link[64 + CURSOR_BYTES + NUMBER_BYTES_MAX + NAME_MAX_BYTES], *at = link;
+	const struct page page = { .limit = listing->limit, .prefix = { listing->prefix.text, listing->prefix.bytes } };
 
-	at = stpcpy(at, "</v1/queues?cursor=");
-	cursor_format((uint64_t)memo->shard << 32 | listing->from_idx, at);
-	at += CURSOR_BYTES;
-	at = stpcpy(at, "&limit=");
-	at += number_format(listing->limit, at);
-	if (listing->prefix.bytes != 0) {
-		at = stpcpy(at, "&prefix=");
-		at = mempcpy(at, listing->prefix.text, listing->prefix.bytes);
-	}
-	at = stpcpy(at, ">; rel=\"next\"");
-	assert(at < link + sizeof(link));
-	http_write_field(&answer->head, "Link", (struct http_slice){ link, (size_t)(at - link) });
+	pages_put_next(answer, "/v1/queues", &page, (uint64_t)memo->shard << 32 | listing->from_idx);
 }
 
 enum api_answered
@@ -122,7 +99,7 @@ queue_list_answer(struct api_memo *memo, const struct api_reply *reply, struct a
 	for (uint32_t i = 0; i < page->count; i++) {
 		if (listing->count++ != 0)
 			answer_put(&listing->text, ",");
-		queue_put_json(&listing->text, &page->queues[i], page->now_ms);
+		queue_put_json(&listing->text, &page->queues[i], reply->world, page->now_ms);
 	}
 	listing->from_idx = page->next_idx;
 	if (page->next_idx == UINT32_MAX) {

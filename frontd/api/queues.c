@@ -3,10 +3,11 @@
 #include <assert.h>
 #include <string.h>
 
+#include "frontd/api/condition.h"
 #include "frontd/api/json.h"
+#include "frontd/api/people.h"
 
 #define STATES_BYTES_MAX 256 /* of a purge, when they are written with escapes */
-#define ETAG_BYTES 18 /* 16 hexadecimal digits in quotes */
 
 /* ---- configuration ---- */
 
@@ -43,6 +44,26 @@ take_backoff(struct api_call *call, struct scan *object)
 	return true;
 }
 
+/* Whose the queue is from now on; null: nobody's. */
+static bool
+take_owner(struct api_call *call, const struct json_rule *rule)
+{
+	struct queue_plan *plan = &call->queue;
+	char room[NAME_MAX_BYTES];
+	struct user_entry user = { .uid = 0 };
+
+	if (rule->seen == JSON_ABSENT)
+		return true;
+	if ((call->memo.caller.flags & CALLER_ADMIN) == 0)
+		return api_refuse(call, OUTCOME_FORBIDDEN, "owner: queues are given away by admins");
+	plan->fields |= FIELD_OWNER;
+	if (rule->seen == JSON_GIVEN &&
+	    !people_find(call, scan_text(rule->text, (struct http_span){ room, sizeof(room) }), &user))
+		return false;
+	plan->owner = user.uid;
+	return true;
+}
+
 /* The body into call->queue.  null means the default, as RFC 7396 has it for members that are taken away. */
 static bool
 take_config(struct api_call *call)
@@ -50,6 +71,7 @@ take_config(struct api_call *call)
 	struct queue_plan *plan = &call->queue;
 	struct queue_config *config = &plan->config;
 	uint64_t durability, max_message_bytes, max_in_flight, max_deliveries;
+	struct scan_string owner;
 	struct scan backoff;
 
 	*plan = (struct queue_plan){ .config = queue_config_default() };
@@ -67,6 +89,7 @@ take_config(struct api_call *call)
 		{ "max_message_bytes", JSON_RULE_SIZE, true, .min = 1, .max = BODY_BYTES_MAX, .number = &max_message_bytes },
 		{ "max_in_flight", JSON_RULE_COUNT, true, .min = 1, .max = UINT32_MAX, .number = &max_in_flight },
 		{ "backoff", JSON_RULE_OBJECT, true, .inner = &backoff },
+		{ "owner", JSON_RULE_TEXT, true, .text = &owner },
 		{ "ttl", .kind = JSON_RULE_LATER }, { "on_expire", .kind = JSON_RULE_LATER },
 		{ "dead_letter", .kind = JSON_RULE_LATER }, { "overflow", .kind = JSON_RULE_LATER },
 		{ "group_mode", .kind = JSON_RULE_LATER }, { "group_concurrency", .kind = JSON_RULE_LATER },
@@ -87,91 +110,29 @@ take_config(struct api_call *call)
 	config->max_deliveries = (uint32_t)max_deliveries;
 	if (rules[8].seen == JSON_IS_NULL)
 		plan->fields |= FIELD_BACKOFF;
-	return rules[8].seen != JSON_GIVEN || take_backoff(call, &backoff);
-}
-
-/* ---- conditions ---- */
-
-static void
-etag_format(uint64_t etag, char out[ETAG_BYTES])
-{
-	out[0] = '"';
-	for (int i = 0; i < 16; i++)
-		out[1 + i] = "0123456789abcdef"[etag >> (60 - 4 * i) & 15];
-	out[17] = '"';
-}
-
-static bool
-etag_parse(struct http_slice text, uint64_t *etag)
-{
-	char again[ETAG_BYTES];
-
-	if (text.len != ETAG_BYTES)
+	if (rules[8].seen == JSON_GIVEN && !take_backoff(call, &backoff))
 		return false;
-	*etag = 0;
-	for (size_t i = 1; i < ETAG_BYTES - 1; i++) {
-		char c = text.ptr[i];
-		*etag = *etag << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-	}
-	etag_format(*etag, again);
-	return memcmp(again, text.ptr, ETAG_BYTES) == 0;
-}
-
-static bool
-take_conditions(struct api_call *call)
-{
-	struct http_slice match = call->request->known[HTTP_IF_MATCH];
-	struct http_slice none = call->request->known[HTTP_IF_NONE_MATCH];
-	struct queue_plan *plan = &call->queue;
-
-	if (match.ptr != NULL && none.ptr != NULL)
-		return api_refuse(call, OUTCOME_BAD_HEADER, "If-Match and If-None-Match exclude each other");
-	if (none.ptr != NULL) {
-		if (!http_slice_is(none, "*"))
-			return api_refuse(call, OUTCOME_BAD_HEADER, "If-None-Match: only * means something here");
-		plan->condition = CONDITION_IF_ABSENT;
-	}
-	if (match.ptr != NULL && http_slice_is(match, "*") && call->memo.route->op == OP_QUEUE_PATCH)
-		return true; /* a patch of what is not there is a 404 anyway */
-	if (match.ptr != NULL) {
-		if (http_slice_is(match, "*"))
-			return api_refuse(call, OUTCOME_NOT_SUPPORTED, "If-Match: * on PUT; give the ETag");
-		if (memchr(match.ptr, ',', match.len) != NULL)
-			return api_refuse(call, OUTCOME_NOT_SUPPORTED, "If-Match: a list; give one ETag");
-		/* A tag that we never gave out matches nothing; 0 is none of ours. */
-		if (!etag_parse(match, &plan->etag))
-			plan->etag = 0;
-		plan->condition = CONDITION_IF_MATCH;
-	}
-	return true;
+	return take_owner(call, &rules[9]);
 }
 
 bool
 queue_put_plan(struct api_call *call)
 {
 	call->frame_bytes = sizeof(struct queue_config_request);
-	return api_take_queue(call, 2) && take_config(call) && take_conditions(call);
+	return api_take_queue(call, 2) && take_config(call) && condition_take(call, &call->queue.condition);
 }
 
 bool
 queue_patch_plan(struct api_call *call)
 {
-	call->frame_bytes = sizeof(struct queue_config_request);
-	return api_take_queue(call, 2) && take_config(call) && take_conditions(call);
+	return queue_put_plan(call);
 }
 
 bool
 queue_get_plan(struct api_call *call)
 {
-	struct http_slice none = call->request->known[HTTP_IF_NONE_MATCH];
-
 	call->frame_bytes = sizeof(struct queue_request);
-	if (none.len > 2 && memcmp(none.ptr, "W/", 2) == 0) { /* a proxy that compressed made it weak, which is enough here */
-		none.ptr += 2;
-		none.len -= 2;
-	}
-	if (none.ptr != NULL && !etag_parse(none, &call->memo.etag))
-		call->memo.etag = 0;
+	condition_take_known(call);
 	return api_take_queue(call, 2);
 }
 
@@ -192,8 +153,9 @@ queue_config_fill(struct api_call *call, void *frame)
 	api_put_queue(&call->memo, &request->queue);
 	request->config = call->queue.config;
 	request->fields = call->queue.fields;
-	request->condition = call->queue.condition;
-	request->etag = call->queue.etag;
+	request->condition = call->queue.condition.what;
+	request->etag = call->queue.condition.etag;
+	request->owner = call->queue.owner;
 	return sizeof(*request);
 }
 
@@ -292,13 +254,28 @@ put_stats(struct answer *answer, const struct queue_stats *stats, uint64_t now_m
 	answer_put(answer, "}");
 }
 
+/* While the directory cannot be read the name is not known, and nothing is said. */
+static void
+put_owner(struct answer *answer, uint64_t uid, const struct api_world *world)
+{
+	struct queue_name name;
+
+	if (people_name(world, uid, &name) == DIRECTORY_NOT_NOW)
+		return;
+	answer_put(answer, ",\"owner\":");
+	people_put_name(answer, &name);
+}
+
 void
-queue_put_json(struct answer *answer, const struct queue_entry *queue, uint64_t now_ms)
+queue_put_json(struct answer *answer, const struct queue_entry *queue, const struct api_world *world, uint64_t now_ms)
 {
 	assert(queue->name.bytes <= NAME_MAX_BYTES);
 	answer_put(answer, "{\"name\":\"");
 	answer_put_bytes(answer, queue->name.text, queue->name.bytes);
 	answer_put(answer, "\"");
+	put_owner(answer, queue->owner, world);
+	answer_put(answer, ",\"rights\":");
+	rights_put(answer, queue->rights);
 	put_config(answer, &queue->config);
 	answer_put(answer, ",\"created_at\":");
 	answer_put_time(answer, queue->created_ms);
@@ -310,22 +287,21 @@ enum api_answered
 queue_answer(struct api_memo *memo, const struct api_reply *reply, struct answer *answer)
 {
 	const struct queue_reply *queue = (const struct queue_reply *)reply->frame;
-	char etag[ETAG_BYTES], location[sizeof("/v1/queues/") + NAME_MAX_BYTES] = "/v1/queues/";
+	char location[sizeof("/v1/queues/") + NAME_MAX_BYTES] = "/v1/queues/";
 
-	etag_format(queue->queue.etag, etag);
-	if (memo->etag != 0 && memo->etag == queue->queue.etag) {
+	if (condition_is_known(memo, queue->queue.etag)) {
 		answer_head(answer, 304, NULL);
 	} else {
 		bool is_new = queue->reply.header.op == OUTCOME_CREATED;
 
-		queue_put_json(answer, &queue->queue, queue->now_ms);
+		queue_put_json(answer, &queue->queue, reply->world, queue->now_ms);
 		answer_put(answer, "\n");
 		answer_head(answer, is_new ? 201 : 200, ANSWER_JSON);
 		memcpy(location + 11, memo->name, memo->name_bytes);
 		if (is_new)
 			http_write_field(&answer->head, "Location", (struct http_slice){ location, 11u + memo->name_bytes });
 	}
-	http_write_field(&answer->head, "ETag", (struct http_slice){ etag, sizeof(etag) });
+	condition_put_etag(answer, queue->queue.etag);
 	answer_end(answer);
 	return API_ANSWERED;
 }

@@ -30,6 +30,6 @@ uint32_t purge_fill(struct api_call *call, void *frame);
 enum api_answered purge_answer(struct api_memo *memo, const struct api_reply *reply, struct answer *answer);
 
 /* One queue as JSON object. */
-void queue_put_json(struct answer *answer, const struct queue_entry *queue, uint64_t now_ms);
+void queue_put_json(struct answer *answer, const struct queue_entry *queue, const struct api_world *world, uint64_t now_ms);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * Happy path: routes_admit() finds the row by path and method, then asks in the order in which a client would want to know:
- * is it there (404), does it take this method (405), are query and headers known (400), can we speak so that the client
- * understands (406), do we understand what it sends (415), is that not too much (413).
+ * Happy path: routes_resolve() finds the row by path and method; once it is known who asks, routes_admit() asks in the order in
+ * which a client would want to know: is it there (404), does it take this method (405), may he (403), are query and headers
+ * known (400), can we speak so that the client understands (406), do we understand what it sends (415), is that not too much
+ * (413).
  */
 #include "frontd/api/routes.h"
 
@@ -9,9 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "frontd/api/authorize.h"
 #include "frontd/api/headers.h"
 #include "frontd/api/media.h"
 #include "frontd/api/operation.h"
+#include "frontd/api/pages.h"
+#include "frontd/api/people.h"
 #include "frontd/api/publish.h"
 #include "frontd/api/queues.h"
 #include "frontd/api/receive.h"
@@ -23,6 +27,10 @@
 #define QUEUES "/v1/queues"
 #define QUEUE QUEUES "/{q}"
 #define LEASES QUEUE "/leases"
+#define GRANTS QUEUE "/grants"
+#define USERS "/v1/users"
+#define TOKENS "/v1/tokens"
+#define SESSIONS "/v1/sessions"
 
 /* The busiest first.  A path may stand here several times, once for each method. */
 static const struct api_route routes[] = {
@@ -50,11 +58,43 @@ static const struct api_route routes[] = {
 	  .plan = queue_get_plan, .fill = queue_name_fill, .answer = queue_answer },
 	{ .method = HTTP_DELETE, .pattern = QUEUE, .right = RIGHT_MANAGE, .op = OP_QUEUE_DELETE,
 	  .plan = queue_delete_plan, .fill = queue_name_fill, .answer = queue_delete_answer },
-	{ .method = HTTP_GET, .pattern = QUEUES, .right = RIGHT_BROWSE, .op = OP_QUEUE_LIST, .params = " limit cursor prefix",
+	{ .method = HTTP_GET, .pattern = QUEUES, .right = RIGHT_BROWSE, .op = OP_QUEUE_LIST, .params = PAGES_PARAMS,
 	  .plan = queue_list_plan, .fill = queue_list_fill, .answer = queue_list_answer, .refill = queue_list_refill },
 	{ .method = HTTP_POST, .pattern = QUEUE ":purge", .right = RIGHT_MANAGE, .body = BODY_JSON, .op = OP_PURGE,
 	  .plan = purge_plan, .fill = purge_fill, .answer = purge_answer },
-	{ .method = HTTP_GET, .pattern = "/v1/stats", .right = RIGHT_BROWSE, .local = operation_stats },
+	{ .method = HTTP_GET, .pattern = GRANTS, .right = RIGHT_MANAGE, .op = OP_GRANT_LIST,
+	  .plan = grant_list_plan, .fill = grant_list_fill, .answer = grant_list_answer },
+	{ .method = HTTP_GET, .pattern = GRANTS "/{u}", .right = RIGHT_MANAGE, .op = OP_GRANT_LIST,
+	  .plan = grant_plan, .fill = grant_list_fill, .answer = grant_get_answer },
+	{ .method = HTTP_PUT, .pattern = GRANTS "/{u}", .right = RIGHT_MANAGE, .body = BODY_JSON, .op = OP_GRANT_PUT,
+	  .plan = grant_put_plan, .fill = grant_fill, .answer = grant_put_answer },
+	{ .method = HTTP_DELETE, .pattern = GRANTS "/{u}", .right = RIGHT_MANAGE, .op = OP_GRANT_DELETE,
+	  .plan = grant_plan, .fill = grant_fill, .answer = people_answer_done },
+	{ .method = HTTP_GET, .pattern = USERS "/me", .right = RIGHT_ANYBODY, .plan = user_me_plan, .local = user_me },
+	{ .method = HTTP_GET, .pattern = USERS, .right = RIGHT_ADMIN, .params = PAGES_PARAMS,
+	  .plan = user_list_plan, .local = user_list },
+	{ .method = HTTP_GET, .pattern = USERS "/{u}", .right = RIGHT_SELF, .plan = user_get_plan, .local = user_get },
+	{ .method = HTTP_PUT, .pattern = USERS "/{u}", .right = RIGHT_ADMIN, .body = BODY_JSON, .op = OP_USER_PUT,
+	  .plan = user_put_plan, .fill = user_fill, .answer = user_answer },
+	{ .method = HTTP_PATCH, .pattern = USERS "/{u}", .right = RIGHT_SELF, .body = BODY_PATCH, .op = OP_USER_PATCH,
+	  .plan = user_patch_plan, .fill = user_fill, .answer = user_answer },
+	{ .method = HTTP_DELETE, .pattern = USERS "/{u}", .right = RIGHT_ADMIN, .op = OP_USER_DELETE,
+	  .plan = user_delete_plan, .fill = user_delete_fill, .answer = people_answer_done },
+	{ .method = HTTP_POST, .pattern = TOKENS, .right = RIGHT_SELF, .body = BODY_JSON, .op = OP_CREDENTIAL_CREATE,
+	  .plan = token_create_plan, .fill = token_create_fill, .answer = credential_answer },
+	{ .method = HTTP_GET, .pattern = TOKENS, .right = RIGHT_SELF, .params = " limit cursor user",
+	  .plan = token_list_plan, .local = token_list },
+	{ .method = HTTP_DELETE, .pattern = TOKENS "/{id}", .right = RIGHT_SELF, .op = OP_CREDENTIAL_REVOKE,
+	  .plan = token_revoke_plan, .fill = credential_revoke_fill, .answer = people_answer_done },
+	{ .method = HTTP_POST, .pattern = SESSIONS, .right = RIGHT_LOGIN, .body = BODY_JSON, .op = OP_CREDENTIAL_CREATE,
+	  .plan = session_create_plan, .fill = session_create_fill, .answer = credential_answer },
+	{ .method = HTTP_GET, .pattern = SESSIONS, .right = RIGHT_SELF, .params = " limit cursor user",
+	  .plan = session_list_plan, .local = session_list },
+	{ .method = HTTP_DELETE, .pattern = SESSIONS, .right = RIGHT_SELF, .op = OP_CREDENTIAL_REVOKE_ALL, .params = " user",
+	  .plan = session_revoke_all_plan, .fill = session_revoke_all_fill, .answer = people_answer_done },
+	{ .method = HTTP_DELETE, .pattern = SESSIONS "/{id}", .right = RIGHT_SELF, .op = OP_CREDENTIAL_REVOKE,
+	  .plan = session_revoke_plan, .fill = credential_revoke_fill, .answer = people_answer_done },
+	{ .method = HTTP_GET, .pattern = "/v1/stats", .right = RIGHT_ADMIN, .local = operation_stats },
 	{ .method = HTTP_GET, .pattern = "/livez", .local = operation_livez },
 	{ .method = HTTP_GET, .pattern = "/readyz", .local = operation_readyz },
 };
@@ -203,44 +243,87 @@ body_check(struct api_call *call)
 	return true;
 }
 
-bool
-routes_admit(struct api_call *call)
+static bool
+is_everything(const struct api_call *call)
+{
+	return http_slice_is(call->request->origin_form, "*");
+}
+
+/* What is not there is nobody's business below /v1: without credentials one does not learn which paths exist. */
+static enum api_entry
+entry_of(const struct api_call *call)
+{
+	const struct api_route *route = call->memo.route;
+	const struct http_target *target = call->target;
+
+	if (route == NULL)
+		return !is_everything(call) && target->segment_count != 0 && http_slice_is(target->segments[0], "v1") ? ENTRY_REQUIRED : ENTRY_OPEN;
+	switch (route->right) {
+	case RIGHT_NONE:
+		return ENTRY_OPEN;
+	case RIGHT_LOGIN:
+		return ENTRY_OPTIONAL;
+	default:
+		return ENTRY_REQUIRED;
+	}
+}
+
+void
+routes_begin(struct api_call *call)
 {
 	const struct http_request *request = call->request;
-	const struct api_route *route = routes_find(call->target, request->method);
-	bool is_options = request->method == HTTP_OPTIONS;
-	bool is_everything = http_slice_is(request->origin_form, "*");
-	unsigned methods = route != NULL ? 1u << route->method : routes_methods(call->target);
 
 	memset(&call->memo, 0, sizeof(call->memo));
 	call->memo.is_head = request->method == HTTP_HEAD;
 	call->memo.keep_alive = request->keep_alive;
 	call->memo.minor_version = (uint8_t)request->minor_version;
 	call->body_max = DROPPED_BODY_MAX;
-	if (methods == 0 && !is_everything)
+}
+
+void
+routes_resolve(struct api_call *call)
+{
+	routes_begin(call);
+	call->memo.route = routes_find(call->target, call->request->method);
+	call->methods = call->memo.route != NULL ? 1u << call->memo.route->method : routes_methods(call->target);
+	call->entry = entry_of(call);
+}
+
+bool
+routes_admit(struct api_call *call)
+{
+	const struct http_request *request = call->request;
+	bool is_options = request->method == HTTP_OPTIONS;
+
+	if (call->methods == 0 && !is_everything(call))
 		return api_refuse(call, OUTCOME_NOT_FOUND, "there is no resource %.*s",
 		    (int)(request->origin_form.len < 120 ? request->origin_form.len : 120), request->origin_form.ptr);
 	if (is_options)
-		route = &options_route;
-	if (route == NULL) {
+		call->memo.route = &options_route;
+	if (call->memo.route == NULL) {
 		api_refuse(call, OUTCOME_METHOD_NOT_ALLOWED, NULL);
-		allow_format(call->problem.allow, methods);
+		allow_format(call->problem.allow, call->methods);
 		return false;
 	}
-	call->memo.route = route;
+	if (!authorize(call))
+		return false;
 	if (is_options)
 		return body_check(call);
 	return params_check(call) && headers_check(call) && accept_check(call) && body_check(call);
 }
 
+const struct api_route *
+routes_row(unsigned index)
+{
+	return index < ROUTE_COUNT ? &routes[index] : NULL;
+}
+
 void
 routes_options(struct api_call *call, struct answer *answer)
 {
-	bool is_everything = http_slice_is(call->request->origin_form, "*");
-	unsigned methods = is_everything ? (1u << HTTP_METHOD_COUNT) - 1 : routes_methods(call->target);
 	char allow[56];
 
-	allow_format(allow, methods);
+	allow_format(allow, is_everything(call) ? (1u << HTTP_METHOD_COUNT) - 1 : call->methods);
 	answer_head(answer, 204, NULL);
 	http_write_field(&answer->head, "Allow", http_slice_of(allow));
 	answer_end(answer);

@@ -5,6 +5,7 @@
  */
 #include "shm/state/check.h"
 
+#include "shm/state/check_people.h"
 #include "shm/state/names.h"
 
 /* A walk over a list that may be damaged. */
@@ -316,6 +317,8 @@ shard_check(const struct shard *shard, const struct shard_mirrors *mirrors)
 		wrong = check_tables(shard);
 	if (wrong == NULL)
 		wrong = check_serve_list(shard);
+	if (wrong == NULL)
+		wrong = check_people(shard);
 	if (wrong == NULL)
 		wrong = wheel_check(&shard->message_wheel);
 	if (wrong == NULL)

@@ -16,7 +16,8 @@ struct shard_mirrors {
 
 /*
  * NULL if every invariant holds, else the text of the first one that does not: its number (see shard.h, message.h, queue.h,
- * waiter.h, wheel.h) and what it says.  `mirrors` may be NULL: S4 is not checked then.  Does not assert, does not write.
+ * waiter.h, wheel.h, user.h,
+ * credential.h, grant.h) and what it says.  `mirrors` may be NULL: S4 is not checked then.  Does not assert, does not write.
  */
 const char *shard_check(const struct shard *shard, const struct shard_mirrors *mirrors);
 

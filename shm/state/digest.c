@@ -41,6 +41,11 @@ digest_queue(uint64_t digest, const struct shard *shard, uint32_t idx)
 	digest = mix(digest, hash_bytes(&queue->name, sizeof(queue->name)));
 	digest = mix(digest, hash_bytes(&queue->config, sizeof(queue->config)));
 	digest = mix(digest, hash_bytes(&queue->totals, sizeof(queue->totals)));
+	digest = mix(digest, queue->owner);
+	for (uint32_t at = queue->grants.head; at != NIL; at = shard->grants[at].link.next) {
+		digest = mix(digest, (uint64_t)at << 32 | shard->grants[at].rights);
+		digest = mix(digest, shard->grants[at].uid);
+	}
 	digest = mix(digest, queue->etag);
 	digest = mix(digest, queue->created_ms);
 	digest = mix(digest, queue->bytes);
@@ -56,6 +61,36 @@ digest_queue(uint64_t digest, const struct shard *shard, uint32_t idx)
 			digest = digest_message(digest, shard, at);
 	}
 	return digest;
+}
+
+static uint64_t
+digest_free(uint64_t digest, const struct table *table, const struct link_table *links)
+{
+	digest = mix(digest, table->high);
+	for (uint32_t at = table->free.head; at != NIL; at = link_at(links, at)->next)
+		digest = mix(digest, at);
+	return digest;
+}
+
+static uint64_t
+digest_people(uint64_t digest, const struct shard *shard)
+{
+	const struct shard_root *root = shard->root;
+
+	digest = mix(digest, root->user_counter);
+	digest = mix(digest, root->credential_counter);
+	digest = mix(digest, hash_bytes(root->bootstrap_hash, sizeof(root->bootstrap_hash)));
+	for (uint32_t idx = 0; idx < root->users.high; idx++) {
+		if (shard->users[idx].is_used)
+			digest = mix(digest, hash_bytes(&shard->users[idx].entry, sizeof(shard->users[idx].entry)));
+	}
+	for (uint32_t idx = 0; idx < root->credentials.high; idx++) {
+		if (shard->credentials[idx].is_used)
+			digest = mix(digest, hash_bytes(&shard->credentials[idx].entry, sizeof(shard->credentials[idx].entry)));
+	}
+	digest = digest_free(digest, &root->grants, &shard->grant_links);
+	digest = digest_free(digest, &root->users, &shard->user_links);
+	return digest_free(digest, &root->credentials, &shard->credential_links);
 }
 
 uint64_t
@@ -76,7 +111,7 @@ shard_digest(const struct shard *shard)
 		digest = mix(digest, shard->msgs[at].token);
 		digest = mix(digest, shard->msgs[at].queue_idx);
 	}
-	return digest;
+	return digest_people(digest, shard);
 }
 
 static uint64_t
@@ -93,6 +128,7 @@ digest_waiters(uint64_t digest, const struct shard *shard)
 			digest = mix(digest, (uint64_t)at << 32 | idx);
 			digest = mix(digest, waiter->request_id);
 			digest = mix(digest, waiter->lease_ms);
+			digest = mix(digest, waiter->uid << 1 | waiter->is_admin);
 			digest = mix(digest, waiter->timer.due_ms);
 			digest = mix(digest, (uint64_t)waiter->bytes_max << 32 | waiter->max);
 		}

@@ -8,7 +8,7 @@
 
 /*
  * What a replay of the stream must reproduce: queues, messages with their slots and the order of every list, free lists
- * with their tombstones, sequence numbers.  Not: waiters, order in the wheels, serve list, fronts, cursors.
+ * with their tombstones, sequence numbers, owners and grants, users and credentials.  Not: waiters, order in the wheels, serve list, fronts, cursors.
  */
 uint64_t shard_digest(const struct shard *shard);
 

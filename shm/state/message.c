@@ -1,6 +1,6 @@
 #include "shm/state/message.h"
 
-#include "shm/state/shard.h"
+#include "shm/state/owners.h"
 
 /*
  * How far a returning message is carried along the ready list to its place by seq.  Leases mostly end in the order they were
@@ -73,6 +73,7 @@ msg_take(struct shard *shard, uint32_t idx, const struct msg_birth *birth)
 	if (state == MSG_DELAYED)
 		wheel_arm(&shard->message_wheel, idx, birth->visible_ms);
 	txn_add(&shard->txn, &queue->bytes, (uint64_t)birth->attributes_bytes + birth->body_bytes);
+	owners_add_bytes(shard, queue, (uint64_t)birth->attributes_bytes + birth->body_bytes);
 }
 
 /* True if the hint of the queue still is a ready message of it that goes before seq. */
@@ -168,6 +169,7 @@ msg_free(struct shard *shard, uint32_t idx, uint8_t flags)
 	list_remove(&shard->txn, &shard->msg_links, &queue->lists[msg->state], idx);
 	wheel_disarm(&shard->message_wheel, idx);
 	txn_set(&shard->txn, &queue->bytes, queue->bytes - bytes);
+	owners_add_bytes(shard, queue, -bytes);
 	txn_set(&shard->txn, &msg->state, MSG_FREE);
 	txn_set(&shard->txn, &msg->flags, flags);
 	list_append(&shard->txn, &shard->msg_links, &shard->root->messages_free, idx);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "shm/state/names.h"
+#include "shm/state/owners.h"
 #include "shm/state/shard.h"
 
 uint32_t
@@ -29,28 +30,29 @@ queue_claim(struct shard *shard, uint32_t idx)
 }
 
 void
-queue_take(struct shard *shard, uint32_t idx, const struct queue_name *name, const struct queue_config *config,
-    uint64_t etag, uint64_t time_ms)
+queue_take(struct shard *shard, uint32_t idx, const struct queue_birth *birth)
 {
 	struct queue *queue = queue_at(shard, idx);
 
 	assert(idx == queue_next_free(shard));
-	assert(name_is_valid(name));
-	assert(queue_config_is_valid(config));
-	assert(etag != 0);
-	assert(names_find(shard, name) == NIL);
+	assert(name_is_valid(birth->name));
+	assert(queue_config_is_valid(birth->config));
+	assert(birth->etag != 0);
+	assert(names_find(shard, birth->name) == NIL);
 	queue_claim(shard, idx);
 
 	/* Plain stores: nothing of a free slot has a meaning but its state and its place in the free list. */
-	queue->name = *name;
-	queue->config = *config;
-	queue->etag = etag;
-	queue->created_ms = time_ms;
+	queue->name = *birth->name;
+	queue->owner = birth->owner;
+	queue->config = *birth->config;
+	queue->etag = birth->etag;
+	queue->created_ms = birth->time_ms;
 	queue->bytes = 0;
 	queue->totals = (struct queue_totals){ 0 };
 	for (unsigned state = 0; state < MSG_STATE_COUNT; state++)
 		list_init(&queue->lists[state]);
 	list_init(&queue->waiters);
+	list_init(&queue->grants);
 	queue->return_hint = NIL;
 	queue->purge_states = 0;
 	queue->purge_seq_below = 0;
@@ -58,6 +60,7 @@ queue_take(struct shard *shard, uint32_t idx, const struct queue_name *name, con
 	queue->to_serve = 0;
 	txn_set(&shard->txn, &queue->state, QUEUE_LIVE);
 	names_add(shard, idx);
+	owners_add_queue(shard, queue);
 }
 
 void
@@ -84,6 +87,16 @@ queue_begin_delete(struct shard *shard, uint32_t idx)
 	queue_unoffer(shard, idx);
 	names_remove(shard, idx);
 	txn_set(&shard->txn, &queue->state, QUEUE_DELETING);
+	owners_remove_queue(shard, queue);
+}
+
+void
+queue_set_owner(struct shard *shard, struct queue *queue, uint64_t owner)
+{
+	if (owner == queue->owner)
+		return;
+	owners_pass_queue(shard, queue, owner);
+	txn_set(&shard->txn, &queue->owner, owner);
 }
 
 void
@@ -96,6 +109,7 @@ queue_free(struct shard *shard, uint32_t idx)
 	assert(queue->waiters.count == 0);
 	assert(queue->bytes == 0);
 	assert(!queue->to_serve);
+	grants_free(shard, idx);
 	txn_set(&shard->txn, &queue->state, QUEUE_FREE);
 	list_append(&shard->txn, &shard->queue_links, &shard->root->queues_free, idx);
 }

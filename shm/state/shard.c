@@ -8,7 +8,7 @@
 
 /* Where each table begins, from struct shard_shared. */
 struct shard_offsets {
-	size_t queues, names, msgs, waiters, end;
+	size_t queues, names, msgs, waiters, grants, grant_buckets, users, user_buckets, credentials, credential_buckets, end;
 };
 
 static size_t
@@ -17,14 +17,27 @@ page_up(size_t bytes)
 	return (bytes + 4095) & ~(size_t)4095;
 }
 
+static size_t
+line_up(size_t bytes)
+{
+	return (bytes + CACHE_LINE_PAIR - 1) & ~(size_t)(CACHE_LINE_PAIR - 1);
+}
+
+/* A power of two, so that about one slot hangs in each. */
 static uint32_t
-name_bucket_count(const struct shard_geometry *geometry)
+bucket_count(uint32_t slots)
 {
 	uint32_t count = 16;
 
-	while (count < geometry->queues && count < 1u << 30)
+	while (count < slots && count < 1u << 30)
 		count *= 2;
 	return count;
+}
+
+static size_t
+bucket_bytes(uint32_t slots)
+{
+	return line_up(bucket_count(slots) * sizeof(uint32_t));
 }
 
 static struct shard_offsets
@@ -35,9 +48,15 @@ shard_offsets(const struct shard_geometry *geometry)
 
 	at.queues = page_up(sizeof(struct shard_shared));
 	at.names = at.queues + page_up(geometry->queues * sizeof(struct queue));
-	at.msgs = at.names + page_up(name_bucket_count(geometry) * sizeof(uint32_t));
+	at.msgs = at.names + page_up(bucket_bytes(geometry->queues));
 	at.waiters = at.msgs + page_up(geometry->messages * sizeof(struct msg));
-	at.end = at.waiters + page_up(waiters * sizeof(struct waiter));
+	at.grants = at.waiters + page_up(waiters * sizeof(struct waiter));
+	at.grant_buckets = at.grants + line_up(geometry->grants * sizeof(struct grant));
+	at.users = at.grant_buckets + bucket_bytes(geometry->grants);
+	at.user_buckets = at.users + line_up(geometry->users * sizeof(struct user));
+	at.credentials = at.user_buckets + bucket_bytes(geometry->users);
+	at.credential_buckets = at.credentials + line_up(geometry->credentials * sizeof(struct credential));
+	at.end = page_up(at.credential_buckets + bucket_bytes(geometry->credentials));
 	return at;
 }
 
@@ -49,7 +68,8 @@ shard_layout_hash(void)
 		offsetof(struct shard_shared, root), offsetof(struct shard_shared, undo), offsetof(struct shard_root, fronts),
 		offsetof(struct shard_root, jobs), offsetof(struct shard_root, message_wheel), offsetof(struct queue, lists),
 		offsetof(struct queue, state), offsetof(struct msg, timer), offsetof(struct msg, state),
-		offsetof(struct waiter, timer), MSG_STATE_COUNT, JOB_MAX, 1 /* version */ };
+		offsetof(struct waiter, timer), sizeof(struct grant), sizeof(struct user), sizeof(struct credential), MSG_STATE_COUNT,
+		JOB_MAX, 2 /* version */ };
 
 	return hash_bytes(layout, sizeof(layout));
 }
@@ -77,7 +97,10 @@ shard_view(struct shard *shard, void *memory, const struct shard_geometry *geome
 	shard->name_buckets = (uint32_t *)(base + at.names);
 	shard->msgs = (struct msg *)(base + at.msgs);
 	shard->waiters = (struct waiter *)(base + at.waiters);
-	shard->name_bucket_count = name_bucket_count(geometry);
+	shard->grants = (struct grant *)(base + at.grants);
+	shard->users = (struct user *)(base + at.users);
+	shard->credentials = (struct credential *)(base + at.credentials);
+	shard->name_bucket_count = bucket_count(geometry->queues);
 	shard->waiter_count = geometry->fronts * geometry->waiters_per_front;
 	shard->geometry = *geometry;
 	shard->size_bytes = at.end;
@@ -90,7 +113,17 @@ shard_view(struct shard *shard, void *memory, const struct shard_geometry *geome
 	shard->waiter_links = LINKS(shard->waiters, shard->waiter_count, link);
 	shard->message_wheel.links = LINKS(shard->msgs, geometry->messages, timer.link);
 	shard->waiter_wheel.links = LINKS(shard->waiters, shard->waiter_count, timer.link);
+	shard->grant_links = LINKS(shard->grants, geometry->grants, link);
+	shard->user_links = LINKS(shard->users, geometry->users, link);
+	shard->credential_links = LINKS(shard->credentials, geometry->credentials, link);
 #undef LINKS
+#define INDEX(slots, count, at) \
+	(struct table_index){ (uint32_t *)(void *)(base + (at)), bucket_count(count), (count), \
+		(char *)(slots) + offsetof(__typeof__(*(slots)), hash_next), sizeof(*(slots)) }
+	shard->grant_index = INDEX(shard->grants, geometry->grants, at.grant_buckets);
+	shard->user_index = INDEX(shard->users, geometry->users, at.user_buckets);
+	shard->credential_index = INDEX(shard->credentials, geometry->credentials, at.credential_buckets);
+#undef INDEX
 	shard->message_wheel.wheel = &shard->root->message_wheel;
 	shard->message_wheel.txn = &shard->txn;
 	shard->waiter_wheel.wheel = &shard->root->waiter_wheel;
@@ -143,6 +176,12 @@ shard_detach(struct shard *shard)
 }
 
 static void
+index_init(const struct table_index *index)
+{
+	memset(index->buckets, 0xff, index->bucket_count * sizeof(uint32_t));
+}
+
+static void
 root_init(struct shard_root *root, uint64_t now_ms)
 {
 	memset(root, 0, sizeof(*root));
@@ -152,6 +191,9 @@ root_init(struct shard_root *root, uint64_t now_ms)
 	list_init(&root->messages_free);
 	list_init(&root->queues_free);
 	list_init(&root->serve);
+	list_init(&root->grants.free);
+	list_init(&root->users.free);
+	list_init(&root->credentials.free);
 	wheel_init(&root->message_wheel, now_ms);
 	wheel_init(&root->waiter_wheel, now_ms);
 }
@@ -168,6 +210,9 @@ shard_format(struct shard *shard, uint64_t now_ms)
 	memset(&shared->guard, 0, sizeof(shared->guard));
 	root_init(shard->root, now_ms);
 	memset(shard->name_buckets, 0xff, shard->name_bucket_count * sizeof(uint32_t));
+	index_init(&shard->grant_index);
+	index_init(&shard->user_index);
+	index_init(&shard->credential_index);
 	if (!is_fresh)
 		memset(shard->waiters, 0, shard->waiter_count * sizeof(struct waiter));
 	/* Messages and queues above the high-water marks, now 0, are written whole when they are taken. */

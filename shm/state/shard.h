@@ -3,6 +3,7 @@
  * that counts is changed through txn_set(), so that a SIGKILL leaves it before or after a transaction (shm/txn.h).
  *
  *   header page (region.h) | struct shard_shared | queues | name buckets | messages | waiters      (each at a page boundary)
+ *   | grants | grant buckets | users | user buckets | credentials | credential buckets
  *
  * What may be written plainly, outside the undo log:
  *  - words of struct shard_shared that say so below;
@@ -22,12 +23,17 @@
 #include "shm/ops.h"
 #include "shm/region.h"
 #include "shm/registry.h"
+#include "shm/state/credential.h"
+#include "shm/state/grant.h"
 #include "shm/state/list.h"
 #include "shm/state/message.h"
 #include "shm/state/queue.h"
+#include "shm/state/table.h"
+#include "shm/state/user.h"
 #include "shm/state/waiter.h"
 #include "shm/state/wheel.h"
 #include "shm/txn.h"
+#include "shm/usage.h"
 
 /*
  *   FRESH --shard_format--> REPLAYING --replay ends--> READY --shard_check fails--> CORRUPT --shard_format--> REPLAYING
@@ -82,7 +88,7 @@ struct guard {
 	uint64_t reserved;
 };
 
-/* Invariants (shard_check), see also message.h, queue.h, waiter.h, wheel.h:
+/* Invariants (shard_check), see also message.h, queue.h, waiter.h, wheel.h, user.h, credential.h, grant.h:
  *  S1  no transaction is open
  *  S2  next_seq and lease_counter are not 0; stream_tail is a multiple of 8, 0 only before READY
  *  S3  high-water marks are within the tables; the free lists hold exactly the FREE slots below them
@@ -101,6 +107,16 @@ struct shard_root {
 	uint32_t job_next;       /* plain: where the round robin over jobs goes on */
 	struct list messages_free;
 	struct list queues_free;
+	struct table grants;
+	/* Shard 0 only: people. */
+	uint64_t sweep_next_ms;  /* plain, and in a transaction that sweeps: when credentials are looked at again */
+	uint32_t sweep_slot;     /* the same: where that look begins */
+	uint32_t reserved;
+	struct table users;
+	struct table credentials;
+	uint64_t user_counter;       /* the number in the last uid given */
+	uint64_t credential_counter; /* the number in the last id given */
+	uint64_t bootstrap_hash[4];  /* of the last token made for the supervisor; all 0: none */
 	struct list serve;       /* queues that have both messages and waiters */
 	struct shard_front fronts[FRONT_MAX];
 	struct job jobs[JOB_MAX];
@@ -125,13 +141,18 @@ struct shard {
 	uint32_t *name_buckets;  /* NIL: empty */
 	struct msg *msgs;
 	struct waiter *waiters;
+	struct grant *grants;
+	struct user *users;
+	struct credential *credentials;
 	uint32_t name_bucket_count; /* a power of two */
 	uint32_t waiter_count;      /* fronts * waiters_per_front */
 	struct shard_geometry geometry;
 	struct txn txn;
-	struct link_table msg_links, queue_links, waiter_links;
+	struct link_table msg_links, queue_links, waiter_links, grant_links, user_links, credential_links;
+	struct table_index grant_index, user_index, credential_index;
 	struct wheel_view message_wheel, waiter_wheel;
 	size_t size_bytes;       /* from shared on */
+	struct usage *usage;     /* owners.h; NULL: nobody counts */
 	struct region region;    /* base NULL where the memory is the caller's */
 };
 
@@ -179,6 +200,42 @@ waiter_at(const struct shard *shard, uint32_t idx)
 	assert(idx < shard->waiter_count);
 
 	return &shard->waiters[idx];
+}
+
+static inline struct grant *
+grant_at(const struct shard *shard, uint32_t idx)
+{
+	assert(idx < shard->geometry.grants);
+
+	return &shard->grants[idx];
+}
+
+static inline struct user *
+user_at(const struct shard *shard, uint32_t idx)
+{
+	assert(idx < shard->geometry.users);
+
+	return &shard->users[idx];
+}
+
+static inline struct credential *
+credential_at(const struct shard *shard, uint32_t idx)
+{
+	assert(idx < shard->geometry.credentials);
+
+	return &shard->credentials[idx];
+}
+
+/*
+ * What the caller may do with a queue: enum right, or'ed.  On the way of every publish: the owner is found by one comparison.
+ * uid 0 is nobody: it owns nothing, though queues may have no owner.
+ */
+static inline uint32_t
+queue_rights(const struct shard *shard, const struct queue *queue, const struct caller *caller)
+{
+	if ((caller->uid == queue->owner && caller->uid != 0) || (caller->flags & CALLER_ADMIN))
+		return RIGHTS_ALL;
+	return grant_rights(shard, (uint32_t)(queue - shard->queues), caller->uid);
 }
 
 static inline uint32_t

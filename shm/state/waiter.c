@@ -21,11 +21,14 @@ waiter_park(struct shard *shard, uint32_t idx, const struct waiter_birth *birth)
 	assert(!waiter->is_parked);
 	assert(waiter->timer.bucket == 0);
 	assert(birth->request_id != 0 && birth->max >= 1);
+	assert(birth->lease_ms == LEASE_DEFAULT || birth->lease_ms <= LEASE_MS_MAX);
 	assert(front->state == FRONT_OPEN);
 	assert(queue->state == QUEUE_LIVE);
 	/* Plain stores: a free waiter means nothing. */
 	waiter->request_id = birth->request_id;
-	waiter->lease_ms = birth->lease_ms;
+	waiter->lease_ms = birth->lease_ms == LEASE_DEFAULT ? WAITER_LEASE_DEFAULT : (uint32_t)birth->lease_ms;
+	waiter->uid = birth->caller.uid;
+	waiter->is_admin = (birth->caller.flags & CALLER_ADMIN) != 0;
 	waiter->queue_idx = birth->queue_idx;
 	waiter->bytes_max = birth->bytes_max;
 	waiter->max = birth->max;
@@ -34,6 +37,18 @@ waiter_park(struct shard *shard, uint32_t idx, const struct waiter_birth *birth)
 	wheel_arm(&shard->waiter_wheel, idx, birth->due_ms);
 	txn_set(&shard->txn, &front->waiter_count, front->waiter_count + 1);
 	queue_offer(shard, birth->queue_idx);
+}
+
+uint64_t
+waiter_lease_ms(const struct waiter *waiter)
+{
+	return waiter->lease_ms == WAITER_LEASE_DEFAULT ? LEASE_DEFAULT : waiter->lease_ms;
+}
+
+struct caller
+waiter_caller(const struct waiter *waiter)
+{
+	return (struct caller){ .uid = waiter->uid, .flags = waiter->is_admin ? CALLER_ADMIN : 0 };
 }
 
 void

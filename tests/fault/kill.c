@@ -33,18 +33,10 @@ worker_of(const struct broker *broker, const char *queue)
 static uint64_t
 pauses_of(const struct broker *broker, uint32_t slot)
 {
-	struct region_identity store;
-	struct registry registry;
-	struct stats stats;
-	uint64_t count;
+	struct stats_shared stats;
 
-	ck_assert_int_eq(registry_attach(&registry, broker->instance, NULL, REGION_READ_ONLY), 0);
-	store = registry_identity(&registry);
-	ck_assert_int_eq(stats_attach(&stats, broker->instance, slot, &store, REGION_READ_ONLY), 0);
-	count = histogram_count(&stats.shared->service_pause);
-	stats_detach(&stats);
-	registry_detach(&registry);
-	return count;
+	broker_stats(broker, slot, &stats);
+	return histogram_count(&stats.service_pause);
 }
 
 START_TEST(a_killed_frontd_breaks_its_own_connections_and_loses_nothing)

@@ -666,11 +666,13 @@ START_TEST(a_wall_clock_that_jumps_moves_no_lease_delay_or_wait)
 	static const struct {
 		long before_s, jump_s;
 	} runs[] = { { 0, DAY_S }, { 0, -DAY_S }, { DAY_S, 0 } };
+	/* The library reads a file each time it is asked for the date, which no sandbox allows. */
+	static const char *const options[] = { "sandbox.mode=off", NULL };
 	struct broker broker;
 	struct client client;
 	double last_s = 0;
 
-	broker_init(&broker, NULL);
+	broker_init(&broker, options);
 	if (!take_wall_clock(&broker)) {
 		broker_free(&broker);
 		return;

@@ -217,18 +217,10 @@ attack_rounds(void *context)
 static uint64_t
 accepted_by(const struct broker *broker, uint32_t slot)
 {
-	struct region_identity store;
-	struct registry registry;
-	struct stats stats;
-	uint64_t count;
+	struct stats_shared stats;
 
-	ck_assert_int_eq(registry_attach(&registry, broker->instance, NULL, REGION_READ_ONLY), 0);
-	store = registry_identity(&registry);
-	ck_assert_int_eq(stats_attach(&stats, broker->instance, slot, &store, REGION_READ_ONLY), 0);
-	count = load_relaxed(&stats.shared->connections_accepted);
-	stats_detach(&stats);
-	registry_detach(&registry);
-	return count;
+	broker_stats(broker, slot, &stats);
+	return stats.connections_accepted;
 }
 
 /* A connection that the honest frontd has: the kernel spreads them by a hash. */

@@ -30,3 +30,23 @@ $(WALL_CLOCK): tests/fault/preload/wall_clock.c | $(DEPS_STAMP)
 	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -fPIC -shared -o $@ $<
 
 tests: $(WALL_CLOCK)
+
+# Daemons that try from inside their sandbox what they must not be able to do (tests/fault/inside/probe.c).
+INSIDE_BIN := $(BUILD)/inside
+INSIDE_LINK := -Wl,--wrap=sandbox_enter,--wrap=io_uring_queue_init_params,--wrap=front_attach
+
+# $(1): folder
+define inside_rule
+$(INSIDE_BIN)/chasqui-$(1): $(OBJ)/$(1)/main.o $(OBJ)/tests/fault/inside/probe.o $(OBJ)/tests/harness/attack.o \
+		$(call library,$(1)) $(call library,conf) $(call library,shm)
+	@mkdir -p $$(@D)
+	@echo "  link  $$@"
+	$$(Q)$$(CC) -o $$@ $$(LINK) $$(INSIDE_LINK) $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LIBS_SYSTEM)
+endef
+$(foreach f,frontd workerd persistd,$(eval $(call inside_rule,$(f))))
+
+$(INSIDE_BIN)/chasqui: $(BIN)/chasqui
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+
+tests: $(INSIDE_BIN)/chasqui $(INSIDE_BIN)/chasqui-frontd $(INSIDE_BIN)/chasqui-workerd $(INSIDE_BIN)/chasqui-persistd

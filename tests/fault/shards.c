@@ -40,18 +40,10 @@ queue_in(uint32_t shard, char queue[16])
 static uint64_t
 requests_of(const struct broker *broker, uint32_t slot)
 {
-	struct region_identity store;
-	struct registry registry;
-	struct stats stats;
-	uint64_t count;
+	struct stats_shared stats;
 
-	ck_assert_int_eq(registry_attach(&registry, broker->instance, NULL, REGION_READ_ONLY), 0);
-	store = registry_identity(&registry);
-	ck_assert_int_eq(stats_attach(&stats, broker->instance, slot, &store, REGION_READ_ONLY), 0);
-	count = load_relaxed(&stats.shared->http_requests);
-	stats_detach(&stats);
-	registry_detach(&registry);
-	return count;
+	broker_stats(broker, slot, &stats);
+	return stats.http_requests;
 }
 
 static unsigned

@@ -2,7 +2,8 @@
  * Any bytes as what a client sends over a connection, through all of frontd/http and frontd/api and a real worker: parsed,
  * routed, planned, filled into a frame of just the size that was asked for, executed, answered.  Every answer has a status
  * that a client can cause, is UTF-8 JSON where it says so, and at the end the shard is sound.  A request may name {R}, the
- * receipt of the last message received.
+ * receipt of the last message received.  Who asks: `Authorization: NAME SCOPES`, where there is such a user, else an admin;
+ * a password is right if it is as long as the name.
  */
 #include <assert.h>
 #include <jansson.h>
@@ -15,6 +16,7 @@
 #include "frontd/api/routes.h"
 #include "frontd/http/chunk.h"
 #include "frontd/http/text.h"
+#include "shm/pattern.h"
 #include "tests/harness/engine.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
@@ -31,6 +33,8 @@ static struct {
 	char room[ANSWER_ROOM_BYTES];
 	char body[INPUT_MAX];
 	char receipt[RECEIPT_BYTES];
+	struct principal principal;
+	struct user_entry user;  /* its texts */
 } run;
 
 /* ---- the answer ---- */
@@ -123,18 +127,74 @@ answer_reply(struct api_memo *memo, const struct reply *reply)
 	while (reply != NULL) {
 		begin_answer(&answer);
 		if (reply->header.op >= OUTCOME_BAD_REQUEST) {
-			answer_outcome(&answer, reply->header.op, NULL);
+			api_answer_refusal(memo, reply->header.op, &answer);
 			break;
 		}
 		if (memo->route->op == OP_RECEIVE && reply->header.op == OUTCOME_OK)
 			find_bodies((const struct receive_reply *)reply, bodies);
-		if (memo->route->answer(memo, &(struct api_reply){ .frame = reply, .bodies = bodies }, &answer) == API_ANSWERED)
+		const struct api_reply all = { .frame = reply, .bodies = bodies, .world = &run.world };
+		if (memo->route->answer(memo, &all, &answer) == API_ANSWERED)
 			break;
 		reply = ask(memo, memo->route->refill);
 	}
 	/* A receive that waits has no reply: it ends with the engine. */
 	if (reply != NULL)
 		check_answer(&answer);
+}
+
+/* ---- who asks ---- */
+
+static bool
+find_user(struct http_slice text, struct user_entry *user)
+{
+	struct queue_name name;
+
+	if (!api_name_is_valid(text))
+		return false;
+	api_put_name(text, &name);
+	return directory_user_by_name(run.world.directory, &name, user) == DIRECTORY_FOUND;
+}
+
+/* The header is text without CTL, so the scopes may be anything else. */
+static const struct principal *
+find_principal(struct http_slice header, enum api_entry entry)
+{
+	const char *blank = header.ptr != NULL ? memchr(header.ptr, ' ', header.len) : NULL;
+	struct http_slice name = { header.ptr, blank != NULL ? (size_t)(blank - header.ptr) : header.len };
+	struct http_slice scopes = HTTP_LITERAL("*");
+	struct principal *principal = &run.principal;
+
+	if (header.ptr == NULL || !find_user(name, &run.user))
+		return entry == ENTRY_REQUIRED ? &principal_anybody : NULL;
+	if (blank != NULL)
+		scopes = (struct http_slice){ blank + 1, header.len - name.len - 1 };
+	if (scopes.len == 0 || !scopes_are_valid(scopes.ptr, scopes.len))
+		scopes = HTTP_LITERAL("browse:#");
+	*principal = (struct principal){ .uid = run.user.uid, .kind = PRINCIPAL_PASSWORD, .scopes = scopes,
+		.name = { run.user.name.text, run.user.name.bytes },
+		.creates = { run.user.config.creates, run.user.config.creates_bytes },
+		.has_admin_role = run.user.config.role == USER_ROLE_ADMIN,
+		.is_whole = scopes_are_full(scopes.ptr, scopes.len) };
+	principal->is_admin = principal->has_admin_role && scopes_have_admin(scopes.ptr, scopes.len);
+	return principal;
+}
+
+/* What frontd/auth.c makes of call->password. */
+static bool
+check_passwords(struct api_call *call)
+{
+	struct api_password *password = &call->password;
+	struct user_entry user;
+
+	if (password->fresh.ptr != NULL)
+		strcpy(password->hash, "$y$j9T$nothing");
+	if (password->user.ptr == NULL)
+		return true;
+	if (!find_user(password->user, &user) || password->current.len != password->user.len)
+		return api_refuse(call, OUTCOME_UNAUTHORIZED, NULL);
+	password->verified_uid = user.uid;
+	password->verified_etag = user.password_etag;
+	return true;
 }
 
 /* ---- a request ---- */
@@ -146,14 +206,19 @@ serve(struct http_slice body)
 	struct answer answer;
 
 	call->body = call->memo.route->body == BODY_NONE ? (struct http_slice){ .ptr = NULL } : body;
+	call->is_planned = true;
+	if (call->memo.route->plan != NULL && !call->memo.route->plan(call)) {
+		assert(!call->is_not_now); /* nobody writes the directory meanwhile */
+		answer_refusal(&call->problem);
+		return;
+	}
 	if (call->memo.route->op == OP_NONE) {
 		begin_answer(&answer);
 		call->memo.route->local(call, &answer);
 		check_answer(&answer);
 		return;
 	}
-	call->is_planned = true;
-	if (!call->memo.route->plan(call)) {
+	if (!check_passwords(call)) {
 		answer_refusal(&call->problem);
 		return;
 	}
@@ -176,10 +241,15 @@ admit_and_serve(struct http_slice body)
 	call->request = &run.request;
 	call->target = &run.target;
 	call->world = &run.world;
-	run.world = (struct api_world){ .now_ms = run.engine->now_ms, .shard_count = 1, .body_bytes_max = 8u << 20 };
+	run.world = (struct api_world){ .now_ms = run.engine->now_ms, .shard_count = 1, .body_bytes_max = 8u << 20,
+		.session_idle_ms = 1000, .session_max_ms = 5000, .directory = &run.engine->worker.directory };
 	enum http_result result = http_target_parse(run.request.origin_form, scratch, &run.target);
-	if (http_is_refusal(result))
+	if (http_is_refusal(result)) {
 		problem_of_http(&call->problem, result);
+	} else {
+		routes_resolve(call);
+		call->principal = find_principal(run.request.known[HTTP_AUTHORIZATION], call->entry);
+	}
 	if (http_is_refusal(result) || !routes_admit(call))
 		answer_refusal(&call->problem);
 	else if (body.len > call->body_max)
@@ -255,6 +325,8 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t count)
 		at += used;
 	}
 	const char *complaint = engine_check(run.engine);
+	if (complaint == NULL)
+		complaint = directory_check(&run.engine->worker.directory);
 	if (complaint != NULL)
 		fprintf(stderr, "%s\n", complaint);
 	assert(complaint == NULL);

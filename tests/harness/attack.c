@@ -130,6 +130,14 @@ put_name(struct attack_source *source, struct queue_name *name)
 	}
 }
 
+/* Who asks is a frontd's own word: any. */
+static void
+put_caller(struct attack_source *source, struct caller *caller)
+{
+	caller->uid = one_in(source, 4) ? odd_value(source) : (uint64_t)attack_choose(source, 4) << 32 | attack_choose(source, 4);
+	caller->flags = one_in(source, 4) ? (uint32_t)odd_value(source) : CALLER_ADMIN | CALLER_MAY_CREATE;
+}
+
 static void
 draft_config(struct attack_source *source, struct draft *draft)
 {
@@ -318,6 +326,8 @@ draft_finish(struct attack *attack, struct draft *draft, uint32_t op, uint32_t l
 	if (one_in(source, 16)) /* cut short, at a multiple of 8 */
 		draft->count = (uint32_t)sizeof(*header) + (attack_choose(source, draft->count) & ~7u);
 	*header = (struct frame_header){ .bytes = draft->count, .op = (uint16_t)op, .id = ++attack->next_id };
+	if (op != OP_RECEIVE_CANCEL && op != OP_CREDENTIAL_TOUCH && draft->count >= sizeof(struct queue_request))
+		put_caller(source, &((struct queue_request *)draft->bytes)->caller);
 	if (one_in(source, 24))
 		header->id = one_in(source, 2) ? 0 : odd_value(source);
 	if (one_in(source, 4))

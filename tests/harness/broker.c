@@ -30,7 +30,7 @@ static const char *const small_options[] = { "server.processes=1", "worker.shard
 	"worker.queues=256", "worker.waiters=4096", "data.segment_bytes=8MiB", "data.spare_segments=1" };
 enum { SMALL_COUNT = sizeof(small_options) / sizeof(small_options[0]) };
 
-enum { ARGUMENTS_MAX = 2 * (BROKER_OPTIONS_MAX + SMALL_COUNT + 5) + 4 };
+enum { ARGUMENTS_MAX = 2 * (BROKER_OPTIONS_MAX + SMALL_COUNT + 5) + 5 };
 
 /* tests/run says where; by hand it is bin/ of the build that this test is of: build/tests/http_queues -> build/bin. */
 void
@@ -82,6 +82,12 @@ broker_conf(struct broker *broker, const char *path)
 	broker->conf_file = path;
 }
 
+void
+broker_argument(struct broker *broker, const char *argument)
+{
+	broker->argument = argument;
+}
+
 /* The child's side of the fork in broker_launch(): never returns. */
 static void __attribute__((noreturn))
 run_up(const struct broker *broker, int stdout_fd)
@@ -113,6 +119,8 @@ run_up(const struct broker *broker, int stdout_fd)
 		argv[argc++] = "-o";
 		argv[argc++] = broker->options[i];
 	}
+	if (broker->argument != NULL)
+		argv[argc++] = broker->argument;
 	argv[argc] = NULL;
 	log_fd = open(broker->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	if (setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || log_fd < 0 || dup2(stdout_fd, 1) < 0 ||
@@ -134,6 +142,7 @@ broker_launch(struct broker *broker)
 	if (broker->pid == 0)
 		run_up(broker, pipe_fd[1]);
 	(void)setpgid(broker->pid, broker->pid); /* both sides do it, whichever is first */
+	broker->argument = NULL;
 	reaper_tell(broker->reaper_fd, broker->pid);
 	close(pipe_fd[1]);
 	broker->ready_fd = pipe_fd[0];
@@ -194,7 +203,10 @@ read_ready_line(struct broker *broker)
 		text[count] = '\0';
 	}
 	unsigned port = 0;
-	ck_assert_msg(sscanf(text, "chasqui: ready on http://127.0.0.1:%u\n", &port) == 1, "not a ready line: %s", text);
+	if (sscanf(text, "chasqui: ready on https://127.0.0.1:%hu", &broker->tls_port) == 1)
+		return broker->tls_port; /* plain HTTP is off */
+	ck_assert_msg(sscanf(text, "chasqui: ready on http://127.0.0.1:%u and https://127.0.0.1:%hu", &port,
+	                  &broker->tls_port) >= 1, "not a ready line: %s", text);
 	return (uint16_t)port;
 }
 
@@ -318,6 +330,21 @@ broker_geometry(const struct broker *broker)
 	geometry = registry.shared->geometry;
 	registry_detach(&registry);
 	return geometry;
+}
+
+void
+broker_stats(const struct broker *broker, uint32_t slot, struct stats_shared *copy)
+{
+	struct region_identity store;
+	struct registry registry;
+	struct stats stats;
+
+	look(broker, &registry);
+	store = registry_identity(&registry);
+	ck_assert_int_eq(stats_attach(&stats, broker->instance, slot, &store, REGION_READ_ONLY), 0);
+	memcpy(copy, stats.shared, sizeof(*copy));
+	stats_detach(&stats);
+	registry_detach(&registry);
 }
 
 pid_t

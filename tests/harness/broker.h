@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "shm/registry.h"
+#include "shm/stats.h"
 
 enum {
 	BROKER_OPTIONS_MAX = 24,
@@ -27,8 +28,10 @@ struct broker {
 	char log[160];
 	const char *options[BROKER_OPTIONS_MAX + 1];
 	const char *conf_file;          /* NULL: none */
+	const char *argument;           /* of the next start; NULL: none */
 	pid_t pid;                      /* of the supervisor; 0: not running */
 	uint16_t port;
+	uint16_t tls_port;              /* 0: no TLS */
 	int ready_fd;                   /* its stdout */
 	int reaper_fd;
 	pid_t reaper_pid;
@@ -42,6 +45,9 @@ void broker_init(struct broker *broker, const char *const *options);
 
 /* `-c path` at the next start; path is borrowed. */
 void broker_conf(struct broker *broker, const char *path);
+
+/* One more word for the next start, and no other; borrowed. */
+void broker_argument(struct broker *broker, const char *argument);
 
 /* Run `chasqui up` and wait for its ready line; fails the test when it does not come. */
 void broker_start(struct broker *broker);
@@ -87,6 +93,9 @@ struct broker_role {
 };
 struct broker_role broker_role(const struct broker *broker, uint32_t slot);
 pid_t broker_pid(const struct broker *broker, uint32_t slot);
+
+/* What a process has counted so far. */
+void broker_stats(const struct broker *broker, uint32_t slot, struct stats_shared *copy);
 
 /* How many frontds and workers it has. */
 struct geometry broker_geometry(const struct broker *broker);

@@ -10,7 +10,8 @@
 
 #include "tests/harness/deadline.h"
 
-enum { CALM_MS = 500, AGAIN_MS = 1500 };
+enum { CALM_MS = 500, AGAIN_MS = 1500, PAUSE_SHORT_US = 4000, PAUSE_US = 40000, LIVE_MS = 100,
+	EARLY_MAX = 5 /* then the supervisor would wait for a second and more before it runs that one again */ };
 
 /* splitmix64, Sebastiano Vigna, public domain. */
 static uint64_t
@@ -131,10 +132,25 @@ signal_slot(struct chaos *chaos, uint32_t slot, int signal)
 static bool
 kill_slot(struct chaos *chaos, uint32_t slot)
 {
+	chaos->early[slot] += broker_role(&chaos->broker, slot).state == SLOT_STARTING;
 	if (!signal_slot(chaos, slot, SIGKILL))
 		return false;
 	chaos->counts.kills[role_of(slot)]++;
 	return true;
+}
+
+/* One that serves, once it does: to kill what is not there yet is for kill_again() to choose. */
+static uint32_t
+live_slot(struct chaos *chaos)
+{
+	uint32_t slot = random_slot(chaos);
+	uint64_t deadline_ms = deadline_in(LIVE_MS);
+
+	while (chaos->only < ROLE_SUPERVISOR && role_of(slot) != chaos->only)
+		slot = random_slot(chaos);
+	while (broker_role(&chaos->broker, slot).state != SLOT_LIVE && clock_ms() < deadline_ms)
+		wait_us(200);
+	return slot;
 }
 
 /* --- single processes --- */
@@ -142,7 +158,7 @@ kill_slot(struct chaos *chaos, uint32_t slot)
 static void
 kill_two(struct chaos *chaos)
 {
-	uint32_t first = random_slot(chaos), second = random_slot(chaos);
+	uint32_t first = live_slot(chaos), second = live_slot(chaos);
 
 	(void)kill_slot(chaos, first);
 	if (second != first)
@@ -153,13 +169,13 @@ kill_two(struct chaos *chaos)
 static void
 kill_again(struct chaos *chaos)
 {
-	uint32_t slot = random_slot(chaos);
+	uint32_t slot = live_slot(chaos);
 	unsigned times = 1 + (unsigned)chance(chaos, 3);
 	uint64_t epoch = broker_role(&chaos->broker, slot).epoch;
 
 	if (!kill_slot(chaos, slot))
 		return;
-	while (times-- > 0) {
+	while (times-- > 0 && chaos->early[slot] < EARLY_MAX) {
 		uint64_t deadline_ms = deadline_in(AGAIN_MS), after_us = chance(chaos, 2) * chance(chaos, 4000);
 		struct broker_role role;
 
@@ -196,6 +212,7 @@ static void
 start(struct chaos *chaos)
 {
 	broker_start(&chaos->broker);
+	memset(chaos->early, 0, sizeof(chaos->early)); /* a new supervisor knows of no deaths */
 	chaos->moved(chaos->argument, chaos->broker.port);
 }
 
@@ -266,7 +283,7 @@ restart_clean(struct chaos *chaos)
 static void
 lone_kill(struct chaos *chaos, struct blow *blow)
 {
-	uint32_t slot = random_slot(chaos);
+	uint32_t slot = live_slot(chaos);
 
 	blow->role = role_of(slot);
 	blow->is_lone_kill = broker_role(&chaos->broker, slot).state == SLOT_LIVE;
@@ -282,13 +299,13 @@ strike(struct chaos *chaos, struct blow *blow)
 		lone_kill(chaos, blow);
 	else if (what < 68)
 		kill_two(chaos);
-	else if (what < 82)
+	else if (what < 88)
 		kill_again(chaos);
-	else if (what < 90)
+	else if (what < 93)
 		stop_for_a_while(chaos);
-	else if (what < 94)
+	else if (what < 96)
 		restart_warm(chaos);
-	else if (what < 98)
+	else if (what < 99)
 		restart_cold(chaos);
 	else
 		restart_clean(chaos);
@@ -310,5 +327,5 @@ chaos_blow(struct chaos *chaos)
 	if (chaos->is_calm)
 		wait_us(CALM_MS * 1000 + chance(chaos, 50000));
 	else
-		wait_us(chance(chaos, 3) == 0 ? chance(chaos, 10000) : chance(chaos, 120000));
+		wait_us(chance(chaos, chance(chaos, 3) == 0 ? PAUSE_SHORT_US : PAUSE_US));
 }

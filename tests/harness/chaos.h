@@ -36,10 +36,12 @@ struct chaos {
 	struct broker broker;
 	uint64_t random;
 	bool is_calm;                   /* lone kills only, far apart: for measuring pauses */
+	enum chaos_role only;           /* frontd, workerd or persistd: no other is killed alone; ROLE_SUPERVISOR: any is */
 	struct history *history;        /* told of power cuts */
 	void (*moved)(void *argument, uint16_t port);   /* called when the broker listens elsewhere */
 	void *argument;
 	struct chaos_counts counts;
+	unsigned early[SLOT_MAX];       /* killed before it was live, under this supervisor */
 	unsigned blow_count;
 	struct blow blows[BLOWS_MAX];
 };

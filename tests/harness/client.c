@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "tests/harness/deadline.h"
+#include "tests/harness/tls.h"
 
 enum { REQUEST_BYTES_MAX = 32 * 1024 };
 
@@ -34,6 +35,8 @@ client_open(struct client *client, uint16_t port)
 void
 client_close(struct client *client)
 {
+	if (client->tls != NULL)
+		tls_client_free(client);
 	if (client->fd >= 0)
 		close(client->fd);
 	free(client->bytes);
@@ -60,7 +63,8 @@ void
 client_send(struct client *client, const char *bytes, size_t count)
 {
 	while (count > 0) {
-		ssize_t n = send(client->fd, bytes, count, MSG_NOSIGNAL);
+		ssize_t n = client->tls != NULL ? tls_client_write(client, bytes, count)
+						: send(client->fd, bytes, count, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -105,11 +109,14 @@ read_more(struct client *client, uint64_t deadline_ms)
 		ck_assert_ptr_nonnull(client->bytes);
 	}
 	do {
-		n = poll(&poll_fd, 1, deadline_left_ms(deadline_ms));
+		n = client->tls != NULL && tls_client_has_bytes(client) ? 1 : poll(&poll_fd, 1, deadline_left_ms(deadline_ms));
 	} while (n < 0 && errno == EINTR);
 	if (n == 0)
 		return ARRIVAL_NOTHING;
-	n = recv(client->fd, client->bytes + client->count, client->capacity - client->count, 0);
+	if (client->tls != NULL)
+		n = tls_client_read(client, client->bytes + client->count, client->capacity - client->count);
+	else
+		n = recv(client->fd, client->bytes + client->count, client->capacity - client->count, 0);
 	if (n <= 0)
 		return ARRIVAL_END;
 	client->count += (size_t)n;
@@ -163,6 +170,7 @@ client_renew(struct client *client)
 
 	if (!client->response.is_closing)
 		return;
+	ck_assert_msg(client->tls == NULL, "the last answer closed this connection; a test opens one of TLS itself");
 	client_close(client);
 	client_open(client, port);
 }

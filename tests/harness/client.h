@@ -14,9 +14,12 @@
 
 enum { CLIENT_TIMEOUT_MS = 40000 };
 
+struct tls_state;
+
 struct client {
 	int fd;
 	uint16_t port;
+	struct tls_state *tls;  /* NULL: plain (tls.h) */
 	bool is_head;           /* the next answer is to a HEAD request */
 	char *bytes;            /* received and not yet taken */
 	size_t count;

@@ -8,7 +8,9 @@
 
 #include "shm/atomic.h"
 #include "shm/state/check.h"
+#include "shm/state/owners.h"
 #include "workerd/fronts.h"
+#include "workerd/quota.h"
 #include "workerd/recover.h"
 #include "workerd/replay.h"
 
@@ -94,6 +96,8 @@ attach(struct engine *engine, uint64_t stream_bytes, char *bytes)
 	worker->stream.size_bytes = stream_bytes;
 	worker->durable.shared = engine->durable;
 	worker->stats = engine->stats;
+	directory_view(&worker->directory, engine->directory_memory, &engine->geometry);
+	usage_view(&worker->usages[0], engine->usage_memory, engine->geometry.users);
 }
 
 struct engine *
@@ -107,6 +111,9 @@ engine_open(const struct engine_options *options)
 		.queues = (uint32_t)or_default(options->queues, 16),
 		.fronts = (uint32_t)or_default(options->fronts, 1),
 		.waiters_per_front = (uint32_t)or_default(options->waiters_per_front, 64),
+		.grants = (uint32_t)or_default(options->grants, 64),
+		.users = (uint32_t)or_default(options->users, 16),
+		.credentials = (uint32_t)or_default(options->credentials, 64),
 	};
 	engine->request_ring_bytes = or_default(options->request_ring_bytes, 8u << 20);
 	engine->reply_ring_bytes = or_default(options->reply_ring_bytes, 1u << 20);
@@ -114,15 +121,19 @@ engine_open(const struct engine_options *options)
 	engine->stream_shared = memory_of(sizeof(*engine->stream_shared));
 	engine->durable = memory_of(sizeof(*engine->durable));
 	engine->stats = memory_of(sizeof(*engine->stats));
+	engine->directory_memory = memory_of(directory_size_bytes(&engine->geometry));
+	engine->usage_memory = memory_of(engine->geometry.users * sizeof(struct usage_entry));
 	engine->fronts = memory_of(engine->geometry.fronts * sizeof(*engine->fronts));
 	engine->durable->journal_state = JOURNAL_OK;
 	engine->durable->shard[0].lsn = LSN_FIRST;
 	engine->now_ms = BEGIN_MS;
+	engine->caller = (struct caller){ .flags = CALLER_ADMIN | CALLER_MAY_CREATE };
 	attach(engine, stream_bytes, engine_mirrored(stream_bytes));
 	if (options->is_fresh)
 		return engine;
 	shard_format(&engine->worker.shard, engine->now_ms);
 	replay_finish(&engine->worker, &(struct replay_end){ .lsn = LSN_FIRST, .generation = 1, .is_clean = 1 });
+	quota_recount(&engine->worker);
 	for (uint32_t i = 0; i < engine->geometry.fronts; i++)
 		open_front(engine, i);
 	engine_run(engine);
@@ -143,6 +154,8 @@ engine_close(struct engine *engine)
 	munmap(engine->stats, sizeof(*engine->stats));
 	munmap(engine->durable, sizeof(*engine->durable));
 	munmap(engine->stream_shared, sizeof(*engine->stream_shared));
+	munmap(engine->directory_memory, directory_size_bytes(&engine->geometry));
+	munmap(engine->usage_memory, engine->geometry.users * sizeof(struct usage_entry));
 	munmap(engine->shard_memory, engine->worker.shard.size_bytes);
 	munmap(engine, sizeof(*engine));
 }
@@ -174,6 +187,7 @@ engine_restart(struct engine *engine, uint32_t last_signal)
 
 	attach(engine, stream.size_bytes, stream.bytes);
 	must(recover_warm(worker, last_signal));
+	quota_recount(worker);
 	for (uint32_t i = 0; i < engine->geometry.fronts; i++)
 		bind_front(engine, i);
 	worker_mirror(worker);
@@ -200,7 +214,14 @@ engine_check(struct engine *engine)
 	struct shard_mirrors mirrors;
 
 	recover_mirrors(&engine->worker, &mirrors);
-	return shard_check(&engine->worker.shard, &mirrors);
+	const char *wrong = shard_check(&engine->worker.shard, &mirrors);
+	return wrong != NULL || engine->worker.shard.usage == NULL ? wrong : owners_check(&engine->worker.shard);
+}
+
+static bool
+engine_has_caller(enum op op)
+{
+	return op < OP_COUNT && op != OP_RECEIVE_CANCEL && op != OP_CREDENTIAL_TOUCH;
 }
 
 void *
@@ -211,6 +232,8 @@ engine_frame(struct engine *engine, uint32_t front, enum op op, uint64_t id, uin
 	must(header != NULL);
 	memset(header, 0, FRAME_ALIGN(bytes));
 	*header = (struct frame_header){ .bytes = FRAME_ALIGN(bytes), .op = (uint16_t)op, .id = id };
+	if (engine_has_caller(op) && bytes >= sizeof(*header) + sizeof(struct caller))
+		((struct queue_request *)(void *)header)->caller = engine->caller;
 	ring_push(&engine->fronts[front].request, header->bytes);
 	return header;
 }

@@ -26,11 +26,14 @@ struct engine {
 	void *shard_memory;
 	struct stream_shared *stream_shared;
 	struct durable_shared *durable;
+	void *directory_memory;  /* region `directory`, which the worker keeps: &worker.directory */
+	struct usage_entry *usage_memory; /* region usage.SLOT of the worker */
 	struct stats_shared *stats;
 	struct engine_front *fronts;
 	uint64_t request_ring_bytes, reply_ring_bytes;
 	uint64_t now_ms;
 	uint64_t next_id;
+	struct caller caller;    /* who asks from here on; an admin at first */
 	bool is_disk_slow;       /* durable LSN stays where it is */
 	/* The last reply read, and its body. */
 	_Alignas(8) char reply[REPLY_BYTES_MAX];
@@ -38,7 +41,7 @@ struct engine {
 
 /* Sizes; 0 takes a small default. */
 struct engine_options {
-	uint32_t messages, queues, fronts, waiters_per_front;
+	uint32_t messages, queues, fronts, waiters_per_front, grants, users, credentials;
 	uint64_t stream_bytes, request_ring_bytes, reply_ring_bytes;
 	bool is_fresh;           /* leave the shard FRESH: no cold start was run */
 };
@@ -61,7 +64,7 @@ void engine_restart(struct engine *engine, uint32_t last_signal);
 /* A front that was closed comes again, as the supervisor has it. */
 void engine_replace_front(struct engine *engine, uint32_t index);
 
-/* NULL, or what shard_check says, mirrors included. */
+/* NULL, or what shard_check says, mirrors included, and whether what each user has was kept right (owners.h). */
 const char *engine_check(struct engine *engine);
 
 /* Room for a frame of front 0.. to be filled in after its header; engine_post() makes it visible.  Asserts that it fits. */

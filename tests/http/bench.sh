@@ -2,46 +2,9 @@
 # chasqui bench against a broker of its own: every mode gives figures, its queue is gone afterwards, and it keeps its hands off a
 # queue that exists.  Then build/bench/load, where it was built.  Last line: N passed, N failed.
 set -u
-bin=${CHASQUI_BIN:-$PWD/${BUILD:-build}/bin}
-work=$(mktemp -d "${TMPDIR:-/tmp}/chasqui-bench-test.XXXXXX")
-name=bench-test-$$
-passed=0
-failed=0
-up_pid=
+cd "$(dirname "$0")/../.." || exit 1
+. tests/harness/cli.bash bench-test
 
-cleanup() {
-	[ -z "$up_pid" ] || kill -9 "$up_pid" 2>/dev/null
-	rm -rf "$work" /dev/shm/chasqui."$name".*
-}
-trap cleanup EXIT
-
-# expect CODE TEXT VERB...: exit code, and a text in stdout or stderr
-expect() {
-	local code=$1 text=$2 got
-	shift 2
-	"$bin/chasqui" "$@" > "$work/out" 2>&1 < /dev/null
-	got=$?
-	if [ "$got" = "$code" ] && { [ -z "$text" ] || grep -qe "$text" "$work/out"; }; then
-		passed=$((passed + 1))
-		return
-	fi
-	failed=$((failed + 1))
-	echo "chasqui $*: wanted exit code $code and \`$text\`, saw $got and:"
-	head -n 20 "$work/out"
-}
-
-# holds WHAT COMMAND...
-holds() {
-	local what=$1
-	shift
-	if "$@"; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "not so: $what; last output:"
-		head -n 20 "$work/out"
-	fi
-}
 number() { sed -n "s/^$1  *\([0-9.]*\)$/\1/p" "$work/out"; }
 is_positive() { awk -v v="$(number "$1")" 'BEGIN { exit !(v > 0) }'; }
 no_queues() { [ "$("$bin/chasqui" queue ls --json -i "$name")" = "[]" ]; }
@@ -58,14 +21,7 @@ expect 2 "not the http:// URL" bench --url https://127.0.0.1:1
 expect 69 "there is no broker" bench -i "$name"
 expect 69 "127.0.0.1:1" bench --url http://127.0.0.1:1
 
-"$bin/chasqui" up -c conf/chasqui.ini -o instance.name="$name" -o data.directory="$work/data" -o server.listen=127.0.0.1:0 \
-	-o worker.messages=300000 > "$work/up" 2> "$work/up.log" < /dev/null &
-up_pid=$!
-if ! timeout 60 bash -c "until grep -q 'ready on' '$work/up'; do sleep 0.05; done"; then
-	echo "the broker did not start:"
-	cat "$work/up.log"
-	exit 1
-fi
+up_start -o worker.messages=300000
 url=$(sed -n 's/.*ready on //p' "$work/up")
 
 short="connections=4 seconds=0.3"

@@ -1,48 +1,16 @@
 #!/bin/bash
 # chasqui as an operator uses it: a broker of its own, every verb, every exit code.  Last line: N passed, N failed.
 set -u
-bin=${CHASQUI_BIN:-$PWD/${BUILD:-build}/bin}
-work=$(mktemp -d "${TMPDIR:-/tmp}/chasqui-cli.XXXXXX")
-name=cli-test-$$
-passed=0
-failed=0
-up_pid=
-
-cleanup() {
-	[ -z "$up_pid" ] || kill -9 "$up_pid" 2>/dev/null
-	rm -rf "$work" /dev/shm/chasqui."$name".*
-}
-trap cleanup EXIT
+cd "$(dirname "$0")/../.." || exit 1
+. tests/harness/cli.bash cli-test
 
 start() {
-	"$bin/chasqui" up -c conf/chasqui.ini -o instance.name="$name" -o data.directory="$work/data" \
-		-o server.listen=127.0.0.1:0 -o worker.messages=10000 > "$work/up" 2> "$work/up.log" < /dev/null &
-	up_pid=$!
-	timeout 60 bash -c "until grep -q 'ready on' '$work/up'; do sleep 0.05; done" && return
-	echo "the broker did not start:"
-	cat "$work/up.log"
-	exit 1
-}
-
-# expect CODE TEXT VERB...: exit code, and a text in stdout or stderr
-expect() {
-	local code=$1 text=$2 got
-	shift 2
-	"$bin/chasqui" "$@" > "$work/out" 2>&1 < "${input:-/dev/null}"
-	got=$?
-	if [ "$got" = "$code" ] && { [ -z "$text" ] || grep -qe "$text" "$work/out"; }; then
-		passed=$((passed + 1))
-		return
-	fi
-	failed=$((failed + 1))
-	echo "chasqui $*: wanted exit code $code and \`$text\`, saw $got and:"
-	head -n 20 "$work/out"
+	up_start -o worker.messages=10000
 }
 
 expect 69 "there is no broker" status -i "$name"
 expect 78 "unknown key" up -o server.nothing=1
-expect 78 "auth.mode" up -o instance.name="$name"
-expect 78 "only loopback" up -c conf/chasqui.ini -o server.listen=0.0.0.0:0
+expect 78 "only loopback" up -c conf/chasqui.ini -o auth.mode=off -o server.listen=0.0.0.0:0
 expect 2 "usage" up --nonsense
 expect 0 "server.listen" help options
 expect 0 "usage: chasqui queue ls" queue ls --help

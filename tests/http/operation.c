@@ -399,7 +399,7 @@ expect_refused(const char *const *options, const char *word)
 	broker_free(&broker);
 }
 
-START_TEST(other_addresses_than_loopback_are_refused_without_users)
+START_TEST(other_addresses_than_loopback_are_refused_without_credentials)
 {
 	static const char *const options[] = { "server.listen=0.0.0.0:0", NULL };
 	static const char *const v6_options[] = { "server.listen=[::]:0", NULL };
@@ -635,7 +635,7 @@ suite(void)
 	tcase_add_test(tcase, a_stop_ends_long_polls_and_connections);
 	tcase_add_test(tcase, a_stop_does_not_wait_for_requests_that_are_half_there);
 	tcase_add_test(tcase, two_instances_live_side_by_side);
-	tcase_add_test(tcase, other_addresses_than_loopback_are_refused_without_users);
+	tcase_add_test(tcase, other_addresses_than_loopback_are_refused_without_credentials);
 	tcase_add_test(tcase, options_that_make_no_sense_are_refused_by_name);
 	tcase_add_test(tcase, an_unknown_key_in_the_file_is_refused_with_its_line);
 	tcase_add_test(tcase, a_data_directory_serves_one_broker_at_a_time);

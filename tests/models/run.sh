@@ -62,5 +62,11 @@ check breaks epoch -DWAIT=0
 check breaks epoch -DDRAIN=0
 check breaks epoch -DEARLY=1
 
+check holds fetch
+check breaks fetch -DFIRST=0
+check breaks fetch -DAGAIN=0
+check breaks fetch -DUNASKED=0
+check breaks fetch -DTWICE=0
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -11,7 +11,9 @@
 #include "shm/state/check.h"
 #include "shm/state/digest.h"
 #include "tests/harness/engine.h"
+#include "tests/harness/people.h"
 #include "tests/harness/unit.h"
+#include "workerd/people.h"
 #include "workerd/replay.h"
 
 #define QUEUES 6
@@ -33,6 +35,7 @@ struct run {
 	struct held held[RECEIPTS];
 	unsigned held_next;
 	uint64_t parked_id[FRONTS][SLOTS];
+	uint64_t compared_users, compared_credentials, compared_grants;
 };
 
 static uint64_t
@@ -69,6 +72,147 @@ any_config(struct run *run)
 	return config;
 }
 
+/* --- people --- */
+
+#define USERS 5
+
+static const char *
+user_named(unsigned user)
+{
+	static const char *const names[USERS + 1] = { "ann", "bob", "eve", "admin", "o.p", "more" };
+
+	return names[user];
+}
+
+/* Somebody who is there, mostly. */
+static uint64_t
+any_uid(struct run *run)
+{
+	const struct shard *shard = &run->live->worker.shard;
+	uint32_t slot = (uint32_t)any(run, USERS);
+
+	if (slot >= shard->root->users.high || any(run, 12) == 0)
+		return any(run, 3) << 32 | slot;
+	return user_at(shard, slot)->entry.uid;
+}
+
+static uint64_t
+any_credential(struct run *run)
+{
+	const struct shard *shard = &run->live->worker.shard;
+	uint32_t slot = (uint32_t)any(run, 24);
+
+	if (slot >= shard->root->credentials.high || any(run, 12) == 0)
+		return CREDENTIAL_ID(any(run, 30), slot);
+	return credential_at(shard, slot)->entry.id;
+}
+
+static void
+any_user(struct run *run)
+{
+	static const enum op ops[] = { OP_USER_PUT, OP_USER_PUT, OP_USER_PATCH, OP_USER_PATCH, OP_USER_DELETE };
+	enum op op = ops[any(run, 5)];
+	struct user_request *request = engine_frame(run->live, 0, op, 1, sizeof(*request));
+	char text[16];
+
+	request->name = engine_name(user_named((unsigned)any(run, USERS + 1)));
+	if (op == OP_USER_DELETE)
+		return;
+	snprintf(text, sizeof(text), "$y$%u", (unsigned)any(run, 5));
+	request->config = people_config((enum user_role)any(run, 2), any(run, 3) ? text : NULL, any(run, 2) ? "a.# b" : NULL);
+	request->config.is_disabled = any(run, 4) == 0;
+	request->config.quotas.queues = any(run, 9);
+	request->fields = (uint32_t)any(run, 2 * USER_FIELD_BYTES_PER_SECOND);
+	request->condition = any(run, 8) == 0 ? (uint32_t)any(run, 4) : 0;
+}
+
+static void
+any_create(struct run *run)
+{
+	struct credential_request *request = engine_frame(run->live, 0, OP_CREDENTIAL_CREATE, 1, sizeof(*request));
+	char secret[16];
+
+	snprintf(secret, sizeof(secret), "%u", (unsigned)any(run, 1000));
+	request->credential = people_credential(any_uid(run), (enum credential_kind)any(run, 2), secret, "publish:a.# *");
+	request->credential.expires_ms = any(run, 2) ? run->live->now_ms + any(run, 20000) : 0;
+	request->credential.idle_ms = any(run, 2) ? 1 + any(run, 9000) : 0;
+}
+
+static void
+any_revoke(struct run *run)
+{
+	struct credential_revoke_request *request;
+	struct credential_revoke_all_request *all;
+	struct credential_touch_request *touch;
+
+	switch (any(run, 6)) {
+	case 0:
+		request = engine_frame(run->live, 0, OP_CREDENTIAL_REVOKE, 1, sizeof(*request));
+		request->id = any_credential(run);
+		request->kind = (uint32_t)any(run, 2);
+		return;
+	case 1:
+		all = engine_frame(run->live, 0, OP_CREDENTIAL_REVOKE_ALL, 1, sizeof(*all));
+		all->uid = any_uid(run);
+		all->kind = (uint32_t)any(run, 2);
+		return;
+	default:
+		touch = engine_frame(run->live, 0, OP_CREDENTIAL_TOUCH, 1, sizeof(*touch));
+		touch->id = any_credential(run);
+	}
+}
+
+static void
+any_grant(struct run *run)
+{
+	struct grant_request *request =
+	    engine_frame(run->live, 0, any(run, 3) ? OP_GRANT_PUT : OP_GRANT_DELETE, 1, sizeof(*request));
+
+	request->queue.name = engine_name(queue_of((unsigned)any(run, QUEUES)));
+	request->uid = any_uid(run);
+	request->rights = (uint32_t)any(run, RIGHTS_ALL + 1);
+}
+
+static void
+any_person(struct run *run)
+{
+	switch (any(run, 5)) {
+	case 0:
+		any_user(run);
+		break;
+	case 1 ... 2:
+		any_create(run);
+		break;
+	case 3:
+		any_revoke(run);
+		break;
+	default:
+		any_grant(run);
+		break;
+	}
+}
+
+static void
+any_bootstrap(struct run *run)
+{
+	struct bootstrap asked = { .number = 2, .mode = any(run, 3) };
+	char secret[16];
+
+	snprintf(secret, sizeof(secret), "admin%u", (unsigned)any(run, 4));
+	people_hash(secret, asked.hash);
+	(void)bootstrap_make(&run->live->worker, &asked);
+}
+
+/* From here on somebody else asks: mostly an admin, so that much comes about. */
+static void
+any_caller(struct run *run)
+{
+	run->live->caller = any(run, 3) ? people_admin()
+	    : (struct caller){ .uid = any_uid(run), .flags = any(run, 2) ? CALLER_MAY_CREATE : 0 };
+}
+
+/* --- queues --- */
+
 static void
 any_configure(struct run *run)
 {
@@ -78,7 +222,8 @@ any_configure(struct run *run)
 
 	request->queue.name = engine_name(queue_of((unsigned)any(run, QUEUES)));
 	request->config = any_config(run);
-	request->fields = (uint32_t)any(run, 4096);
+	request->fields = (uint32_t)any(run, 2 * FIELD_OWNER);
+	request->owner = any_uid(run);
 	request->condition = any(run, 8) == 0 ? (uint32_t)any(run, 4) : 0;
 }
 
@@ -165,6 +310,10 @@ any_garbage(struct run *run)
 static void
 any_request(struct run *run)
 {
+	if (any(run, 8) == 0)
+		any_caller(run);
+	if (any(run, 6) == 0)
+		any_person(run);
 	switch (any(run, 16)) {
 	case 0:
 		any_configure(run);
@@ -258,10 +407,15 @@ compare(struct run *run)
 
 	ck_assert_uint_eq(shard_digest(copy), shard_digest(&run->live->worker.shard));
 	copy->root->stream_tail = run->replayed_lsn;
+	run->compared_users += table_used(&copy->root->users);
+	run->compared_credentials += table_used(&copy->root->credentials);
+	run->compared_grants += table_used(&copy->root->grants);
 	const char *wrong = shard_check(copy, NULL);
 	ck_assert_msg(wrong == NULL, "the replayed shard: %s", wrong);
 	wrong = engine_check(run->live);
 	ck_assert_msg(wrong == NULL, "the live shard: %s", wrong);
+	wrong = directory_check(&run->live->worker.directory);
+	ck_assert_msg(wrong == NULL, "the directory: %s", wrong);
 }
 
 static void
@@ -282,9 +436,9 @@ run_seed(uint64_t seed)
 	memset(run, 0, sizeof(*run));
 	run->random = seed * 0x9e3779b97f4a7c15ull | 1;
 	run->live = engine_open(&(struct engine_options){ .messages = 3000, .queues = 5, .fronts = FRONTS,
-		.waiters_per_front = SLOTS });
+		.waiters_per_front = SLOTS, .users = USERS, .credentials = 24, .grants = 12 });
 	run->copy = engine_open(&(struct engine_options){ .messages = 3000, .queues = 5, .fronts = FRONTS,
-		.waiters_per_front = SLOTS, .is_fresh = true });
+		.waiters_per_front = SLOTS, .users = USERS, .credentials = 24, .grants = 12, .is_fresh = true });
 	shard_format(&run->copy->worker.shard, 0);
 	run->replayed_lsn = LSN_FIRST;
 	for (int step = 0; step < STEPS; step++) {
@@ -302,14 +456,53 @@ run_seed(uint64_t seed)
 			compare(run);
 		if (any(run, 50) == 0)
 			restart(run);
+		if (any(run, 50) == 0)
+			any_bootstrap(run);
 	}
 	compare(run);
 	ck_assert_uint_gt(run->live->stats->acked, STEPS / 50);
 	ck_assert_uint_gt(run->live->stats->nacked, STEPS / 50);
 	ck_assert_uint_gt(run->live->stats->leases_expired, STEPS / 50);
+	ck_assert_uint_gt(run->compared_users, STEPS / 50);
+	ck_assert_uint_gt(run->compared_credentials, STEPS / 50);
+	ck_assert_uint_gt(run->compared_grants, STEPS / 50);
 	engine_close(run->live);
 	engine_close(run->copy);
 }
+
+/* A record as a build wrote it that knew no users: the same, but without what came to be behind it. */
+static const struct record *
+older(const void *record, uint32_t bytes)
+{
+	static _Alignas(8) char room[1024];
+
+	memset(room, 0xff, sizeof(room));
+	memcpy(room, record, bytes);
+	((struct record *)(void *)room)->bytes = bytes;
+	return (const struct record *)(void *)room;
+}
+
+START_TEST(a_journal_from_before_there_were_users_makes_queues_of_nobody)
+{
+	struct engine *engine = engine_open(&(struct engine_options){ .is_fresh = true });
+	struct shard *shard = &engine->worker.shard;
+	struct queue_created_record created = { .record = { .type = RECORD_QUEUE_CREATED, .lsn = LSN_FIRST, .time_ms = 5 },
+		.config = queue_config_default(), .name = engine_name("old"), .etag = LSN_FIRST };
+	struct queue_changed_record changed = { .record = { .type = RECORD_QUEUE_CHANGED, .lsn = LSN_FIRST + 208, .time_ms = 6 },
+		.config = queue_config_default(), .etag = LSN_FIRST + 208 };
+
+	shard_format(shard, 0);
+	changed.config.lease_ms = 1234;
+	replay_record(&engine->worker, older(&created, offsetof(struct queue_created_record, owner)));
+	ck_assert_uint_eq(queue_at(shard, 0)->owner, 0);
+	replay_record(&engine->worker, older(&changed, offsetof(struct queue_changed_record, owner)));
+	ck_assert_uint_eq(queue_at(shard, 0)->owner, 0);
+	ck_assert_uint_eq(queue_at(shard, 0)->config.lease_ms, 1234);
+	shard->root->stream_tail = LSN_FIRST + 4096;
+	ck_assert_ptr_null(shard_check(shard, NULL));
+	engine_close(engine);
+}
+END_TEST
 
 START_TEST(a_replayed_shard_is_the_live_one)
 {
@@ -333,6 +526,7 @@ suite(void)
 	TCase *tcase = tcase_create("replay");
 
 	tcase_set_timeout(tcase, 0);
+	tcase_add_test(tcase, a_journal_from_before_there_were_users_makes_queues_of_nobody);
 	tcase_add_test(tcase, a_replayed_shard_is_the_live_one);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -3,9 +3,11 @@
  * random, warm and cold; then everything is received, and the checker holds the history against every promise.
  *
  *   STORM_SEED=n       the first seed (else from the clock); each storm takes the next one
- *   STORM_SEEDS=n      how many storms (else 4; in `make soak` as many as CHASQUI_SOAK_SECONDS have room for)
- *   STORM_SECONDS=n    how long each blows (else 6), and on until KILLS were done
- *   STORM_CALM=1       kills of single processes only, half a second apart: for measuring pauses
+ *   STORM_SEEDS=n      how many storms (else 4; in `make soak` 100 for each 600 of CHASQUI_SOAK_SECONDS)
+ *   STORM_KILLS=n      each blows until so many kills were done (else 50; in `make soak` 200)
+ *   STORM_SECONDS=n    and at least so long (else not)
+ *   STORM_CALM=1       kills of single processes only, half a second apart, for STORM_SECONDS: for measuring pauses;
+ *                      `frontd`, `workerd` or `persistd` instead of 1: only of these
  *
  * A seed repeats what is done, to the same sizes; when it strikes is the kernel's.  A storm that fails leaves its history.
  */
@@ -21,7 +23,8 @@
 #include "tests/harness/trial.h"
 #include "tests/harness/unit.h"
 
-enum { SEEDS = 4, SECONDS = 6, KILLS = 50, DRAIN_MS = 60000, DRAIN_USUAL_S = 6, PAUSES_MAX = 20000 };
+enum { SEEDS = 4, KILLS = 50, SOAK_SEEDS = 100, SOAK_KILLS = 200, SOAK_USUAL_S = 600, CALM_SECONDS = 25, DRAIN_MS = 60000,
+	PAUSES_MAX = 20000 };
 
 /* Pauses that were measured, by role. */
 struct pauses {
@@ -48,18 +51,42 @@ told(const char *name, unsigned otherwise)
 	return text != NULL ? (unsigned)strtoul(text, NULL, 10) : otherwise;
 }
 
+static bool
+is_calm(void)
+{
+	return getenv("STORM_CALM") != NULL;
+}
+
+/* The one to be killed; ROLE_SUPERVISOR: any. */
+static enum chaos_role
+only_role(void)
+{
+	const char *name = getenv("STORM_CALM");
+	enum chaos_role role = ROLE_FRONTD;
+
+	while (role < ROLE_SUPERVISOR && (name == NULL || strcmp(name, chaos_role_name(role)) != 0))
+		role++;
+	return role;
+}
+
 static unsigned
 seconds(void)
 {
-	return told("STORM_SECONDS", SECONDS);
+	return told("STORM_SECONDS", is_calm() ? CALM_SECONDS : 0);
+}
+
+static unsigned
+kills(void)
+{
+	return is_calm() ? 0 : told("STORM_KILLS", soak_seconds() != 0 ? SOAK_KILLS : KILLS);
 }
 
 static unsigned
 seeds(void)
 {
-	unsigned each = seconds() + DRAIN_USUAL_S;
+	unsigned in_soak = SOAK_SEEDS * soak_seconds() / SOAK_USUAL_S;
 
-	return told("STORM_SEEDS", soak_seconds() != 0 ? (soak_seconds() + each - 1) / each : SEEDS);
+	return told("STORM_SEEDS", in_soak > SEEDS ? in_soak : SEEDS);
 }
 
 /* --- pauses --- */
@@ -150,28 +177,28 @@ add_totals(const struct chaos_counts *chaos, const struct stormer_counts *client
 }
 
 static void
-print_counts(const struct chaos_counts *chaos, const struct stormer_counts *clients)
+print_counts(const struct chaos_counts *chaos, const struct stormer_counts *clients, const char *prefix)
 {
 	printf("%u kills:", chaos_kills(chaos));
 	for (unsigned i = 0; i < CHAOS_ROLES; i++)
 		printf(" %s %u", chaos_role_name((enum chaos_role)i), chaos->kills[i]);
 	printf(" (%u in recovery); %u stops; starts: %u warm, %u cold, %u clean\n", chaos->in_recovery, chaos->stops,
 	    chaos->warm, chaos->cold, chaos->clean);
-	printf("%" PRIu64 " operations, %" PRIu64 " unknown; %" PRIu64 " messages, %" PRIu64 " deliveries, %" PRIu64
-	    " stale receipts\n", clients->operations, clients->unknown, clients->messages, clients->deliveries,
+	printf("%s%" PRIu64 " operations, %" PRIu64 " unknown; %" PRIu64 " messages, %" PRIu64 " deliveries, %" PRIu64
+	    " stale receipts\n", prefix, clients->operations, clients->unknown, clients->messages, clients->deliveries,
 	    clients->stale);
 }
 
 static void
 print_totals(void)
 {
-	printf("%u storms: ", totals->seeds);
-	print_counts(&totals->chaos, &totals->clients);
-	printf("checks:");
+	printf("sum: %u storms: ", totals->seeds);
+	print_counts(&totals->chaos, &totals->clients, "sum: ");
+	printf("sum: checks:");
 	for (unsigned i = 0; i < RULES; i++)
 		printf(" %s %" PRIu64, checker_rule_name((enum checker_rule)i), totals->checks[i]);
-	printf("\npauses, ms:");
-	for (unsigned i = 0; i < ROLE_SUPERVISOR; i++) {
+	printf("%s", is_calm() ? "\nsum: pauses, ms:" : "");
+	for (unsigned i = 0; i < ROLE_SUPERVISOR && is_calm(); i++) {
 		struct pauses *pauses = &totals->pauses[i];
 
 		qsort(pauses->us, pauses->count, sizeof(pauses->us[0]), compare_us);
@@ -200,8 +227,8 @@ give_up(uint64_t seed, const struct history *history, const char *what)
 	char path[300], comment[200];
 
 	snprintf(path, sizeof(path), "%s/chasqui-storm-%" PRIu64 ".history", base != NULL ? base : "/tmp", seed);
-	snprintf(comment, sizeof(comment), "again: STORM_SEED=%" PRIu64 " STORM_SEEDS=1 STORM_SECONDS=%u build/tests/storm_storm",
-	    seed, seconds());
+	snprintf(comment, sizeof(comment), "again: STORM_SEED=%" PRIu64 " STORM_SEEDS=1 STORM_KILLS=%u build/tests/storm_storm",
+	    seed, kills());
 	ck_abort_msg("%s\n%s\nhistory: %s", what, comment, history_dump(history, path, comment) ? path : "cannot be written");
 }
 
@@ -216,10 +243,10 @@ START_TEST(a_storm_of_kills_and_stops_breaks_no_promise)
 	const char *complaint;
 
 	printf("seed %" PRIu64 ": ", seed);
-	chaos = (struct chaos){ .history = &history, .moved = moved, .is_calm = told("STORM_CALM", 0) != 0 };
+	chaos = (struct chaos){ .history = &history, .moved = moved, .is_calm = is_calm(), .only = only_role() };
 	unsigned workers = chaos_begin(&chaos, seed);
 	chaos.argument = stormers = stormers_begin(seed, chaos.broker.port, workers, &history);
-	while (clock_ms() < began_ms + seconds() * 1000 || (chaos_kills(&chaos.counts) < KILLS && !chaos.is_calm))
+	while (clock_ms() < began_ms + seconds() * 1000 || chaos_kills(&chaos.counts) < kills())
 		chaos_blow(&chaos);
 	chaos_calm(&chaos);
 	blown_ms = clock_ms();
@@ -227,7 +254,7 @@ START_TEST(a_storm_of_kills_and_stops_breaks_no_promise)
 	printf("blew for %.1f s, ran empty in %.1f s\n", (double)(blown_ms - began_ms) / 1e3, (double)(clock_ms() - blown_ms) / 1e3);
 	checker_run(&history, &verdict);
 	counts = stormers_counts(stormers);
-	print_counts(&chaos.counts, &counts);
+	print_counts(&chaos.counts, &counts, "");
 	measure_pauses(&chaos, &history);
 	add_totals(&chaos.counts, &counts, &verdict);
 	if (verdict.breach_count != 0)
@@ -250,7 +277,7 @@ suite(void)
 	Suite *suite = suite_create("storm/storm");
 	TCase *tcase = tcase_create("storm");
 
-	tcase_set_timeout(tcase, seconds() + DRAIN_MS / 1000 + 120);
+	tcase_set_timeout(tcase, seconds() + kills() + DRAIN_MS / 1000 + 120);
 	tcase_add_loop_test(tcase, a_storm_of_kills_and_stops_breaks_no_promise, 0, (int)seeds());
 	suite_add_tcase(suite, tcase);
 	return suite;

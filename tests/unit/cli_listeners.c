@@ -36,13 +36,21 @@ port_of(int fd)
 	return ntohs(in.sin_port);
 }
 
+static int
+open_on(const struct sockaddr_storage *address, socklen_t address_bytes, uint32_t count, int fds[], char bound[BOUND_TEXT_BYTES])
+{
+	struct listen_wish wish = { .option = "server.listen", .address = *address, .address_bytes = address_bytes, .count = count };
+
+	return listeners_open(&wish, fds, bound);
+}
+
 START_TEST(port_0_takes_a_free_one_for_all)
 {
 	struct sockaddr_storage address = loopback(0);
 	char bound[BOUND_TEXT_BYTES], expected[BOUND_TEXT_BYTES];
 	int fds[3];
 
-	ck_assert_int_eq(listeners_open(&address, sizeof(struct sockaddr_in), 3, fds, bound), 0);
+	ck_assert_int_eq(open_on(&address, sizeof(struct sockaddr_in), 3, fds, bound), 0);
 	snprintf(expected, sizeof(expected), "127.0.0.1:%u", port_of(fds[0]));
 	ck_assert_str_eq(bound, expected);
 	for (unsigned i = 0; i < 3; i++) {
@@ -67,11 +75,11 @@ START_TEST(a_port_of_another_broker_is_refused_though_it_would_share)
 	char bound[BOUND_TEXT_BYTES];
 	int theirs[1], ours[1];
 
-	ck_assert_int_eq(listeners_open(&address, sizeof(struct sockaddr_in), 1, theirs, bound), 0);
+	ck_assert_int_eq(open_on(&address, sizeof(struct sockaddr_in), 1, theirs, bound), 0);
 	address = loopback(port_of(theirs[0]));
-	ck_assert_int_eq(listeners_open(&address, sizeof(struct sockaddr_in), 1, ours, bound), EX_UNAVAILABLE);
+	ck_assert_int_eq(open_on(&address, sizeof(struct sockaddr_in), 1, ours, bound), EX_UNAVAILABLE);
 	close(theirs[0]);
-	ck_assert_int_eq(listeners_open(&address, sizeof(struct sockaddr_in), 1, ours, bound), 0);
+	ck_assert_int_eq(open_on(&address, sizeof(struct sockaddr_in), 1, ours, bound), 0);
 	close(ours[0]);
 }
 END_TEST
@@ -83,7 +91,7 @@ START_TEST(an_address_of_another_machine_is_a_matter_of_configuration)
 	int fds[1];
 
 	((struct sockaddr_in *)&address)->sin_addr.s_addr = inet_addr("192.0.2.1"); /* for documentation: nobody has it */
-	ck_assert_int_eq(listeners_open(&address, sizeof(struct sockaddr_in), 1, fds, bound), EX_CONFIG);
+	ck_assert_int_eq(open_on(&address, sizeof(struct sockaddr_in), 1, fds, bound), EX_CONFIG);
 }
 END_TEST
 
@@ -98,7 +106,7 @@ START_TEST(ipv6_is_written_in_brackets)
 	close(probe);
 	if (!has_ipv6)
 		return;
-	ck_assert_int_eq(listeners_open(&address, sizeof(struct sockaddr_in6), 1, fds, bound), 0);
+	ck_assert_int_eq(open_on(&address, sizeof(struct sockaddr_in6), 1, fds, bound), 0);
 	snprintf(expected, sizeof(expected), "[::1]:%u", port_of(fds[0]));
 	ck_assert_str_eq(bound, expected);
 	close(fds[0]);

@@ -129,13 +129,13 @@ START_TEST(the_clock_goes_on_over_a_warm_start)
 }
 END_TEST
 
-START_TEST(the_shipped_defaults_take_less_than_160_mib)
+START_TEST(the_shipped_defaults_take_less_than_168_mib)
 {
 	struct conf conf;
 
 	conf_defaults(&conf);
 	geometry = regions_geometry(&conf, 1, 1);
-	ck_assert_uint_lt(regions_sizes(&geometry).total_bytes, 160u << 20);
+	ck_assert_uint_lt(regions_sizes(&geometry).total_bytes, 168u << 20);
 }
 END_TEST
 
@@ -153,7 +153,7 @@ suite(void)
 	tcase_add_test(regions, another_boot_is_cold);
 	tcase_add_loop_test(regions, other_sizes_are_cold, 0, 4);
 	tcase_add_test(regions, the_clock_goes_on_over_a_warm_start);
-	tcase_add_test(regions, the_shipped_defaults_take_less_than_160_mib);
+	tcase_add_test(regions, the_shipped_defaults_take_less_than_168_mib);
 	suite_add_tcase(suite, regions);
 	return suite;
 }

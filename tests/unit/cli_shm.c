@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,43 +14,17 @@
 #include "shm/registry.h"
 #include "shm/stats.h"
 #include "tests/harness/unit.h"
+#include "tests/harness/verb.h"
 
 static char instance[INSTANCE_MAX_BYTES + 1];
 static struct region_identity store;
 static struct registry registry;
 static struct stats front[2];
 
-/* What the verb wrote to stdout, and its exit code. */
+/* What the verb wrote to stdout. */
 static char output[1 << 20];
 
-static int
-run(int (*verb)(int argc, char **argv), char *const words[])
-{
-	int out = memfd_create("stdout", 0);
-	int saved = dup(STDOUT_FILENO);
-	char *argv[16] = { NULL };
-	int argc = 0;
-	ssize_t count;
-	int code;
-
-	while (words[argc] != NULL) {
-		argv[argc] = words[argc];
-		argc++;
-	}
-	fflush(stdout);
-	dup2(out, STDOUT_FILENO);
-	code = verb(argc, argv);
-	fflush(stdout);
-	dup2(saved, STDOUT_FILENO);
-	close(saved);
-	count = pread(out, output, sizeof(output) - 1, 0);
-	close(out);
-	ck_assert_int_ge(count, 0);
-	output[count] = '\0';
-	return code;
-}
-
-#define RUN(verb, ...) run(verb, (char *[]){ __VA_ARGS__, NULL })
+#define RUN(verb, ...) verb_run(verb, (char *[]){ __VA_ARGS__, NULL }, output, sizeof(output))
 
 static void
 slot_is(uint32_t slot, enum slot_state state, uint64_t epoch, pid_t pid)

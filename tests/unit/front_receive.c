@@ -11,6 +11,16 @@ setup(void)
 	client_open(&client, world.port);
 }
 
+/* A cold start: frontd is there first. */
+static void
+setup_without_persistd(void)
+{
+	world_setup();
+	world_slot(SLOT_PERSIST, 1, SLOT_STARTING);
+	world_start();
+	client_open(&client, world.port);
+}
+
 static void
 teardown(void)
 {
@@ -183,6 +193,28 @@ START_TEST(a_new_persistd_is_asked_again_and_two_answers_are_one)
 }
 END_TEST
 
+/*
+ * A persistd takes requests before the supervisor says that it is live, and longer before a frontd sees that.  One that is killed
+ * between took them along, and the frontd never knew of it.
+ */
+START_TEST(a_persistd_that_died_before_it_was_known_to_live_is_followed_by_one_that_is_asked)
+{
+	struct delivery delivery = cold_record();
+
+	client_request(&client, "POST /v1/queues/q/messages:receive", NULL, NULL, 0);
+	world_take(OP_RECEIVE);
+	world_deliver(world_id(), delivery);
+	struct fetch_request first = take_fetch();
+	world_slot(SLOT_PERSIST, 1, SLOT_DEAD);
+	world_slot(SLOT_PERSIST, 2, SLOT_STARTING);
+	world_slot(SLOT_PERSIST, 2, SLOT_LIVE);
+	struct fetch_request second = take_fetch();
+	ck_assert_uint_eq(first.header.id, second.header.id);
+	give_fetched(second.header.id, OUTCOME_OK, record, record_size);
+	ck_assert_str_eq(response_text(client_answer(&client), "messages.0.body"), "from disk");
+}
+END_TEST
+
 START_TEST(a_corrupt_copy_in_memory_is_read_from_disk_and_a_corrupt_one_on_disk_is_never_delivered)
 {
 	struct delivery delivery = cold_record();
@@ -325,6 +357,12 @@ suite(void)
 	tcase_add_test(tcase, requests_behind_a_parked_one_wait_for_its_answer);
 	tcase_add_test(tcase, a_stop_answers_parked_clients_204_and_refuses_new_requests);
 	suite_add_tcase(suite, tcase);
+
+	TCase *early = tcase_create("before persistd");
+	tcase_add_checked_fixture(early, setup_without_persistd, teardown);
+	tcase_set_timeout(early, 30);
+	tcase_add_test(early, a_persistd_that_died_before_it_was_known_to_live_is_followed_by_one_that_is_asked);
+	suite_add_tcase(suite, early);
 	return suite;
 }
 

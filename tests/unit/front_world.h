@@ -18,6 +18,7 @@
 #include "frontd/frontd.h"
 #include "shm/clock.h"
 #include "shm/diag.h"
+#include "shm/directory.h"
 #include "shm/hash.h"
 #include "tests/harness/client.h"
 #include "tests/harness/unit.h"
@@ -56,7 +57,7 @@ world_regions(void)
 	struct region_identity store = { .store_uuid = "front test" };
 	struct geometry geometry = {
 		.fronts = 1, .workers = 1,
-		.shard = { .messages = 1024, .queues = 16, .fronts = 1, .waiters_per_front = 1024 },
+		.shard = { .messages = 1024, .queues = 16, .fronts = 1, .waiters_per_front = 1024, .users = 64, .credentials = 256 },
 		.stream = { .stream_bytes = WORLD_STREAM_BYTES, .replay_bytes = 128u << 10 },
 		.front = { .workers = 1, .request_bytes = 8u << 20, .reply_bytes = 256u << 10, .fetch_bytes = 4096,
 			.body_bytes = 4u << 20 },
@@ -73,6 +74,7 @@ world_regions(void)
 		ck_assert_int_eq(stats_create(world.instance, slots[i], &store), 0);
 		world_slot(slots[i], 1, SLOT_LIVE);
 	}
+	ck_assert_int_eq(directory_create(world.instance, &geometry.shard, &store), 0);
 	ck_assert_int_eq(durable_create(world.instance, 1, &store), 0);
 	ck_assert_int_eq(durable_attach(&world.durable, world.instance, 1, &store, REGION_READ_WRITE), 0);
 	world.durable.shared->journal_state = JOURNAL_OK;
@@ -117,6 +119,7 @@ world_setup(void)
 			.head_timeout_ns = 10 * NS_PER_S, .body_timeout_ns = 10 * NS_PER_S, .body_rate = 1024,
 			.idle_timeout_ns = 60 * NS_PER_S, .send_timeout_ns = 30 * NS_PER_S, .linger_ns = NS_PER_S,
 			.body_bytes_max = 8u << 20, .body_memory_bytes = 64u << 20,
+			.password_cost = 1, .login_failures = 10, .login_window_ns = 300 * NS_PER_S,
 		},
 	};
 	world_regions();

@@ -32,7 +32,7 @@ setup(void)
 		bytes[i] = (char)(i * 2654435761u >> 24);
 	ck_assert_int_eq(pwrite(fd, bytes, FILE_BYTES, 0), FILE_BYTES);
 	memset(&windows, 0, sizeof(windows));
-	disk = disk_open();
+	disk = disk_open(true);
 	ck_assert_ptr_nonnull(disk);
 	reads = 0;
 }
@@ -144,6 +144,25 @@ START_TEST(a_window_that_cannot_be_read_leaves_each_record_to_itself)
 }
 END_TEST
 
+static int32_t
+cut_short(int32_t result)
+{
+	(void)result;
+	return WINDOW_RECORD_BYTES_MAX;
+}
+
+/* A bad block behind: what was read before it does not hold the record, and another window would not either. */
+START_TEST(a_window_that_ends_within_the_record_is_not_read_for_ever)
+{
+	const char *here;
+
+	ck_assert_int_eq(find(7, 3000, RECORD, UINT64_MAX, &here), WINDOW_EXACT);
+	ck_assert_int_eq(find(7, 4000, WINDOW_RECORD_BYTES_MAX, UINT64_MAX, &here), WINDOW_COMING);
+	settle(cut_short);
+	ck_assert_int_eq(find(7, 4000, WINDOW_RECORD_BYTES_MAX, UINT64_MAX, &here), WINDOW_EXACT);
+}
+END_TEST
+
 START_TEST(a_forgotten_segment_is_read_again)
 {
 	const char *here;
@@ -168,6 +187,7 @@ windows_suite(void)
 	tcase_add_test(tests, single_and_large_reads_are_exact);
 	tcase_add_test(tests, nothing_is_read_that_is_not_durable);
 	tcase_add_test(tests, a_window_that_cannot_be_read_leaves_each_record_to_itself);
+	tcase_add_test(tests, a_window_that_ends_within_the_record_is_not_read_for_ever);
 	tcase_add_test(tests, a_forgotten_segment_is_read_again);
 	suite_add_tcase(suite, tests);
 	return suite;

@@ -100,7 +100,7 @@ world_open_with(struct world *world, const struct journal_position *warm, uint32
 	world->nth = 0;
 	world->hook = (struct io_hook){ .inject = world_inject, .context = world };
 	io_wrap_hook(&world->hook);
-	world->disk = disk_open();
+	world->disk = disk_open(true);
 	ck_assert_ptr_nonnull(world->disk);
 	ck_assert_int_eq(backend_file_init(&world->file, &world->store, world->disk, &options), 0);
 	ck_assert_int_eq(journal_init(&world->journal, &world->file.backend, in_flight), 0);

@@ -85,6 +85,32 @@ START_TEST(the_format_is_this_one)
 }
 END_TEST
 
+/* _i: whether it ends with a checksum, which the oldest do not. */
+START_TEST(an_older_one_is_brought_up_to_this_version_and_is_the_same_store)
+{
+	static const char *const texts[] = {
+		"chasqui-store 1\nuuid 00112233445566778899aabbccddeeff\nshards 2\ncreated 2026-11-23T11:00:00Z\n",
+		"chasqui-store 1\nuuid 00112233445566778899aabbccddeeff\nshards 2\ncreated 2026-11-23T11:00:00Z\n"
+		"check 9f078185c10ddc8a\n",
+	};
+	struct store_file store;
+	char text[512] = "";
+
+	write_store(texts[_i]);
+	ck_assert_int_eq(store_file_load(directory, &store), 0);
+	ck_assert_uint_eq(store.version, 1);
+	ck_assert_int_eq(store_file_load_or_create(directory, 5, &store), 0);
+	ck_assert_int_eq(store_file_load(directory, &store), 0);
+	ck_assert_uint_eq(store.version, 2);
+	ck_assert_uint_eq(store.shards, 2);
+	ck_assert_uint_eq(store.uuid[1], 0x11);
+	int fd = open(path, O_RDONLY);
+	ck_assert_int_gt(read(fd, text, sizeof(text) - 1), 0);
+	close(fd);
+	ck_assert_ptr_nonnull(strstr(text, "created 2026-11-23T11:00:00Z\ncheck "));
+}
+END_TEST
+
 START_TEST(a_digit_that_changed_is_noticed)
 {
 	struct store_file store;
@@ -110,7 +136,8 @@ START_TEST(a_damaged_file_is_refused_and_not_replaced)
 {
 	static const char *const texts[] = {
 		"",
-		"chasqui-store 2\nuuid 00112233445566778899aabbccddeeff\nshards 2\n",
+		"chasqui-store 3\nuuid 00112233445566778899aabbccddeeff\nshards 2\n",
+		"chasqui-store 0\nuuid 00112233445566778899aabbccddeeff\nshards 2\n",
 		"chasqui-store 1\nuuid 00112233445566778899aabbccddee\nshards 2\n",
 		"chasqui-store 1\nuuid 00112233445566778899aabbccddeeff\nshards 0\n",
 		"chasqui-store 1\nuuid 00112233445566778899aabbccddeeff\nshards 33\n",
@@ -138,8 +165,9 @@ suite(void)
 	tcase_add_test(store, a_store_keeps_its_uuid_and_the_shards_it_was_made_with);
 	tcase_add_test(store, two_stores_have_two_names);
 	tcase_add_test(store, the_format_is_this_one);
+	tcase_add_loop_test(store, an_older_one_is_brought_up_to_this_version_and_is_the_same_store, 0, 2);
 	tcase_add_test(store, a_digit_that_changed_is_noticed);
-	tcase_add_loop_test(store, a_damaged_file_is_refused_and_not_replaced, 0, 8);
+	tcase_add_loop_test(store, a_damaged_file_is_refused_and_not_replaced, 0, 9);
 	suite_add_tcase(suite, store);
 	return suite;
 }

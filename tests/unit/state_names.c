@@ -50,7 +50,7 @@ take(const struct queue_name *name)
 	struct queue_config config = queue_config_default();
 	uint32_t idx = queue_next_free(&shard);
 
-	queue_take(&shard, idx, name, &config, 8, 1000);
+	queue_take(&shard, idx, &(struct queue_birth){ .name = name, .config = &config, .etag = 8, .time_ms = 1000 });
 	txn_commit(&shard.txn);
 	return idx;
 }

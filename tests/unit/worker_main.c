@@ -61,6 +61,8 @@ setup(void)
 	slot_set(SLOT_PERSIST, 1, SLOT_LIVE);
 	ck_assert_int_eq(durable_create(role.instance, 1, &store), 0);
 	ck_assert_int_eq(durable_attach(&durable, role.instance, 1, &store, REGION_READ_WRITE), 0);
+	ck_assert_int_eq(directory_create(role.instance, &geometry.shard, &store), 0);
+	ck_assert_int_eq(usage_create(role.instance, SLOT_WORKER(0), geometry.shard.users, &store), 0);
 	ck_assert_int_eq(shard_create(role.instance, 0, &geometry.shard, &store), 0);
 	ck_assert_int_eq(stream_create(role.instance, 0, &geometry.stream, &store), 0);
 	ck_assert_int_eq(stream_attach(&stream, role.instance, 0, &geometry.stream, &store, STREAM_PERSIST), 0);

