@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define ZERO_BYTES (1u << 20)
+#define HUGE_BYTES ((size_t)2 << 20)
 
 int
 disk_open_dir(int dir_fd, const char *name, bool is_wanted)
@@ -207,18 +208,45 @@ disk_lock(int fd, uint64_t byte)
 	return -1;
 }
 
+/* What is mapped for `bytes`: whole huge pages where one would be half used. */
+static size_t
+mapped_bytes(size_t bytes)
+{
+	return bytes < HUGE_BYTES / 2 ? bytes : (bytes + HUGE_BYTES - 1) & ~(size_t)(HUGE_BYTES - 1);
+}
+
+static void
+unmap(void *memory, size_t bytes)
+{
+	if (bytes > 0 && munmap(memory, bytes) != 0)
+		assert(!"munmap of what disk_memory() mapped");
+}
+
+/*
+ * Whole pages of our own: aligned for O_DIRECT, zero, and not touched until they are used.  A write from a huge page is one piece
+ * for the block layer, not one for each 4 KiB.
+ */
 void *
 disk_memory(size_t bytes)
 {
-	/* Whole pages of our own: aligned for O_DIRECT, zero, and not touched until they are used. */
-	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t mapped = mapped_bytes(bytes), spare = mapped % HUGE_BYTES == 0 ? HUGE_BYTES : 0;
+	char *memory = mmap(NULL, mapped + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	return memory == MAP_FAILED ? NULL : memory;
+	if (memory == MAP_FAILED)
+		return NULL;
+	if (spare == 0)
+		return memory;
+	size_t before = (HUGE_BYTES - (uintptr_t)memory % HUGE_BYTES) % HUGE_BYTES;
+
+	unmap(memory, before);
+	unmap(memory + before + mapped, spare - before);
+	(void)madvise(memory + before, mapped, MADV_HUGEPAGE); /* only a hint */
+	return memory + before;
 }
 
 void
 disk_memory_free(void *memory, size_t bytes)
 {
-	if (memory != NULL && munmap(memory, bytes) != 0)
-		assert(!"munmap of what disk_memory() gave");
+	if (memory != NULL)
+		unmap(memory, mapped_bytes(bytes));
 }

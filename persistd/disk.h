@@ -70,7 +70,7 @@ int disk_replace(int dir_fd, const char *name, const void *from, size_t bytes);
 /* Lock one byte of a file for as long as it is open.  0; -1 with EAGAIN when somebody else holds it. */
 int disk_lock(int fd, uint64_t byte);
 
-/* Memory for O_DIRECT; zero-filled, aligned, given.  NULL when there is none. */
+/* Memory for O_DIRECT; zero-filled, aligned, in huge pages where it is large, given.  NULL when there is none. */
 void *disk_memory(size_t bytes);
 void disk_memory_free(void *memory, size_t bytes);
 

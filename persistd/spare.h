@@ -69,6 +69,8 @@ struct spares {
 
 	struct segment_file making;
 	uint64_t filled_bytes;
+	bool was_taken;                  /* `next`, since the last step */
+	uint64_t taken_ns, lasted_ns;    /* when the last one was, and how long the one before it had lasted */
 	uint64_t serial;
 	void *zeros;
 	int current_fd;                  /* current.tmp being written */

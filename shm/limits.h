@@ -74,7 +74,7 @@
 #define UNDO_MAX (PUBLISH_BATCH_MAX * UNDO_WORDS_PER_MESSAGE + UNDO_WORDS_FIXED)
 
 /* Journal batches. */
-#define BATCH_BYTES_TARGET (256u << 10)
+#define BATCH_BYTES_TARGET (512u << 10)
 #define BATCH_BYTES_MAX (TXN_RECORD_BYTES_MAX + 8192u)
 
 #define CACHE_LINE_PAIR 128 /* neighbours are fetched in pairs, so cursors of two writers stand this far apart */

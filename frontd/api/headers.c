@@ -26,15 +26,18 @@ static const struct {
 };
 
 /* Stored under these names, however they were written; ce-* and Mq-Attr-* keep the client's spelling. */
+#define STORED(name, stored) { (name), (stored), sizeof(name) - 1 }
+
 static const struct {
 	const char *name;
 	const char *stored;
+	size_t len;
 } stored_headers[] = {
-	{ "content-type", "Content-Type" },
-	{ "content-encoding", "Content-Encoding" },
-	{ "content-digest", "Content-Digest" },
-	{ "traceparent", "traceparent" },
-	{ "tracestate", "tracestate" },
+	STORED("content-type", "Content-Type"),
+	STORED("content-encoding", "Content-Encoding"),
+	STORED("content-digest", "Content-Digest"),
+	STORED("traceparent", "traceparent"),
+	STORED("tracestate", "tracestate"),
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -98,8 +101,8 @@ stored_name(struct http_slice name)
 	if (first != 'c' && first != 't' && first != 'm')
 		return (struct http_slice){ .ptr = NULL };
 	for (size_t i = 0; i < COUNT(stored_headers); i++)
-		if (http_slice_is_word(name, stored_headers[i].name))
-			return http_slice_of(stored_headers[i].stored);
+		if (name.len == stored_headers[i].len && http_slice_folds(name, stored_headers[i].name, name.len))
+			return (struct http_slice){ stored_headers[i].stored, name.len };
 	if (http_slice_has_prefix(name, "ce-") || headers_attribute(name).ptr != NULL)
 		return name;
 	return (struct http_slice){ .ptr = NULL };

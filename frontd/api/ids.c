@@ -2,6 +2,14 @@
 
 static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
+/* A digit's value and 1; 0: it is none. */
+static const unsigned char value_plus_1[256] = {
+	['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8, ['8'] = 9, ['9'] = 10, ['A'] = 11,
+	['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16, ['G'] = 17, ['H'] = 18, ['J'] = 19, ['K'] = 20, ['M'] = 21,
+	['N'] = 22, ['P'] = 23, ['Q'] = 24, ['R'] = 25, ['S'] = 26, ['T'] = 27, ['V'] = 28, ['W'] = 29, ['X'] = 30, ['Y'] = 31,
+	['Z'] = 32,
+};
+
 /* `count` digits of the number high:low, the lowest last. */
 static void
 base32_format(uint64_t high, uint64_t low, char *out, unsigned count)
@@ -24,14 +32,14 @@ base32_parse(struct http_slice text, unsigned high_bits, uint64_t *high, uint64_
 {
 	*high = *low = 0;
 	for (size_t i = 0; i < text.len; i++) {
-		const char *found = text.ptr[i] == '\0' ? NULL : strchr(alphabet, text.ptr[i]);
+		unsigned digit = value_plus_1[(unsigned char)text.ptr[i]];
 
-		if (found == NULL)
+		if (digit == 0)
 			return false;
 		if (*high >> 59 != 0)
 			return false;
 		*high = *high << 5 | *low >> 59;
-		*low = *low << 5 | (uint64_t)(found - alphabet);
+		*low = *low << 5 | (digit - 1);
 	}
 	return high_bits == 64 || *high >> high_bits == 0;
 }

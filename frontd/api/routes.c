@@ -107,8 +107,11 @@ static const struct api_route options_route = { .method = HTTP_OPTIONS, .pattern
 static bool
 segment_matches(const char **at, struct http_slice segment)
 {
-	size_t len = strcspn(*at, "/:");
 	bool is_wild = **at == '{';
+	size_t len = 0;
+
+	while ((*at)[len] != '/' && (*at)[len] != ':' && (*at)[len] != '\0')
+		len++;
 	bool matches = is_wild ? segment.len != 0 : segment.len == len && memcmp(*at, segment.ptr, len) == 0;
 
 	*at += len;
@@ -127,22 +130,27 @@ pattern_matches(const char *at, const struct http_target *target)
 	return *at == '\0' && target->verb.ptr == NULL && target->segment_count != 0;
 }
 
-/* Bits of the methods a path takes; the row for `method`, if there is one. */
+/* The row for that path and method, or NULL. */
+static const struct api_route *
+routes_find(const struct http_target *target, enum http_method method)
+{
+	if (method == HTTP_HEAD)
+		method = HTTP_GET;
+	for (size_t i = 0; i < ROUTE_COUNT; i++)
+		if (routes[i].method == method && pattern_matches(routes[i].pattern, target))
+			return &routes[i];
+	return NULL;
+}
+
+/* Bits of the methods a path takes. */
 static unsigned
-routes_find(const struct http_target *target, enum http_method method, const struct api_route **found)
+routes_methods(const struct http_target *target)
 {
 	unsigned methods = 0;
 
-	*found = NULL;
-	for (size_t i = 0; i < ROUTE_COUNT; i++) {
-		if (!pattern_matches(routes[i].pattern, target))
-			continue;
-		methods |= 1u << routes[i].method;
-		if (routes[i].method == method || (method == HTTP_HEAD && routes[i].method == HTTP_GET)) {
-			*found = &routes[i];
-			return methods;
-		}
-	}
+	for (size_t i = 0; i < ROUTE_COUNT; i++)
+		if (pattern_matches(routes[i].pattern, target))
+			methods |= 1u << routes[i].method;
 	return methods;
 }
 
@@ -276,7 +284,8 @@ void
 routes_resolve(struct api_call *call)
 {
 	routes_begin(call);
-	call->methods = routes_find(call->target, call->request->method, &call->memo.route);
+	call->memo.route = routes_find(call->target, call->request->method);
+	call->methods = call->memo.route != NULL ? 1u << call->memo.route->method : routes_methods(call->target);
 	call->entry = entry_of(call);
 }
 

@@ -342,9 +342,11 @@ http_parse_head(const char *bytes, size_t count, size_t *scan_from, struct http_
 const struct http_field *
 http_next_field(const struct http_request *request, const char *name, size_t *from)
 {
+	size_t len = strlen(name);
+
 	while (*from < request->field_count) {
 		const struct http_field *field = &request->fields[(*from)++];
-		if (http_slice_is_word(field->name, name))
+		if (field->name.len == len && http_slice_folds(field->name, name, len))
 			return field;
 	}
 	return NULL;

@@ -84,6 +84,7 @@ static enum http_result
 parse_path(struct http_slice path, struct http_span *scratch, struct http_target *target)
 {
 	const char *at = path.ptr + 1, *end = path.ptr + path.len;
+	bool has_escape = find(at, end, '%') != end;
 	enum http_result result;
 
 	if (at == end)
@@ -96,7 +97,7 @@ parse_path(struct http_slice path, struct http_span *scratch, struct http_target
 		*segment = slice_between(at, slash);
 		if (slash == end && (result = take_verb(segment, &target->verb)) != HTTP_DONE)
 			return result;
-		if ((result = decode(segment, scratch)) != HTTP_DONE)
+		if (has_escape && (result = decode(segment, scratch)) != HTTP_DONE)
 			return result;
 		if (http_slice_is(*segment, ".") || http_slice_is(*segment, ".."))
 			return HTTP_DOT_SEGMENT;

@@ -21,6 +21,27 @@ put(struct http_writer *writer, const char *bytes, size_t count)
 
 #define PUT_LITERAL(writer, text) put((writer), (text), sizeof(text) - 1)
 
+/* A whole line, with one look at the room that is left; inlined where the name is a literal. */
+static inline void
+put_line(struct http_writer *writer, const char *name, size_t name_bytes, struct http_slice value)
+{
+	size_t count = name_bytes + value.len + 2;
+	char *at = writer->ptr + writer->len;
+
+	if (writer->fault != HTTP_WRITE_OK)
+		return;
+	if (count > writer->size - writer->len) {
+		writer->fault = HTTP_WRITE_NO_ROOM;
+		return;
+	}
+	memcpy(at, name, name_bytes);
+	memcpy(at + name_bytes, value.ptr, value.len);
+	memcpy(at + name_bytes + value.len, "\r\n", 2);
+	writer->len += count;
+}
+
+#define PUT_LINE(writer, name, value) put_line((writer), (name), sizeof(name) - 1, (value))
+
 static void
 put_status_line(struct http_writer *writer, unsigned status)
 {
@@ -31,9 +52,7 @@ put_status_line(struct http_writer *writer, unsigned status)
 	digits[9] = (char)('0' + status / 100);
 	digits[10] = (char)('0' + status / 10 % 10);
 	digits[11] = (char)('0' + status % 10);
-	put(writer, digits, sizeof(digits) - 1);
-	put(writer, reason, strlen(reason));
-	PUT_LITERAL(writer, "\r\n");
+	put_line(writer, digits, sizeof(digits) - 1, http_slice_of(reason));
 }
 
 static void
@@ -41,16 +60,14 @@ put_content_length(struct http_writer *writer, uint64_t content_length)
 {
 	char digits[NUMBER_BYTES_MAX];
 
-	HTTP_WRITE_OURS(writer, "Content-Length: ",
+	PUT_LINE(writer, "Content-Length: ",
 	    ((struct http_slice){ .ptr = digits, .len = number_format(content_length, digits) }));
 }
 
 void
 http_write_ours(struct http_writer *writer, const char *name, size_t name_bytes, struct http_slice value)
 {
-	put(writer, name, name_bytes);
-	put(writer, value.ptr, value.len);
-	PUT_LITERAL(writer, "\r\n");
+	put_line(writer, name, name_bytes, value);
 }
 
 void
@@ -64,13 +81,13 @@ http_write_begin(struct http_writer *writer, struct http_span room,
 	*writer = (struct http_writer){ .ptr = room.ptr, .size = room.len };
 	put_status_line(writer, status);
 	if (response->date.ptr != NULL)
-		HTTP_WRITE_OURS(writer, "Date: ", response->date);
+		PUT_LINE(writer, "Date: ", response->date);
 	if (!response->keep_alive)
 		PUT_LITERAL(writer, "Connection: close\r\n");
 	else if (response->minor_version == 0)
 		PUT_LITERAL(writer, "Connection: keep-alive\r\n");
 	if (response->our_type.ptr != NULL)
-		HTTP_WRITE_OURS(writer, "Content-Type: ", response->our_type);
+		PUT_LINE(writer, "Content-Type: ", response->our_type);
 	else if (response->content_type.ptr != NULL)
 		http_write_field(writer, "Content-Type", response->content_type);
 	if (status < 200 || status == 204 || status == 304)
