@@ -29,7 +29,7 @@ LIBS_CHECK := -lcheck -lsubunit -lrt -lm
 
 # What Debian 12 needs; docs/dependencies.md says why each.
 PACKAGES := gcc libc6-dev make liburing-dev libseccomp-dev libinih-dev libssl-dev libxxhash-dev libjansson-dev libcurl4-openssl-dev \
-	libcrypt-dev check clang libclang-rt-14-dev spin strace curl e2fsprogs mount
+	libcrypt-dev check openssl clang libclang-rt-14-dev spin strace curl e2fsprogs mount
 
 FOLDERS := shm conf traffic frontd workerd persistd cli
 SOURCES_shm := $(wildcard shm/*.c shm/state/*.c)
@@ -154,12 +154,14 @@ SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 install: all ## install below DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/chasqui $(DESTDIR)$(PREFIX)/lib/systemd/system \
 		$(DESTDIR)$(PREFIX)/share/doc/chasqui $(DESTDIR)$(SYSCONFDIR)/chasqui
+	install -m 644 conf/docker-seccomp.json $(DESTDIR)$(PREFIX)/share/doc/chasqui/
 	install -m 755 $(PROGRAM_cli) $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(PROGRAM_frontd) $(PROGRAM_workerd) $(PROGRAM_persistd) $(DESTDIR)$(PREFIX)/lib/chasqui/
 	test -e $(DESTDIR)$(SYSCONFDIR)/chasqui/chasqui.ini || \
 		install -m 644 conf/chasqui.ini $(DESTDIR)$(SYSCONFDIR)/chasqui/
 	sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' conf/chasqui.service \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/chasqui.service
+	$(if $(DESTDIR),,conf/make-users)
 	install -m 644 $(wildcard README.md docs/*.md docs/*.svg) $(DESTDIR)$(PREFIX)/share/doc/chasqui/
 
 clean: ## remove what was built

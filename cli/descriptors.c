@@ -1,9 +1,9 @@
 /*
- * Happy path: descriptors_make() before a start, descriptors_close() after it; descriptors_hand_front() for each frontd that
- * is started while others run.
- * Failure modes: no descriptor is free: said, and the start fails as any other.  A peer takes nothing from its socket (it is
- * stopped): it holds one region for each frontd at most, so there is room; what cannot be sent is said, and that peer gives the
- * frontd up as if its region were gone.
+ * Happy path: descriptors_make() before a start, descriptors_close() after it;
+ * descriptors_hand_front() for each frontd that is started while others run.
+ * Failure modes: no descriptor is free: said, and the start fails as any other.  A peer takes
+ * nothing from its socket (it is stopped): it holds one region for each frontd at most, so there is
+ * room; what cannot be sent is said, and that peer gives the frontd up as if its region were gone.
  */
 #include "cli/descriptors.h"
 
@@ -27,8 +27,8 @@ enum granted {
 	NO,
 	READ,
 	WRITE,
-	WRITE_OWN,      /* its own, and no other */
-	WRITE_OWN_ELSE_READ,
+	WRITE_OWN,     /* its own, and no other */
+	OWN_ELSE_READ,
 };
 
 enum many { ONE, PER_SLOT, PER_SHARD, PER_FRONT };
@@ -39,15 +39,15 @@ static const struct {
 	enum many many;
 	enum granted right[ROLE_PERSIST + 1];
 } regions[] = {
-	/*                            frontd               workerd              persistd */
-	{ "registry",  ONE,       { READ,                READ,                READ } },
-	{ "durable",   ONE,       { READ,                READ,                WRITE } },
-	{ "stats.",    PER_SLOT,  { WRITE_OWN_ELSE_READ, WRITE_OWN_ELSE_READ, WRITE_OWN_ELSE_READ } },
-	{ "stream.",   PER_SHARD, { READ,                WRITE_OWN,           WRITE } },
-	{ "shard.",    PER_SHARD, { NO,                  WRITE_OWN,           NO } },
-	{ "directory", ONE,       { READ,                WRITE_OWN_ELSE_READ, NO } }, /* worker 0's */
-	{ "usage.",    PER_SLOT,  { WRITE_OWN_ELSE_READ, WRITE_OWN_ELSE_READ, NO } },
-	{ "front.",    PER_FRONT, { WRITE_OWN,           WRITE,               WRITE } },
+	/*                         frontd         workerd        persistd */
+	{ "registry",  ONE,       { READ,          READ,          READ } },
+	{ "durable",   ONE,       { READ,          READ,          WRITE } },
+	{ "stats.",    PER_SLOT,  { OWN_ELSE_READ, OWN_ELSE_READ, OWN_ELSE_READ } },
+	{ "stream.",   PER_SHARD, { READ,          WRITE_OWN,     WRITE } },
+	{ "shard.",    PER_SHARD, { NO,            WRITE_OWN,     NO } },
+	{ "directory", ONE,       { READ,          OWN_ELSE_READ, NO } }, /* worker 0's */
+	{ "usage.",    PER_SLOT,  { OWN_ELSE_READ, OWN_ELSE_READ, NO } },
+	{ "front.",    PER_FRONT, { WRITE_OWN,     WRITE,         WRITE } },
 };
 
 /* --- numbered descriptors --- */
@@ -83,12 +83,14 @@ add_made(struct descriptors *descriptors, int fd, int to)
 }
 
 static int
-add_numbered(const struct supervisor *supervisor, const struct supervised *process, struct descriptors *descriptors)
+add_numbered(const struct supervisor *supervisor, const struct supervised *process,
+    struct descriptors *descriptors)
 {
 	const char *directory = supervisor->conf.data_directory;
 
 	add(descriptors, supervisor->conf_read_fd, CONF_FD);
-	if (add_made(descriptors, locks_slot(supervisor->conf.instance_name, process->slot), RUN_LOCK_FD) != 0)
+	if (add_made(descriptors, locks_slot(supervisor->conf.instance_name, process->slot),
+	        RUN_LOCK_FD) != 0)
 		return -1;
 	if (process->kind == ROLE_FRONT && supervisor->bound[0] != '\0')
 		add(descriptors, supervisor->listen_fd[process->index], LISTEN_FD);
@@ -100,7 +102,8 @@ add_numbered(const struct supervisor *supervisor, const struct supervised *proce
 		add(descriptors, supervisor->audit.fd, AUDIT_FD);
 		add(descriptors, supervisor->audit.theirs[process->index], AUDIT_CONTROL_FD);
 	}
-	if (process->kind == ROLE_WORKER && add_made(descriptors, locks_open_directory(directory), DATA_LOCK_FD) != 0)
+	if (process->kind == ROLE_WORKER &&
+	    add_made(descriptors, locks_open_directory(directory), DATA_LOCK_FD) != 0)
 		return -1;
 	if (process->kind == ROLE_PERSIST) {
 		int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -124,9 +127,13 @@ struct parcel {
 	unsigned count;
 };
 
-/* Open it with that right and put it in.  What is not there is left out: its user says what is missing. */
+/*
+ * Open it with that right and put it in.  What is not there is left out: its user says what is
+ * missing.
+ */
 static void
-pack(const struct supervisor *supervisor, struct parcel *parcel, const char *name, enum granted right, bool is_own)
+pack(const struct supervisor *supervisor, struct parcel *parcel, const char *name,
+    enum granted right, bool is_own)
 {
 	bool writes = right == WRITE || (is_own && right != READ);
 	struct handed_region *region = &parcel->regions[parcel->count];
@@ -134,7 +141,8 @@ pack(const struct supervisor *supervisor, struct parcel *parcel, const char *nam
 	if (right == NO || (right == WRITE_OWN && !is_own))
 		return;
 	assert(parcel->count < sizeof(parcel->regions) / sizeof(parcel->regions[0]));
-	region->fd = region_open(supervisor->conf.instance_name, name, writes ? REGION_READ_WRITE : REGION_READ_ONLY);
+	region->fd = region_open(
+	    supervisor->conf.instance_name, name, writes ? REGION_READ_WRITE : REGION_READ_ONLY);
 	if (region->fd < 0)
 		return;
 	snprintf(region->name, sizeof(region->name), "%s", name);
@@ -142,7 +150,8 @@ pack(const struct supervisor *supervisor, struct parcel *parcel, const char *nam
 }
 
 static void
-pack_slots(const struct supervisor *supervisor, const struct supervised *process, unsigned row, struct parcel *parcel)
+pack_slots(const struct supervisor *supervisor, const struct supervised *process, unsigned row,
+    struct parcel *parcel)
 {
 	char name[HANDED_NAME_BYTES];
 
@@ -150,24 +159,31 @@ pack_slots(const struct supervisor *supervisor, const struct supervised *process
 		uint32_t slot = supervisor->processes[i].slot;
 
 		snprintf(name, sizeof(name), "%s%u", regions[row].name, slot);
-		pack(supervisor, parcel, name, regions[row].right[process->kind], slot == process->slot);
+		pack(supervisor, parcel, name, regions[row].right[process->kind],
+		    slot == process->slot);
 	}
 }
 
 static void
-pack_shards(const struct supervisor *supervisor, const struct supervised *process, unsigned row, struct parcel *parcel)
+pack_shards(const struct supervisor *supervisor, const struct supervised *process, unsigned row,
+    struct parcel *parcel)
 {
 	char name[HANDED_NAME_BYTES];
 
 	for (uint32_t w = 0; w < supervisor->geometry.workers; w++) {
 		snprintf(name, sizeof(name), "%s%u", regions[row].name, w);
-		pack(supervisor, parcel, name, regions[row].right[process->kind], process->kind == ROLE_WORKER && w == process->index);
+		pack(supervisor, parcel, name, regions[row].right[process->kind],
+		    process->kind == ROLE_WORKER && w == process->index);
 	}
 }
 
-/* Also of dead frontds: what they posted is executed.  One whose region does not exist any more is left out. */
+/*
+ * Also of dead frontds: what they posted is executed.  One whose region does not exist any more is
+ * left out.
+ */
 static void
-pack_fronts(const struct supervisor *supervisor, const struct supervised *process, unsigned row, struct parcel *parcel)
+pack_fronts(const struct supervisor *supervisor, const struct supervised *process, unsigned row,
+    struct parcel *parcel)
 {
 	char name[64];
 
@@ -182,12 +198,14 @@ pack_fronts(const struct supervisor *supervisor, const struct supervised *proces
 }
 
 static void
-pack_all(const struct supervisor *supervisor, const struct supervised *process, struct parcel *parcel)
+pack_all(
+    const struct supervisor *supervisor, const struct supervised *process, struct parcel *parcel)
 {
 	for (unsigned row = 0; row < sizeof(regions) / sizeof(regions[0]); row++) {
 		switch (regions[row].many) {
 		case ONE:
-			pack(supervisor, parcel, regions[row].name, regions[row].right[process->kind], process->index == 0);
+			pack(supervisor, parcel, regions[row].name,
+			    regions[row].right[process->kind], process->index == 0);
 			break;
 		case PER_SLOT:
 			pack_slots(supervisor, process, row, parcel);
@@ -211,7 +229,8 @@ unpack(struct parcel *parcel)
 
 /* A socket of which the child gets one end, with its regions in it already. */
 static int
-add_regions(const struct supervisor *supervisor, struct supervised *process, struct descriptors *descriptors)
+add_regions(const struct supervisor *supervisor, struct supervised *process,
+    struct descriptors *descriptors)
 {
 	struct parcel parcel = { .count = 0 };
 	int ends[2], result;
@@ -232,12 +251,14 @@ add_regions(const struct supervisor *supervisor, struct supervised *process, str
 }
 
 int
-descriptors_make(struct supervisor *supervisor, struct supervised *process, struct descriptors *descriptors)
+descriptors_make(
+    struct supervisor *supervisor, struct supervised *process, struct descriptors *descriptors)
 {
 	descriptors->count = 0;
 	descriptors->made_count = 0;
 	descriptors_forget(process);
-	if (add_numbered(supervisor, process, descriptors) == 0 && add_regions(supervisor, process, descriptors) == 0)
+	if (add_numbered(supervisor, process, descriptors) == 0 &&
+	    add_regions(supervisor, process, descriptors) == 0)
 		return 0;
 	descriptors_close(descriptors);
 	descriptors_forget(process);
@@ -270,7 +291,8 @@ descriptors_hand_front(struct supervisor *supervisor, const struct supervised *f
 		if (peer->kind == ROLE_FRONT || peer->child.pid == 0 || peer->hand_fd < 0)
 			continue;
 		/* EPIPE: it has just died; its successor gets all. */
-		if (handed_send(peer->hand_fd, &region, 1) != 0 && errno != EPIPE && errno != ECONNRESET)
+		if (handed_send(peer->hand_fd, &region, 1) != 0 && errno != EPIPE &&
+		    errno != ECONNRESET)
 			diag_errno("cannot hand %s to %s", name, peer->name);
 	}
 	close(region.fd);

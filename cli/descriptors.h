@@ -1,6 +1,7 @@
 /*
- * descriptors: what each kind of process is given when it is started, and all it ever has: two tables, one of numbered
- * descriptors (shm/limits.h), one of the regions and the right on each (shm/handed.h).  Who needs another adds a row.
+ * descriptors: what each kind of process is given when it is started, and all it ever has: two
+ * tables, one of numbered descriptors (shm/limits.h), one of the regions and the right on each
+ * (shm/handed.h).  Who needs another adds a row.
  */
 #ifndef CLI_DESCRIPTORS_H
 #define CLI_DESCRIPTORS_H
@@ -13,7 +14,10 @@ struct supervisor;
 
 #define DESCRIPTORS_MAX (SLOT_MAX + 8)
 
-/* Of one start: what has to be made anew for it, closed by descriptors_close() when the child has its copies. */
+/*
+ * Of one start: what has to be made anew for it, closed by descriptors_close() when the child has
+ * its copies.
+ */
 struct descriptors {
 	struct descriptor list[DESCRIPTORS_MAX];
 	unsigned count;
@@ -22,10 +26,11 @@ struct descriptors {
 };
 
 /*
- * Everything for the next start of this process; its regions lie in the socket then, and the supervisor's end of it is
- * process->hand_fd.  0, or -1 and a diag; then nothing is left open.
+ * Everything for the next start of this process; its regions lie in the socket then, and the
+ * supervisor's end of it is process->hand_fd.  0, or -1 and a diag; then nothing is left open.
  */
-int descriptors_make(struct supervisor *supervisor, struct supervised *process, struct descriptors *descriptors);
+int descriptors_make(
+    struct supervisor *supervisor, struct supervised *process, struct descriptors *descriptors);
 void descriptors_close(struct descriptors *descriptors);
 
 /* A frontd's new region to those of its peers that run.  Before the registry says so. */

@@ -187,6 +187,8 @@ make_conf_fd(const struct conf *conf, int *conf_fd, int *conf_read_fd)
 	*conf_fd = child_keep_fd(fd);
 	if (*conf_fd < 0 || reload_write(conf, *conf_fd) != 0)
 		return EX_OSERR;
+	/* By /proc anybody who holds it for reading could open it for writing, if he might write to the file. */
+	(void)fchmod(*conf_fd, 0400); /* of a memory file of ours */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", *conf_fd);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {

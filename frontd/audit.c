@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "frontd/api/ids.h"
 #include "frontd/await.h"
 #include "frontd/frontd.h"
 #include "shm/diag.h"
@@ -41,12 +42,30 @@ next_id(struct frontd *frontd)
 	    frontd->role->index, (unsigned long long)audit->number);
 }
 
+/* What is made has no place in the path yet; and who logs in by name and password in the body was nobody until now. */
+static void
+note_made(const struct frontd *frontd, struct audit_note *note, const struct answer *answer)
+{
+	struct user_entry user;
+
+	cursor_format(answer->made_id, note->object);
+	note->object_bytes = CURSOR_BYTES;
+	if ((note->user_bytes != 0 && !note->is_tried) ||
+	    directory_user_by_uid(&frontd->directory, answer->made_uid, &user) != DIRECTORY_FOUND)
+		return;
+	memcpy(note->user, user.name.text, user.name.bytes);
+	note->user_bytes = user.name.bytes;
+	note->is_tried = false;
+}
+
 void
 audit_named(struct frontd *frontd, struct exchange *exchange, const struct answer *answer)
 {
 	if (exchange->audit == AUDIT_NONE)
 		exchange->audit = AUDIT_LINE;
 	exchange->code = answer->code != NULL ? answer->code : "ok";
+	if (answer->made_id != 0 && exchange->note != NULL)
+		note_made(frontd, exchange->note, answer);
 	exchange->request_number = frontd->audit.number;
 	next_id(frontd);
 }
@@ -191,11 +210,13 @@ format_line(struct frontd *frontd, const struct exchange *exchange, char out[AUD
 		.from = from,
 		.method = note != NULL ? note->method : route->method,
 		.pattern = note != NULL ? note->pattern : route->pattern,
-		.object = { exchange->memo.name, exchange->memo.name_bytes },
 		.status = exchange->status,
 		.code = exchange->code,
 	};
 	if (note == NULL) {
+		/* Of a request about messages; elsewhere what stands for a name may be a secret. */
+		if (strncmp(line.pattern, "/v1/queues/", 11) == 0)
+			line.object = (struct http_slice){ exchange->memo.name, exchange->memo.name_bytes };
 		who_asked(frontd, exchange, &line, &name);
 		return audit_line_format(&line, out);
 	}

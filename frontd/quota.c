@@ -13,7 +13,7 @@
 #include "frontd/frontd.h"
 #include "shm/diag.h"
 
-#define BUCKET_NS NS_PER_S /* what a full bucket lasts for */
+#define BUCKET_NS NS_PER_S /* what a bucket holds, but always one message or byte */
 
 int
 quota_open(struct frontd *frontd)
@@ -78,20 +78,30 @@ user_of(struct frontd *frontd, uint64_t uid)
 
 /* ---- rates ---- */
 
-/* Until when the bucket is empty; 0: it is not. */
-static uint64_t
-empty_until_ns(const struct quota_bucket *bucket, uint64_t now_ns)
-{
-	if (bucket->rate == 0 || bucket->taken_until_ns < now_ns + BUCKET_NS)
-		return 0;
-	return bucket->taken_until_ns - BUCKET_NS + 1;
-}
-
 /* How long this frontd's share takes to fill so much.  The largest batch at the smallest rate is 2^57 ns. */
 static uint64_t
 fill_ns(const struct frontd *frontd, const struct quota_bucket *bucket, uint64_t amount)
 {
 	return amount * NS_PER_S * frontd->role->geometry.fronts / bucket->rate;
+}
+
+static uint64_t
+bucket_ns(const struct frontd *frontd, const struct quota_bucket *bucket)
+{
+	uint64_t one_ns = fill_ns(frontd, bucket, 1);
+
+	return one_ns > BUCKET_NS ? one_ns : BUCKET_NS;
+}
+
+/* Until when not even one message or byte is in it; 0: there is. */
+static uint64_t
+empty_until_ns(const struct frontd *frontd, const struct quota_bucket *bucket)
+{
+	if (bucket->rate == 0)
+		return 0;
+	uint64_t with_one_ns = bucket->taken_until_ns + fill_ns(frontd, bucket, 1);
+	uint64_t full_ns = frontd->now_ns + bucket_ns(frontd, bucket);
+	return with_one_ns <= full_ns ? 0 : frontd->now_ns + with_one_ns - full_ns;
 }
 
 static void
@@ -118,8 +128,8 @@ quota_refuses(struct frontd *frontd)
 	struct api_call *call = &frontd->call;
 	const struct quota_user *user = frontd->quotas.at_hand;
 
-	uint64_t messages_ns = empty_until_ns(&user->messages, frontd->now_ns);
-	uint64_t bytes_ns = empty_until_ns(&user->bytes, frontd->now_ns);
+	uint64_t messages_ns = empty_until_ns(frontd, &user->messages);
+	uint64_t bytes_ns = empty_until_ns(frontd, &user->bytes);
 	if (messages_ns == 0 && bytes_ns == 0)
 		return false;
 	bool is_bytes = bytes_ns > messages_ns;
@@ -144,10 +154,11 @@ static uint64_t
 left_in(const struct frontd *frontd, const struct quota_bucket *bucket)
 {
 	uint64_t taken_ns = bucket->taken_until_ns > frontd->now_ns ? bucket->taken_until_ns - frontd->now_ns : 0;
+	uint64_t holds_ns = bucket_ns(frontd, bucket);
 
-	if (taken_ns >= BUCKET_NS)
+	if (taken_ns >= holds_ns)
 		return 0;
-	return (uint64_t)((double)(BUCKET_NS - taken_ns) * (double)bucket->rate / (double)NS_PER_S /
+	return (uint64_t)((double)(holds_ns - taken_ns) * (double)bucket->rate / (double)NS_PER_S /
 	    (double)frontd->role->geometry.fronts);
 }
 

@@ -3,8 +3,8 @@
  * bytes in them, a worker decides (workerd/quota).
  *
  * Rates: each frontd gives its share, the rate divided by the number of frontds, as a bucket that holds what one second fills.
- * A publish is let in while anything is left and takes what it costs, if need be from what is to come: so a batch larger than
- * a second's worth passes as well, and the rate holds over time.  Connections are counted over all frontds (shm/usage.h).
+ * A publish is let in while one message and one byte are left and takes what it costs, if need be from what is to come: so a batch
+ * larger than a second's worth passes as well, and the rate holds over time.  Connections are counted over all frontds (shm/usage.h).
  *
  * Who has no quota costs two comparisons a request.
  */
@@ -23,7 +23,7 @@ struct frontd;
 /* One bucket: how far what was taken reaches into the future. */
 struct quota_bucket {
 	uint64_t rate;             /* a second, of all frontds; 0: no limit */
-	uint64_t taken_until_ns;   /* now or earlier: it is full; a second from now: it is empty */
+	uint64_t taken_until_ns;   /* now or earlier: it is full; a second from now or later: it is empty */
 };
 
 struct quota_user {

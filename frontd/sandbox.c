@@ -7,22 +7,29 @@
 #include "frontd/frontd.h"
 #include "shm/sandbox.h"
 
-/* Beside what every process needs (shm/sandbox_calls.c); sockets are served by the ring (frontd/uring.c). */
+/*
+ * Beside what every process needs (shm/sandbox_calls.c); sockets are served by the ring
+ * (frontd/uring.c).
+ */
 static const struct sandbox_call calls[] = {
-	CALL(io_uring_enter),
-	CALL(getpeername),
+	CALL(io_uring_enter), CALL(getpeername),
 	/* The thread for passwords: how it is woken, and that it stands behind everybody else. */
 	CALL(eventfd2), CALL_IF(sched_setscheduler, 0, ~0ull, 0),
-	CALL_IF(io_uring_register, 1, ~0ull, IORING_UNREGISTER_RING_FDS), /* liburing's, when the ring is closed */
+	/* liburing's, when the ring is closed. */
+	CALL_IF(io_uring_register, 1, ~0ull, IORING_UNREGISTER_RING_FDS),
 };
 
-/* OpenSSL reads its configuration and makes its tables when it is first used, which would be too late. */
+/*
+ * OpenSSL reads its configuration and makes its tables when it is first used, which would be too
+ * late.
+ */
 static void
 load_openssl(void)
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];
 
-	(void)EVP_Digest("", 0, digest, NULL, EVP_sha256(), NULL); /* if it fails, so does the request that needs it */
+	/* If it fails, so does the request that needs it. */
+	(void)EVP_Digest("", 0, digest, NULL, EVP_sha256(), NULL);
 }
 
 int

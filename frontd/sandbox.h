@@ -1,6 +1,6 @@
 /*
- * sandbox: a frontd speaks with strangers, so it keeps least: its ring, which can serve connections and nothing else, the
- * memory that was mapped, and a handful of system calls.
+ * sandbox: a frontd speaks with strangers, so it keeps least: its ring, which can serve connections
+ * and nothing else, the memory that was mapped, and a handful of system calls.
  */
 #ifndef FRONTD_SANDBOX_H
 #define FRONTD_SANDBOX_H

@@ -25,6 +25,7 @@ world_refresh(struct frontd *frontd)
 	world->body_bytes_max = frontd->limits.body_bytes_max;
 	world->unready = NULL;
 	world->directory = &frontd->directory;
+	world->usages = frontd->limits.auth_is_required ? frontd->usages : NULL;
 	world->session_idle_ms = frontd->limits.session_idle_ms;
 	world->session_max_ms = frontd->limits.session_max_ms;
 }

@@ -5,12 +5,17 @@
 
 #include "shm/sandbox.h"
 
-/* Beside what every process needs (shm/sandbox_calls.c): files, which Landlock keeps below the data directory. */
+/*
+ * Beside what every process needs (shm/sandbox_calls.c): files, which Landlock keeps below the data
+ * directory.
+ */
 static const struct sandbox_call calls[] = {
 	CALL(io_uring_enter),
-	CALL_IF(io_uring_register, 1, ~0ull, IORING_UNREGISTER_RING_FDS), /* liburing's, when the ring is closed */
-	CALL(openat), CALL(mkdirat), CALL(renameat), CALL(renameat2), CALL(unlinkat), CALL(getdents64),
-	CALL(fstat), CALL(newfstatat), CALL(fcntl), CALL(pwrite64), CALL(fsync), CALL(fallocate), CALL(fadvise64),
+	/* liburing's, when the ring is closed. */
+	CALL_IF(io_uring_register, 1, ~0ull, IORING_UNREGISTER_RING_FDS),
+	CALL(openat), CALL(mkdirat), CALL(renameat), CALL(renameat2), CALL(unlinkat),
+	CALL(getdents64), CALL(fstat), CALL(newfstatat), CALL(fcntl), CALL(pwrite64), CALL(fsync),
+	CALL(fallocate), CALL(fadvise64),
 };
 
 int

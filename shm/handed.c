@@ -1,7 +1,9 @@
 /*
- * Happy path: the supervisor's handed_send() fills the socket; handed_take() empties it into the process's table.
- * Failure modes: no descriptor is free in the process: EMFILE, and what came in that message is closed again.  The socket is
- * full: EAGAIN at the supervisor's; it holds some hundred messages and never more than one for each frontd are waiting.
+ * Happy path: the supervisor's handed_send() fills the socket; handed_take() empties it into the
+ * process's table.
+ * Failure modes: no descriptor is free in the process: EMFILE, and what came in that message is
+ * closed again.  The socket is full: EAGAIN at the supervisor's; it holds some hundred messages and
+ * never more than one for each frontd are waiting.
  */
 #include "shm/handed.h"
 
@@ -16,7 +18,10 @@
 
 /* Descriptors in one message; the kernel takes up to 253. */
 #define MESSAGE_MAX 32
-/* Every region there is: registry, durable, directory; statistics and usage; streams and shards; fronts. */
+/*
+ * Every region there is: registry, durable, directory; statistics and usage; streams and shards;
+ * fronts.
+ */
 #define REGIONS_MAX (3 + 2 * SLOT_MAX + 2 * WORKER_MAX + FRONT_MAX)
 
 /* Part of the process's one context: descriptors belong to the process, not to a role. */
@@ -37,7 +42,9 @@ send_some(int socket, const struct handed_region *regions, unsigned count)
 	char names[MESSAGE_MAX][HANDED_NAME_BYTES] = { { 0 } };
 	union control control = { .bytes = { 0 } };
 	struct iovec payload = { .iov_base = names, .iov_len = count * sizeof(names[0]) };
-	struct msghdr message = { .msg_iov = &payload, .msg_iovlen = 1, .msg_control = control.bytes,
+	struct msghdr message = { .msg_iov = &payload,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
 		.msg_controllen = CMSG_SPACE(count * sizeof(int)) };
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 	int *fds = (int *)CMSG_DATA(header);
@@ -95,7 +102,9 @@ take_some(int socket)
 	char names[MESSAGE_MAX][HANDED_NAME_BYTES];
 	union control control;
 	struct iovec payload = { .iov_base = names, .iov_len = sizeof(names) };
-	struct msghdr message = { .msg_iov = &payload, .msg_iovlen = 1, .msg_control = control.bytes,
+	struct msghdr message = { .msg_iov = &payload,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
 		.msg_controllen = sizeof(control.bytes) };
 	ssize_t bytes = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	int fds[MESSAGE_MAX];
@@ -103,7 +112,8 @@ take_some(int socket)
 	if (bytes <= 0)
 		return bytes == 0 || errno == EAGAIN ? 0 : -1;
 	const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	unsigned count = header == NULL ? 0 : (unsigned)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+	unsigned count =
+	    header == NULL ? 0 : (unsigned)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
 
 	if (count > 0)
 		memcpy(fds, CMSG_DATA(header), count * sizeof(int));

@@ -1,13 +1,16 @@
 /*
- * handed: regions that a process is given instead of opening them.  The supervisor opens each with exactly the rights that
- * the process has on it (cli/descriptors.h has the table) and sends the descriptors, with their names, through a socket that
- * the process inherits as HAND_FD.  A descriptor for reading only cannot be made one for writing, nor can its mapping: what
- * a process was given is all it can ever reach, whatever it is made to do.
+ * handed: regions that a process is given instead of opening them.  The supervisor opens each with
+ * exactly the rights that the process has on it (cli/descriptors.h has the table) and sends the
+ * descriptors, with their names, through a socket that the process inherits as HAND_FD.  A
+ * descriptor for reading only cannot be made one for writing, nor can its mapping: what a process
+ * was given is all it can ever reach, whatever it is made to do.
  *
- * The regions there are at its start come in one go, before it runs; front.I.E of a frontd that is started later comes while
- * its peers run, before the registry says that it exists.  A descriptor is needed until its region is mapped.
+ * The regions there are at its start come in one go, before it runs; front.I.E of a frontd that is
+ * started later comes while its peers run, before the registry says that it exists.  A descriptor
+ * is needed until its region is mapped.
  *
- * Tests that run a role as a thread, and the command line, are handed nothing: they open by name (region.h).
+ * Tests that run a role as a thread, and the command line, are handed nothing: they open by name
+ * (region.h).
  */
 #ifndef SHM_HANDED_H
 #define SHM_HANDED_H
@@ -21,12 +24,16 @@ struct handed_region {
 	int fd;
 };
 
-/* The supervisor's: send them; the descriptors stay the caller's.  Does not wait.  0, or -1 and errno. */
+/*
+ * The supervisor's: send them; the descriptors stay the caller's.  Does not wait.  0, or -1 and
+ * errno.
+ */
 int handed_send(int socket, const struct handed_region *regions, unsigned count);
 
 /*
- * Take what lies in the socket; does not wait.  From the first call on this process opens no region by name.  A front takes
- * the place of the incarnation before it, which nobody needs any more.  0, or -1 and errno.
+ * Take what lies in the socket; does not wait.  From the first call on this process opens no region
+ * by name.  A front takes the place of the incarnation before it, which nobody needs any more.  0,
+ * or -1 and errno.
  */
 int handed_take(int socket);
 

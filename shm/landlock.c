@@ -1,6 +1,7 @@
 /*
- * The calls have no wrappers in glibc, and <linux/landlock.h> of Debian 12 ends at version 3: the numbers below are those of
- * the kernel's interface (Documentation/userspace-api/landlock.rst), which never change.
+ * The calls have no wrappers in glibc, and <linux/landlock.h> of Debian 12 ends at version 3: the
+ * numbers below are those of the kernel's interface (Documentation/userspace-api/landlock.rst),
+ * which never change.
  */
 #include "shm/landlock.h"
 
@@ -28,8 +29,12 @@
 #define NET_BIND_AND_CONNECT_TCP 3ull    /* 4 */
 #define SCOPE_ABSTRACT_UNIX_AND_SIGNAL 3ull /* 6 */
 
-/* All that is done in a data directory: no executing, no links, no devices, no sockets, no directories removed. */
-#define FS_BELOW (FS_WRITE_FILE | FS_READ_FILE | FS_READ_DIR | FS_REMOVE_FILE | FS_MAKE_DIR | FS_MAKE_REG | FS_TRUNCATE)
+/*
+ * All that is done in a data directory: no executing, no links, no devices, no sockets, no
+ * directories removed.
+ */
+#define FS_BELOW (FS_WRITE_FILE | FS_READ_FILE | FS_READ_DIR | FS_REMOVE_FILE | FS_MAKE_DIR | \
+	FS_MAKE_REG | FS_TRUNCATE)
 
 struct ruleset {
 	uint64_t handled_fs;
@@ -75,7 +80,8 @@ landlock_enter(int directory_fd)
 	if (fd < 0)
 		return -errno;
 	if (directory_fd >= 0) {
-		struct path_beneath below = { .allowed = FS_BELOW & ruleset.handled_fs, .parent_fd = directory_fd };
+		struct path_beneath below = { .allowed = FS_BELOW & ruleset.handled_fs,
+			.parent_fd = directory_fd };
 
 		if (syscall(SYS_landlock_add_rule, fd, RULE_PATH_BENEATH, &below, 0) != 0)
 			error = errno;

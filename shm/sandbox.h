@@ -1,6 +1,7 @@
 /*
- * sandbox: what a process gives up, for ever, before it looks at anything that a stranger sent: layers, each of which is
- * enough to keep it from files, from other processes and from the network, should one of the others have a hole.
+ * sandbox: what a process gives up, for ever, before it looks at anything that a stranger sent:
+ * layers, each of which is enough to keep it from files, from other processes and from the network,
+ * should one of the others have a hole.
  *
  *   regions     it has only what it was handed (shm/handed.h)
  *   user        a uid of its own role, where the broker was started by root and the user exists
@@ -9,8 +10,9 @@
  *   calls       seccomp: the system calls of its policy and no others
  *   ring        io_uring: the operations of its ring and no others, for seccomp does not see these
  *
- * A layer that the kernel or a container refuses is said in one line, and the others have to do; with sandbox.mode = required
- * the process refuses to start.  docs/security.md says what each process may do.
+ * A layer that the kernel or a container refuses is said in one line, and the others have to do;
+ * with sandbox.mode = required the process refuses to start.  docs/security.md says what each
+ * process may do.
  */
 #ifndef SHM_SANDBOX_H
 #define SHM_SANDBOX_H
@@ -21,8 +23,8 @@
 
 #include "shm/role.h"
 
-#define SANDBOX_LAYERS(X) X(REGIONS, "regions") X(USER, "user") X(PRIVILEGES, "privileges") X(FILES, "files") \
-	X(CALLS, "calls") X(RING, "ring")
+#define SANDBOX_LAYERS(X) X(REGIONS, "regions") X(USER, "user") X(PRIVILEGES, "privileges") \
+	X(FILES, "files") X(CALLS, "calls") X(RING, "ring")
 
 enum sandbox_layer_number {
 #define X(name, text) SANDBOX_NUMBER_##name,
@@ -38,7 +40,10 @@ enum sandbox_layer {
 #undef X
 };
 
-/* A system call that is allowed: always, or if (argument & mask) == value; written CALL(read), with <seccomp.h>. */
+/*
+ * A system call that is allowed: always, or if (argument & mask) == value; written CALL(read), with
+ * <seccomp.h>.
+ */
 struct sandbox_call {
 	int number; /* one that this kind of machine does not have is below 0, and left out */
 	uint8_t is_conditional;
@@ -49,7 +54,8 @@ struct sandbox_call {
 
 #define CALL(name) { .number = SCMP_SYS(name) }
 #define CALL_IF(name, at, bits, wanted) \
-	{ .number = SCMP_SYS(name), .is_conditional = 1, .argument = (at), .mask = (bits), .value = (wanted) }
+	{ .number = SCMP_SYS(name), .is_conditional = 1, .argument = (at), .mask = (bits), \
+		.value = (wanted) }
 
 struct sandbox_policy {
 	const struct sandbox_call *calls; /* besides those that every process needs (sandbox.c) */
@@ -60,8 +66,9 @@ struct sandbox_policy {
 };
 
 /*
- * Enter it.  Before any thread is made (they inherit it) and after everything is open.  What is in force stands in the
- * process's statistics.  In a thread of a test and in a build with sanitizers nothing is done.  0, or -1 and a diag.
+ * Enter it.  Before any thread is made (they inherit it) and after everything is open.  What is in
+ * force stands in the process's statistics.  In a thread of a test and in a build with sanitizers
+ * nothing is done.  0, or -1 and a diag.
  */
 int sandbox_enter(struct role *role, const struct sandbox_policy *policy);
 

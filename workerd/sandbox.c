@@ -12,6 +12,8 @@ static const struct sandbox_call calls[] = {
 int
 worker_enter_sandbox(struct role *role)
 {
-	return sandbox_enter(role, &(struct sandbox_policy){
-		.calls = calls, .call_count = sizeof(calls) / sizeof(calls[0]), .directory_fd = -1 });
+	return sandbox_enter(role,
+	    &(struct sandbox_policy){ .calls = calls,
+	        .call_count = sizeof(calls) / sizeof(calls[0]),
+	        .directory_fd = -1 });
 }

@@ -1,4 +1,7 @@
-/* sandbox: a worker has its shard's memory and the rings; no socket, no file, no ring of the kernel's. */
+/*
+ * sandbox: a worker has its shard's memory and the rings; no socket, no file, no ring of the
+ * kernel's.
+ */
 #ifndef WORKERD_SANDBOX_H
 #define WORKERD_SANDBOX_H
 

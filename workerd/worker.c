@@ -118,9 +118,9 @@ worker_turn(struct worker *worker, uint64_t now_ms)
 	is_busy = fronts_poll(worker);
 	is_busy |= fronts_drain(worker);
 	is_busy |= repeat(worker, expire_step, TURN_TIMERS_MAX);
-	is_busy |= job_run(worker);
 	is_busy |= bootstrap_step(worker);
-	is_busy |= credentials_sweep(worker);
+	is_busy |= repeat(worker, credentials_sweep, TURN_SWEEPS_MAX);
+	is_busy |= job_run(worker);
 	is_busy |= receive_serve_waiters(worker, TURN_SERVES_MAX);
 	worker_mirror(worker);
 	stat_add(&worker->stats->worker_turns, 1);

@@ -2,7 +2,8 @@
  * worker: one shard's engine and its loop.  Everything a worker knows of other processes hangs in struct worker, so that a
  * test (or the stepper) can build one over memory of its own and call worker_turn() as a function: no process, no clock.
  *
- * One turn: frames of each front, due timers, a slice of a job, the serve list; then the mirrors, once for all of it.
+ * One turn: frames of each front, due timers, credentials that are over, a slice of a job, the serve list; then the mirrors,
+ * once for all of it.
  */
 #ifndef WORKERD_WORKER_H
 #define WORKERD_WORKER_H
@@ -23,6 +24,7 @@
 #define TURN_FRAME_BYTES_MAX (1u << 20)
 #define TURN_TIMERS_MAX 256
 #define TURN_SERVES_MAX 256
+#define TURN_SWEEPS_MAX 16      /* of 32 credentials */
 
 /* Our side of the rings shared with one frontd.  Cursors that count are in the shard's root. */
 struct worker_front {

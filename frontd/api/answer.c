@@ -18,6 +18,7 @@ answer_init(struct answer *answer)
 	answer->start = ANSWER_HEAD_BYTES;
 	answer->status = 0;
 	answer->code = NULL;
+	answer->made_id = 0;
 }
 
 static char *

@@ -46,6 +46,8 @@ struct answer {
 	size_t start, end;
 	unsigned status;
 	const char *code;        /* of a problem; else NULL */
+	uint64_t made_id;        /* of the token or session that it hands out, and whose it is, for the audit log; 0: none */
+	uint64_t made_uid;
 
 	/* Inside. */
 	size_t size;

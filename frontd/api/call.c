@@ -100,6 +100,11 @@ api_answer_refusal(const struct api_memo *memo, unsigned outcome, struct answer 
 		answer_outcome(answer, OUTCOME_NO_USER, NULL); /* the queue is the caller's to manage, so this may be told */
 		return;
 	}
+	if (outcome == OUTCOME_QUOTA_EXCEEDED) {
+		answer_outcome(answer, outcome, "%s of the owner of queue %.*s", memo->route->op == OP_PUBLISH ? "stored_bytes" : "queues",
+		    memo->name_bytes, memo->name);
+		return;
+	}
 	switch (memo->route->op) {
 	case OP_CREDENTIAL_CREATE: /* what stands for a name there is a secret */
 	case OP_CREDENTIAL_REVOKE:

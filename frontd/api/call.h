@@ -32,6 +32,7 @@
 #include "shm/ops.h"
 #include "shm/people.h"
 #include "shm/stats.h"
+#include "shm/usage.h"
 
 struct api_call;
 struct api_memo;
@@ -48,6 +49,7 @@ struct api_world {
 	uint64_t session_max_ms;
 	const struct stats_shared *stats[SLOT_MAX]; /* NULL: there is no such process */
 	const struct directory *directory;
+	const struct usage *usages; /* of SLOT_MAX slots; NULL: nobody counts */
 };
 
 /* One delivered message's bytes. */

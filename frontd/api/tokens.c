@@ -215,6 +215,8 @@ credential_answer(struct api_memo *memo, const struct api_reply *reply, struct a
 	char location[sizeof("/v1/sessions/") + CURSOR_BYTES], *at;
 	struct queue_name user;
 
+	answer->made_id = made->id;
+	answer->made_uid = made->config.uid;
 	(void)people_name(reply->world, made->config.uid, &user);
 	credential_put_json(answer, made, &user,
 	    (struct http_slice){ memo->name, memo->name_bytes }, 0);

@@ -35,6 +35,22 @@ put_quotas(struct answer *answer, const struct user_quotas *quotas)
 	answer_put(answer, "}");
 }
 
+/* What he has of what his quotas limit; not part of the ETag. */
+static void
+put_usage(struct answer *answer, const struct api_world *world, uint64_t uid)
+{
+	if (world->usages == NULL)
+		return;
+	struct usage_entry used = usage_total(world->usages, uid);
+	answer_put(answer, ",\"usage\":{\"queues\":");
+	answer_put_number(answer, used.queues);
+	answer_put(answer, ",\"stored_bytes\":");
+	answer_put_number(answer, used.stored_bytes);
+	answer_put(answer, ",\"connections\":");
+	answer_put_number(answer, used.connections);
+	answer_put(answer, "}");
+}
+
 void
 user_put_json(struct answer *answer, const struct user_entry *user, bool is_open)
 {
@@ -73,8 +89,9 @@ user_get(struct api_call *call, struct answer *answer)
 	if (condition_is_known(&call->memo, user->etag)) {
 		answer_head(answer, 304, NULL);
 	} else {
-		user_put_json(answer, user, false);
-		answer_put(answer, "\n");
+		user_put_json(answer, user, true);
+		put_usage(answer, call->world, user->uid);
+		answer_put(answer, "}\n");
 		answer_head(answer, 200, ANSWER_JSON);
 	}
 	condition_put_etag(answer, user->etag);
@@ -145,10 +162,12 @@ expiry_of(const struct api_call *call)
 void
 user_me(struct api_call *call, struct answer *answer)
 {
-	if (call->principal->uid == 0)
+	if (call->principal->uid == 0) {
 		answer_put(answer, "{\"name\":null,\"role\":\"admin\"");
-	else
+	} else {
 		user_put_json(answer, &call->user.shown, true);
+		put_usage(answer, call->world, call->user.shown.uid);
+	}
 	put_credential(answer, call->principal, expiry_of(call));
 	answer_head(answer, 200, ANSWER_JSON);
 	answer_end(answer);

@@ -1,7 +1,8 @@
 /*
- * What a process cannot reach once it serves, tried from inside each of them (inside/probe.c): each try is refused, or the process
- * is killed for it, and the broker goes on with its work.  A frontd that was taken over writes what it likes into its rings and
- * makes system calls by chance: nobody else notices.
+ * What a process cannot reach once it serves, tried from inside each of them (inside/probe.c): each
+ * try is refused, or the process is killed for it, and the broker goes on with its work.  A frontd
+ * that was taken over writes what it likes into its rings and makes system calls by chance: nobody
+ * else notices.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,11 +20,18 @@
 #include "tests/harness/probe.h"
 #include "tests/harness/unit.h"
 
-enum { TEST_SECONDS = 120, HOSTILE_MS = 4000, HOSTILE = 1, PATIENCE_MS = 300, OUTPUT_BYTES = 1 << 16 };
+enum {
+	TEST_SECONDS = 120,
+	HOSTILE_MS = 4000,
+	HOSTILE = 1,
+	PATIENCE_MS = 300,
+	OUTPUT_BYTES = 1 << 16
+};
 
 /* Users that every Debian has stand for those that make install makes. */
 #define USERS "sandbox.front_user=games", "sandbox.worker_user=bin", "sandbox.persist_user=daemon"
-#define NO_USERS "sandbox.front_user=no-such-user", "sandbox.worker_user=no-such-user", "sandbox.persist_user=no-such-user"
+#define NO_USERS "sandbox.front_user=no-such-user", "sandbox.worker_user=no-such-user", \
+	"sandbox.persist_user=no-such-user"
 
 static const char *const with_users[] = { USERS, NULL };
 static const char *const without_users[] = { NO_USERS, NULL };
@@ -97,7 +105,8 @@ work(struct client *client, unsigned count)
 		expect_status(client_publish(client, "q", "hello"), 201);
 		answer = client_receive(client, "q", "{}");
 		expect_status(answer, 200);
-		snprintf(path, sizeof(path), "DELETE /v1/queues/q/leases/%s", response_text(answer, "messages.0.receipt"));
+		snprintf(path, sizeof(path), "DELETE /v1/queues/q/leases/%s",
+		    response_text(answer, "messages.0.receipt"));
 		expect_status(client_do(client, "%s", path), 204);
 	}
 }
@@ -108,7 +117,8 @@ static const struct {
 	const char *name;
 	enum probe_end end[3];
 } wanted[] = {
-#define X(name, front, worker, persist) { #name, { PROBE_##front, PROBE_##worker, PROBE_##persist } },
+#define X(name, front, worker, persist) \
+	{ #name, { PROBE_##front, PROBE_##worker, PROBE_##persist } },
 	PROBES(X)
 #undef X
 };
@@ -123,14 +133,20 @@ expect_report(const struct probe_report *report, unsigned role)
 		unsigned end = report->tries[i].end;
 		int error = report->tries[i].error;
 
-		ck_assert_msg(end == (unsigned)wanted[i].end[role], "%s: %s ended as %u (%s) and not as %d", names[role],
-		    wanted[i].name, end, strerror(error), (int)wanted[i].end[role]);
-		/* No other reason: a file that is not there, a number that is wrong would hide a hole. */
+		ck_assert_msg(end == (unsigned)wanted[i].end[role],
+		    "%s: %s ended as %u (%s) and not as %d", names[role], wanted[i].name, end,
+		    strerror(error), (int)wanted[i].end[role]);
+		/*
+		 * No other reason: a file that is not there, a number that is wrong would hide a
+		 * hole.
+		 */
 		if (end == PROBE_REFUSED)
-			ck_assert_msg(error == EACCES || error == EPERM || error == ENOSYS, "%s: %s was refused as %s", names[role],
-			    wanted[i].name, strerror(error));
+			ck_assert_msg(error == EACCES || error == EPERM || error == ENOSYS,
+			    "%s: %s was refused as %s", names[role], wanted[i].name,
+			    strerror(error));
 		if (end == PROBE_KILLED)
-			ck_assert_msg(error == SIGSYS, "%s: %s ended by signal %d", names[role], wanted[i].name, error);
+			ck_assert_msg(error == SIGSYS, "%s: %s ended by signal %d", names[role],
+			    wanted[i].name, error);
 	}
 }
 
@@ -151,7 +167,8 @@ START_TEST(what_is_not_its_own_is_out_of_reach_of_each_process)
 	client_queue(&client, "q", "{}");
 	work(&client, 20);
 	char *log = broker_log(&broker);
-	if (strstr(log, "sandbox: no Landlock") != NULL || strstr(log, "sandbox: no filter") != NULL) {
+	if (strstr(log, "sandbox: no Landlock") != NULL ||
+	    strstr(log, "sandbox: no filter") != NULL) {
 		printf("skipped: this kernel has not all of the sandbox\n");
 	} else {
 		for (unsigned role = 0; role < 3; role++)
@@ -223,7 +240,10 @@ START_TEST(each_role_has_its_user_and_persistd_s_user_has_the_journal_and_no_mor
 	if (is_skipped(true))
 		return;
 	broker_init(&broker, with_users);
-	/* Made by root before, as by a broker of an older version; and what a persistd that was taken over might leave there. */
+	/*
+	 * Made by root before, as by a broker of an older version; and what a persistd that was
+	 * taken over might leave there.
+	 */
 	broker.options[0] = "sandbox.mode=off";
 	broker_start(&broker);
 	client_open(&client, broker.port);
@@ -254,7 +274,8 @@ START_TEST(each_role_has_its_user_and_persistd_s_user_has_the_journal_and_no_mor
 	ck_assert_uint_eq(owner_of(broker.directory, "secret"), 0);
 	ck_assert_uint_eq(owner_of(broker.data, "journal/points-there"), 0);
 	client_open(&client, broker.port);
-	ck_assert_str_eq(response_text(client_receive(&client, "q", "{}"), "messages.0.body"), "kept");
+	ck_assert_str_eq(
+	    response_text(client_receive(&client, "q", "{}"), "messages.0.body"), "kept");
 	client_close(&client);
 	broker_stop(&broker);
 
@@ -280,12 +301,15 @@ expect_shown(const struct broker *broker, unsigned role, const char *layers)
 	static char output[OUTPUT_BYTES];
 	char line[200], *at;
 
-	ck_assert_int_eq(broker_command(output, sizeof(output), (const char *[]){ "status", "-i", broker->instance, NULL }), 0);
+	ck_assert_int_eq(broker_command(output, sizeof(output),
+	                     (const char *[]){ "status", "-i", broker->instance, NULL }),
+	    0);
 	snprintf(line, sizeof(line), "\n%s ", names[role]);
 	at = strstr(output, line);
 	ck_assert_ptr_nonnull(at);
 	at[1 + strcspn(at + 1, "\n")] = '\0';
-	ck_assert_msg(strstr(at, layers) != NULL && strcmp(strstr(at, layers), layers) == 0, "%s is not %s", at + 1, layers);
+	ck_assert_msg(strstr(at, layers) != NULL && strcmp(strstr(at, layers), layers) == 0,
+	    "%s is not %s", at + 1, layers);
 }
 
 START_TEST(status_shows_what_is_in_force_and_required_means_all_of_it)
@@ -367,18 +391,26 @@ START_TEST(a_frontd_that_was_taken_over_harms_nobody_by_rings_or_system_calls)
 	file->hostile_front = HOSTILE + 1;
 	file->hostile_seed = clock_ms() | 1;
 	printf("seed %llu\n", (unsigned long long)file->hostile_seed);
-	/* Before they begin to die the broker has to be there: the supervisor gives up what never served. */
+	/*
+	 * It begins when the broker is there: the supervisor gives up what dies before it ever
+	 * served.
+	 */
 	broker_start(&broker);
+	store_relaxed(&file->hostile_begins, 1);
 	open_at_the_honest(&broker, &client);
 	client_queue(&client, "q", "{}");
 	for (uint64_t until_ms = deadline_in(HOSTILE_MS); clock_ms() < until_ms; rounds++)
 		work(&client, 1);
 	uint64_t lives = broker_role(&broker, SLOT_FRONT(HOSTILE)).epoch;
 	char *log = broker_log(&broker);
-	ck_assert_msg(broker_role(&broker, SLOT_FRONT(0)).epoch == 1 && broker_role(&broker, SLOT_WORKER(0)).epoch == 1 &&
-	    broker_role(&broker, SLOT_PERSIST).epoch == 1, "somebody else died");
-	printf("%u rounds of the good client; the other: %llu lives, %llu frames, %llu system calls that came back\n", rounds,
-	    (unsigned long long)lives, (unsigned long long)file->hostile_frames, (unsigned long long)file->hostile_calls);
+	ck_assert_msg(broker_role(&broker, SLOT_FRONT(0)).epoch == 1 &&
+	        broker_role(&broker, SLOT_WORKER(0)).epoch == 1 &&
+	        broker_role(&broker, SLOT_PERSIST).epoch == 1,
+	    "somebody else died");
+	printf("%u rounds of the good client; the other: %llu lives, %llu frames, %llu system "
+	       "calls that came back\n",
+	    rounds, (unsigned long long)lives, (unsigned long long)file->hostile_frames,
+	    (unsigned long long)file->hostile_calls);
 	ck_assert_uint_gt(lives, 2);
 	ck_assert_msg(strstr(log, "killed by signal 31") != NULL, "no system call was deadly");
 	ck_assert_uint_gt(file->hostile_frames, 100);
@@ -404,7 +436,8 @@ suite(void)
 
 	tcase_set_timeout(tcase, TEST_SECONDS);
 	tcase_add_loop_test(tcase, what_is_not_its_own_is_out_of_reach_of_each_process, 0, 2);
-	tcase_add_test(tcase, each_role_has_its_user_and_persistd_s_user_has_the_journal_and_no_more);
+	tcase_add_test(
+	    tcase, each_role_has_its_user_and_persistd_s_user_has_the_journal_and_no_more);
 	tcase_add_test(tcase, status_shows_what_is_in_force_and_required_means_all_of_it);
 	tcase_add_test(tcase, what_is_required_and_missing_ends_the_start);
 	tcase_add_test(tcase, off_is_off_but_for_the_rights_on_regions);

@@ -90,6 +90,8 @@ check(struct engine *engine)
 	front->pair.request.head = root->request_head;
 	front->pair.reply.tail = root->reply_tail;
 	const char *wrong = engine_check(engine);
+	if (wrong == NULL)
+		wrong = directory_check(&engine->worker.directory);
 	if (wrong != NULL) {
 		fprintf(stderr, "%s\n", wrong);
 		abort();

@@ -160,6 +160,7 @@ draft_config(struct attack_source *source, struct draft *draft)
 	request->fields = (uint32_t)choose_word(source, 2);
 	request->condition = one_in(source, 6) ? (uint32_t)value(source, 4) : CONDITION_NONE;
 	request->etag = value(source, 200);
+	request->owner = one_in(source, 2) ? odd_value(source) : 0;
 }
 
 static void
@@ -269,6 +270,114 @@ draft_purge(struct attack_source *source, struct draft *draft)
 	request->older_than_ms = one_in(source, 2) ? 0 : odd_value(source);
 }
 
+/* A text of some length, as a worker wants it or not: not only zeros behind its end. */
+static uint32_t
+put_text(struct attack_source *source, char *text, uint32_t room)
+{
+	static const char *const texts[] = { "*", "#", "admin", "publish:h0", "*:a.#", "h0 h1.*", "a  b", "$y$j9T$abc", "\x01" };
+	uint32_t bytes;
+
+	if (one_in(source, 6)) {
+		bytes = attack_choose(source, room + 2);
+		for (uint32_t i = 0; i < bytes && i < room; i++)
+			text[i] = (char)choose_byte(source);
+		return bytes;
+	}
+	const char *chosen = texts[attack_choose(source, sizeof(texts) / sizeof(texts[0]))];
+	bytes = (uint32_t)strlen(chosen);
+	memcpy(text, chosen, bytes);
+	if (one_in(source, 10))
+		text[attack_choose(source, room)] ^= 1;
+	return bytes;
+}
+
+/* Slots and numbers as a young shard has them. */
+static uint64_t
+some_uid(struct attack_source *source)
+{
+	return one_in(source, 8) ? odd_value(source) : USER_UID(1 + attack_choose(source, 6), attack_choose(source, 5));
+}
+
+static uint64_t
+some_id(struct attack_source *source)
+{
+	return one_in(source, 8) ? odd_value(source) : CREDENTIAL_ID(1 + attack_choose(source, 20), attack_choose(source, 20));
+}
+
+static void
+draft_user(struct attack_source *source, struct draft *draft)
+{
+	struct user_request *request = grow(draft, sizeof(*request));
+	struct user_config *config = &request->config;
+
+	put_name(source, &request->name);
+	config->quotas.queues = value(source, 10);
+	config->quotas.bytes_per_second = value(source, 10);
+	config->role = (uint8_t)value(source, 2);
+	config->is_disabled = (uint8_t)value(source, 2);
+	config->password_bytes = (uint8_t)put_text(source, config->password, sizeof(config->password));
+	config->creates_bytes = (uint16_t)put_text(source, config->creates, sizeof(config->creates));
+	config->reserved = one_in(source, 16) ? 1 : 0;
+	request->fields = (uint32_t)choose_word(source, 2);
+	request->condition = one_in(source, 6) ? (uint32_t)value(source, 4) : CONDITION_NONE;
+	request->etag = value(source, 200);
+}
+
+static void
+draft_user_delete(struct attack_source *source, struct draft *draft)
+{
+	struct user_delete_request *request = grow(draft, sizeof(*request));
+
+	put_name(source, &request->name);
+	request->condition = one_in(source, 6) ? (uint32_t)value(source, 4) : CONDITION_NONE;
+	request->etag = value(source, 200);
+}
+
+static void
+draft_credential(struct attack_source *source, struct draft *draft)
+{
+	struct credential_request *request = grow(draft, sizeof(*request));
+	struct credential_config *config = &request->credential;
+
+	memset(config->hash, (int)attack_choose(source, 30), sizeof(config->hash));
+	config->uid = some_uid(source);
+	config->expires_ms = one_in(source, 2) ? 0 : odd_value(source);
+	config->idle_ms = one_in(source, 2) ? 0 : value(source, 1000);
+	config->name.bytes = (uint8_t)put_text(source, config->name.text, sizeof(config->name.text));
+	config->scopes_bytes = (uint16_t)put_text(source, config->scopes, sizeof(config->scopes));
+	config->kind = (uint8_t)value(source, 2);
+	config->reserved[attack_choose(source, 5)] = one_in(source, 16) ? 1 : 0;
+	request->password_etag = one_in(source, 4) ? odd_value(source) : 0;
+}
+
+static void
+draft_revoke(struct attack_source *source, struct draft *draft, bool is_all)
+{
+	struct credential_revoke_request *request = grow(draft, sizeof(*request));
+
+	_Static_assert(sizeof(*request) == sizeof(struct credential_revoke_all_request), "they differ in what the number is");
+	request->id = is_all ? some_uid(source) : some_id(source);
+	request->kind = (uint32_t)value(source, 2);
+}
+
+static void
+draft_touch(struct attack_source *source, struct draft *draft)
+{
+	struct credential_touch_request *request = grow(draft, sizeof(*request));
+
+	request->id = some_id(source);
+}
+
+static void
+draft_grant(struct attack_source *source, struct draft *draft)
+{
+	struct grant_request *request = grow(draft, sizeof(*request));
+
+	put_name(source, &request->queue.name);
+	request->uid = some_uid(source);
+	request->rights = (uint32_t)value(source, RIGHTS_ALL + 1);
+}
+
 static void
 draft_op(struct attack *attack, struct draft *draft, uint32_t op)
 {
@@ -279,6 +388,7 @@ draft_op(struct attack *attack, struct draft *draft, uint32_t op)
 		return;
 	case OP_QUEUE_GET:
 	case OP_QUEUE_DELETE:
+	case OP_GRANT_LIST:
 		draft_named(attack->source, draft);
 		return;
 	case OP_QUEUE_LIST:
@@ -300,6 +410,27 @@ draft_op(struct attack *attack, struct draft *draft, uint32_t op)
 		return;
 	case OP_PURGE:
 		draft_purge(attack->source, draft);
+		return;
+	case OP_USER_PUT:
+	case OP_USER_PATCH:
+		draft_user(attack->source, draft);
+		return;
+	case OP_USER_DELETE:
+		draft_user_delete(attack->source, draft);
+		return;
+	case OP_CREDENTIAL_CREATE:
+		draft_credential(attack->source, draft);
+		return;
+	case OP_CREDENTIAL_REVOKE:
+	case OP_CREDENTIAL_REVOKE_ALL:
+		draft_revoke(attack->source, draft, op == OP_CREDENTIAL_REVOKE_ALL);
+		return;
+	case OP_CREDENTIAL_TOUCH:
+		draft_touch(attack->source, draft);
+		return;
+	case OP_GRANT_PUT:
+	case OP_GRANT_DELETE:
+		draft_grant(attack->source, draft);
 		return;
 	default: /* none */
 		(void)grow(draft, sizeof(struct frame_header) + attack_choose(attack->source, 200));

@@ -84,7 +84,8 @@ io_log_append(struct io_shared *io, struct io_record *record, const void *data)
 	if (io->tail + record->bytes > IO_LOG_BYTES)
 		abort(); /* a recording is meant to be some seconds */
 	memcpy(io->log + io->tail, record, sizeof(*record));
-	memcpy(io->log + io->tail + sizeof(*record), data, kept);
+	if (kept > 0) /* of calls without bytes there is no data at all */
+		memcpy(io->log + io->tail + sizeof(*record), data, kept);
 	/* The record is whole before the tail that reveals it.  Pairs with io_log_tail(). */
 	store_release(&io->tail, io->tail + record->bytes);
 }

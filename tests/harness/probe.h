@@ -2,9 +2,9 @@
 #define TESTS_HARNESS_PROBE_H
 
 /*
- * probe: what a process tries from inside its sandbox, and how each try ended.  The daemons of $BUILD/inside (tests/fault/rules.mk)
- * are the release's libraries with sandbox_enter() wrapped by tests/fault/inside/probe.c; the report is a file that they and the
- * test map.
+ * probe: what a process tries from inside its sandbox, and how each try ended.  The daemons of
+ * $BUILD/inside (tests/fault/rules.mk) are the release's libraries with sandbox_enter() wrapped by
+ * tests/fault/inside/probe.c; the report is a file that they and the test map.
  */
 
 #include <stdint.h>
@@ -82,7 +82,8 @@ struct probe_report {
 struct probe_file {
 	char data[200];               /* the data directory */
 	char outside[200];            /* a file that nobody may make */
-	uint32_t hostile_front;       /* index + 1 of a frontd that does not serve but attacks; 0: none */
+	uint32_t hostile_front; /* index + 1 of a frontd that does not serve but attacks; 0: none */
+	uint32_t hostile_begins;      /* the broker is there: it may */
 	uint64_t hostile_seed;
 	uint64_t hostile_calls;       /* system calls by chance that came back */
 	uint64_t hostile_frames;

@@ -112,7 +112,7 @@ closes(const struct response *response, unsigned minor_version)
 ssize_t
 response_parse(struct response *response, const char *bytes, size_t count, bool is_head)
 {
-	const char *head_end = memmem(bytes, count, "\r\n\r\n", 4);
+	const char *head_end = count > 0 ? memmem(bytes, count, "\r\n\r\n", 4) : NULL;
 	size_t body_bytes = 0;
 	enum part part;
 	unsigned minor_version;

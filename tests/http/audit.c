@@ -14,9 +14,11 @@
 #include <unistd.h>
 
 #include "shm/atomic.h"
+#include "tests/harness/accounts.h"
 #include "tests/harness/broker.h"
 #include "tests/harness/client.h"
 #include "tests/harness/deadline.h"
+#include "tests/harness/session.h"
 #include "tests/harness/unit.h"
 #include "tests/harness/wire.h"
 
@@ -216,6 +218,102 @@ START_TEST(a_log_that_cannot_be_opened_is_said_at_the_start)
 	ck_assert(!broker_try_start(&broker, &status));
 	broker_wait_log(&broker, "cannot open the audit log /proc/no-such-folder/audit");
 	broker_free(&broker);
+}
+END_TEST
+
+/* ---- who ---- */
+
+/* The last line of this verb. */
+static json_t *
+line_of_verb(json_t *lines, const char *verb)
+{
+	for (size_t i = json_array_size(lines); i > 0; i--) {
+		json_t *line = json_array_get(lines, i - 1);
+		const char *text = json_string_value(json_object_get(line, "verb"));
+
+		if (text != NULL && strcmp(text, verb) == 0)
+			return line;
+	}
+	ck_abort_msg("%s has no line", verb);
+}
+
+/* One that nobody waits for: it is there in a moment. */
+static void
+expect_line(const char *verb, const char *member, const char *wanted, int status)
+{
+	uint64_t deadline_ms = deadline_in(CLIENT_TIMEOUT_MS);
+
+	for (;;) {
+		json_t *lines = read_log(), *line;
+		size_t i;
+		bool is_there = false;
+
+		json_array_foreach(lines, i, line) {
+			const char *text = json_string_value(json_object_get(line, "verb"));
+			const char *value = json_string_value(json_object_get(line, member));
+
+			is_there |= text != NULL && strcmp(text, verb) == 0 && value != NULL && strcmp(value, wanted) == 0 &&
+			    json_integer_value(json_object_get(line, "status")) == status;
+		}
+		json_decref(lines);
+		if (is_there)
+			return;
+		ck_assert_msg(deadline_pause(deadline_ms), "no line of %s with %s %s and status %d", verb, member, wanted, status);
+	}
+}
+
+START_TEST(who_did_it_and_with_which_credential_and_who_was_refused)
+{
+	static const char *const required[] = { "auth.mode=required", NULL };
+	char token[ACCOUNTS_TOKEN_BYTES], narrow[ACCOUNTS_TOKEN_BYTES], id[32], session_token[ACCOUNTS_TOKEN_BYTES];
+
+	begin(required);
+	session.broker = broker;
+	session.client = client;
+	accounts_user("alice", "correct horse");
+	struct response *answer = accounts_ask_basic("alice", "correct horse", "{\"name\":\"t\"}", "POST /v1/tokens");
+	expect_status(answer, 201);
+	snprintf(token, sizeof(token), "%s", response_text(answer, "token"));
+	snprintf(id, sizeof(id), "%s", response_text(answer, "id"));
+	json_t *lines = read_log(), *line = line_of_verb(lines, "PUT /v1/users/{u}");
+	expect_member(line, "user", "admin");
+	expect_member(line, "object", "alice");
+	ck_assert(json_is_string(json_object_get(line, "credential"))); /* that of the bootstrap token */
+	line = line_of_verb(lines, "POST /v1/tokens");
+	expect_member(line, "user", "alice");
+	expect_member(line, "object", id);
+	ck_assert(json_is_null(json_object_get(line, "credential")));
+	json_decref(lines);
+
+	expect_status(accounts_ask(token, NULL, "PUT /v1/queues/alice"), 201);
+	lines = read_log();
+	line = line_of_verb(lines, "PUT /v1/queues/{q}");
+	expect_member(line, "user", "alice");
+	expect_member(line, "credential", id);
+	json_decref(lines);
+
+	accounts_login("alice", "correct horse", session_token);
+	expect_line("POST /v1/sessions", "user", "alice", 201);
+	expect_status(accounts_ask_basic("alice", "wrong horse", NULL, "GET /v1/queues"), 401);
+	expect_line("GET /v1/queues", "tried", "alice", 401);
+	expect_status(accounts_ask(NULL, NULL, "GET /v1/queues/alice"), 401);
+	expect_line("GET /v1/queues/{q}", "object", "alice", 401);
+	accounts_token("alice", "\"consume:#\"", narrow);
+	expect_status(accounts_ask(narrow, "{}", "POST /v1/queues/alice/messages"), 403);
+	expect_line("POST /v1/queues/{q}/messages", "user", "alice", 403);
+	expect_status(accounts_ask(token, NULL, "GET /v1/users"), 403);
+	expect_line("GET /v1/users", "credential", id, 403);
+	/* A token where its id belongs. */
+	expect_status(accounts_ask(token, NULL, "DELETE /v1/tokens/%s", narrow), 404);
+
+	char *text = read_file(log_path);
+	ck_assert_ptr_null(strstr(text, "horse"));
+	ck_assert_ptr_null(strstr(text, "mq_"));
+	ck_assert_ptr_null(strstr(text, "mqs_"));
+	ck_assert_ptr_null(strstr(text, accounts_admin()));
+	free(text);
+	client = session.client;
+	end();
 }
 END_TEST
 
@@ -419,6 +517,7 @@ suite(void)
 	tcase_add_test(tcase, without_users_there_is_no_log_unless_it_is_asked_for);
 	tcase_add_test(tcase, a_clean_stop_loses_no_line);
 	tcase_add_test(tcase, a_log_that_cannot_be_opened_is_said_at_the_start);
+	tcase_add_test(tcase, who_did_it_and_with_which_credential_and_who_was_refused);
 	tcase_add_test(tcase, rotation_under_way_loses_no_line_and_the_old_file_comes_to_rest);
 	tcase_add_test(tcase, every_admin_action_that_was_answered_has_its_line_whatever_died_meanwhile);
 	suite_add_tcase(suite, tcase);

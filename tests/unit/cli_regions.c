@@ -58,7 +58,8 @@ END_TEST
 /* _i: which one is gone. */
 START_TEST(one_region_missing_makes_it_cold)
 {
-	static const char *const names[] = { "registry", "durable", "shard.0", "shard.1", "stream.0", "stream.1" };
+	static const char *const names[] = { "registry", "durable", "directory", "shard.0", "shard.1", "stream.0",
+		"stream.1" };
 
 	ck_assert(!prepare());
 	ck_assert_int_eq(region_unlink(instance, names[_i]), 0);
@@ -147,7 +148,7 @@ suite(void)
 
 	tcase_add_checked_fixture(regions, setup, teardown);
 	tcase_add_test(regions, the_first_start_is_cold_and_the_next_is_warm);
-	tcase_add_loop_test(regions, one_region_missing_makes_it_cold, 0, 6);
+	tcase_add_loop_test(regions, one_region_missing_makes_it_cold, 0, 7);
 	tcase_add_test(regions, statistics_are_not_worth_a_cold_start);
 	tcase_add_test(regions, another_store_is_cold);
 	tcase_add_test(regions, another_boot_is_cold);

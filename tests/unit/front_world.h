@@ -20,6 +20,7 @@
 #include "shm/diag.h"
 #include "shm/directory.h"
 #include "shm/hash.h"
+#include "shm/usage.h"
 #include "tests/harness/client.h"
 #include "tests/harness/unit.h"
 
@@ -75,6 +76,8 @@ world_regions(void)
 		world_slot(slots[i], 1, SLOT_LIVE);
 	}
 	ck_assert_int_eq(directory_create(world.instance, &geometry.shard, &store), 0);
+	ck_assert_int_eq(usage_create(world.instance, SLOT_FRONT(0), geometry.shard.users, &store), 0);
+	ck_assert_int_eq(usage_create(world.instance, SLOT_WORKER(0), geometry.shard.users, &store), 0);
 	ck_assert_int_eq(durable_create(world.instance, 1, &store), 0);
 	ck_assert_int_eq(durable_attach(&world.durable, world.instance, 1, &store, REGION_READ_WRITE), 0);
 	world.durable.shared->journal_state = JOURNAL_OK;

@@ -10,6 +10,7 @@
 #include <openssl/sha.h>
 
 #include "shm/directory.h"
+#include "shm/usage.h"
 #include "tests/unit/front_world.h"
 
 static struct people {

@@ -1,5 +1,6 @@
 /*
- * handed: what a process was handed it can map, with the right it was handed and no other; what it was not handed is not there.
+ * handed: what a process was handed it can map, with the right it was handed and no other; what it
+ * was not handed is not there.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +20,10 @@
 static char instance[32];
 static int ends[2];
 static const struct region_identity identity = { .layout_hash = 1 };
-static const struct front_geometry geometry = { .workers = 1, .request_bytes = 4096, .reply_bytes = 4096, .fetch_bytes = 4096,
+static const struct front_geometry geometry = { .workers = 1,
+	.request_bytes = 4096,
+	.reply_bytes = 4096,
+	.fetch_bytes = 4096,
 	.body_bytes = 4096 };
 
 static void
@@ -68,7 +72,8 @@ START_TEST(until_something_is_handed_over_regions_are_opened_by_name)
 	ck_assert(handed_is_all());
 	ck_assert_int_eq(region_attach(&region, instance, "a", &identity, REGION_READ_WRITE), -1);
 	ck_assert_int_eq(errno, ENOENT);
-	ck_assert_ptr_null(region_map_mirrored(instance, "a", REGION_HEADER_BYTES, 4096, REGION_READ_ONLY));
+	ck_assert_ptr_null(
+	    region_map_mirrored(instance, "a", REGION_HEADER_BYTES, 4096, REGION_READ_ONLY));
 	ck_assert_int_eq(errno, ENOENT);
 }
 END_TEST
@@ -86,7 +91,9 @@ START_TEST(a_region_handed_for_reading_can_be_read_and_never_written)
 	ck_assert_int_eq(region_attach(&region, instance, "a", &identity, REGION_READ_ONLY), 0);
 	ck_assert_int_eq(mprotect(region.base, region.size_bytes, PROT_READ | PROT_WRITE), -1);
 	ck_assert_int_eq(errno, EACCES);
-	ck_assert_int_eq(mmap(NULL, REGION_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, handed_find("a"), 0) == MAP_FAILED, 1);
+	ck_assert_int_eq(mmap(NULL, REGION_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+	                     handed_find("a"), 0) == MAP_FAILED,
+	    1);
 	ck_assert_int_eq(ftruncate(handed_find("a"), 0), -1);
 }
 END_TEST
@@ -124,9 +131,11 @@ START_TEST(a_new_incarnation_of_a_front_takes_the_place_of_the_old)
 	hand("front.10.3", REGION_READ_WRITE);
 	ck_assert_int_eq(handed_take(ends[1]), 0);
 	ck_assert_uint_eq(descriptors_open(), before + 2);
-	ck_assert_int_eq(front_attach(&front, instance, 1, 10, &geometry, &identity, FRONT_MAP_ALL), -1);
+	ck_assert_int_eq(
+	    front_attach(&front, instance, 1, 10, &geometry, &identity, FRONT_MAP_ALL), -1);
 	ck_assert_int_eq(errno, ENOENT);
-	ck_assert_int_eq(front_attach(&front, instance, 1, 11, &geometry, &identity, FRONT_MAP_ALL), 0);
+	ck_assert_int_eq(
+	    front_attach(&front, instance, 1, 11, &geometry, &identity, FRONT_MAP_ALL), 0);
 	ck_assert_uint_eq(descriptors_open(), before + 1); /* mapped, and closed */
 	ck_assert_int_eq(front_attach(&front, instance, 10, 3, &geometry, &identity, 0), 0);
 	ck_assert_uint_eq(descriptors_open(), before);

@@ -130,15 +130,15 @@ START_TEST(what_is_a_pattern)
 {
 	static const char *const good[] = { "a", "*", "#", "a.*.b-c_D.#", "*.#" };
 	static const char *const bad[] = { "", "a.", ".a", "a..b", "a*", "#a.b", "a b", "a/b", "a,b", "\xc3\xa9" };
-	char longest[82];
+	char longest[PATTERN_BYTES_MAX + 1];
 
 	for (unsigned i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		ck_assert_msg(pattern_is_valid(good[i], strlen(good[i])), "%s", good[i]);
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		ck_assert_msg(!pattern_is_valid(bad[i], strlen(bad[i])), "%s", bad[i]);
 	memset(longest, 'a', sizeof(longest));
-	ck_assert(pattern_is_valid(longest, 80));
-	ck_assert(!pattern_is_valid(longest, 81));
+	ck_assert(pattern_is_valid(longest, PATTERN_BYTES_MAX));
+	ck_assert(!pattern_is_valid(longest, PATTERN_BYTES_MAX + 1));
 }
 END_TEST
 

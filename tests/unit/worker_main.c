@@ -129,7 +129,7 @@ START_TEST(a_frontd_that_dies_while_a_shard_is_loaded_need_not_wait_for_it)
 	replay_nothing();
 	UNTIL(load_acquire(&stats->ready_epoch) == 1);
 	UNTIL(load_relaxed(&worker.shard.root->fronts[0].state) == FRONT_OPEN);
-	ck_assert_uint_eq(worker.shard.root->fronts[0].epoch, 4);
+	ck_assert_uint_eq(load_relaxed(&worker.shard.root->fronts[0].epoch), 4);
 	slot_set(SLOT_FRONT(0), 4, SLOT_DEAD);
 	park_poke(role.event_fd[role.slot]);
 	UNTIL(load_acquire(&stats->closed_epoch[0]) == 4);

@@ -1,10 +1,12 @@
 /*
- * probe: inside a daemon that is linked with sandbox_enter() wrapped: tries what it must not be able to do, as its own user, with
- * its own descriptors, through its own ring.  A try that kills is made by a child that enters the same sandbox; all others are made
- * by the process itself, which then goes on with its work.
+ * probe: inside a daemon that is linked with sandbox_enter() wrapped: tries what it must not be
+ * able to do, as its own user, with its own descriptors, through its own ring.  A try that kills is
+ * made by a child that enters the same sandbox; all others are made by the process itself, which
+ * then goes on with its work.
  *
- * A hostile frontd does not serve: it writes nonsense into its rings (tests/harness/attack) and makes system calls by chance,
- * until it is killed for one, or by the supervisor for its frames; its successor goes on.
+ * A hostile frontd does not serve: it writes nonsense into its rings (tests/harness/attack) and
+ * makes system calls by chance, until it is killed for one, or by the supervisor for its frames;
+ * its successor goes on.
  */
 #include "tests/harness/probe.h"
 
@@ -39,8 +41,10 @@
 
 int __real_sandbox_enter(struct role *role, const struct sandbox_policy *policy);
 int __wrap_sandbox_enter(struct role *role, const struct sandbox_policy *policy);
-int __real_io_uring_queue_init_params(unsigned entries, struct io_uring *ring, struct io_uring_params *params);
-int __wrap_io_uring_queue_init_params(unsigned entries, struct io_uring *ring, struct io_uring_params *params);
+int __real_io_uring_queue_init_params(
+    unsigned entries, struct io_uring *ring, struct io_uring_params *params);
+int __wrap_io_uring_queue_init_params(
+    unsigned entries, struct io_uring *ring, struct io_uring_params *params);
 int __real_front_attach(struct front *front, const char *instance, uint32_t index, uint64_t epoch,
     const struct front_geometry *geometry, const struct region_identity *store, int worker);
 int __wrap_front_attach(struct front *front, const char *instance, uint32_t index, uint64_t epoch,
@@ -54,6 +58,7 @@ static struct {
 	char worker_memory[64];
 	char shard_path[100];
 	char durable_path[100];
+	int data_fd;             /* DIR for persistd, else AT_FDCWD */
 	char data_store[240];
 	char beside[240];
 	pid_t worker;
@@ -61,7 +66,8 @@ static struct {
 } inside;
 
 int
-__wrap_io_uring_queue_init_params(unsigned entries, struct io_uring *ring, struct io_uring_params *params)
+__wrap_io_uring_queue_init_params(
+    unsigned entries, struct io_uring *ring, struct io_uring_params *params)
 {
 	inside.ring = ring;
 	return __real_io_uring_queue_init_params(entries, ring, params);
@@ -79,18 +85,50 @@ __wrap_front_attach(struct front *front, const char *instance, uint32_t index, u
 /* --- tries: below 0 and errno, or what works --- */
 
 static long try_open_passwd(void) { return open("/etc/passwd", O_RDONLY); }
-static long try_open_data_directory(void) { return open(inside.data_store, O_RDONLY); }
-static long try_open_beside_data(void) { return open(inside.beside, O_RDONLY); }
-static long try_make_file_elsewhere(void) { return open(inside.file->outside, O_WRONLY | O_CREAT, 0600); }
+static long
+try_open_data_directory(void)
+{
+	return openat(
+	    inside.data_fd, inside.data_fd == AT_FDCWD ? inside.data_store : "store", O_RDONLY);
+}
+static long
+try_open_beside_data(void)
+{
+	return openat(
+	    inside.data_fd, inside.data_fd == AT_FDCWD ? inside.beside : "../log", O_RDONLY);
+}
+static long
+try_make_file_elsewhere(void)
+{
+	return open(inside.file->outside, O_WRONLY | O_CREAT, 0600);
+}
 static long try_shard_by_name(void) { return open(inside.shard_path, O_RDWR); }
 static long try_durable_by_name(void) { return open(inside.durable_path, O_RDONLY); }
 static long try_memory_of_worker(void) { return open(inside.worker_memory, O_RDWR); }
 static long try_descriptor_again(void) { return open("/proc/self/fd/3", O_RDWR); }
 static long try_eventfd_new(void) { return eventfd(0, 0); }
-static long try_link_file(void) { return linkat(AT_FDCWD, inside.data_store, AT_FDCWD, inside.file->outside, 0); }
-static long try_random_bytes(void) { char bytes[8]; return getrandom(bytes, sizeof(bytes), 0) == sizeof(bytes) ? 0 : -1; }
-static long try_clock(void) { struct timespec now; return syscall(SYS_clock_gettime, CLOCK_REALTIME, &now); }
-static long try_signal_a_thread_elsewhere(void) { return syscall(SYS_tgkill, inside.supervisor, inside.supervisor, 0); }
+static long
+try_link_file(void)
+{
+	return linkat(AT_FDCWD, inside.data_store, AT_FDCWD, inside.file->outside, 0);
+}
+static long
+try_random_bytes(void)
+{
+	char bytes[8];
+	return getrandom(bytes, sizeof(bytes), 0) == sizeof(bytes) ? 0 : -1;
+}
+static long
+try_clock(void)
+{
+	struct timespec now;
+	return syscall(SYS_clock_gettime, CLOCK_REALTIME, &now);
+}
+static long
+try_signal_a_thread_elsewhere(void)
+{
+	return syscall(SYS_tgkill, inside.supervisor, inside.supervisor, 0);
+}
 
 static long
 try_registry_writable(void)
@@ -101,7 +139,10 @@ try_registry_writable(void)
 static long
 try_executable_memory(void)
 {
-	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
+	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+	        MAP_FAILED
+	    ? -1
+	    : 0;
 }
 
 static long
@@ -126,7 +167,8 @@ static void *
 be_a_thread(void *context)
 {
 	*(int *)context = 1;
-	return malloc(100000); /* an arena of its own, for which glibc asks how many CPUs there are */
+	return malloc(
+	    100000); /* an arena of its own, for which glibc asks how many CPUs there are */
 }
 
 static long
@@ -148,7 +190,8 @@ try_ring_register_probe(void)
 {
 	char probe[4096] = { 0 };
 
-	return syscall(SYS_io_uring_register, inside.ring != NULL ? inside.ring->ring_fd : 0, IORING_REGISTER_PROBE, probe, 1);
+	return syscall(SYS_io_uring_register, inside.ring != NULL ? inside.ring->ring_fd : 0,
+	    IORING_REGISTER_PROBE, probe, 1);
 }
 
 /* What was prepared, through the daemon's own ring; nothing else is in it yet. */
@@ -190,7 +233,8 @@ try_ring_connect(void)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(80) };
 
-	io_uring_prep_connect(io_uring_get_sqe(inside.ring), LISTEN_FD, (struct sockaddr *)&address, sizeof(address));
+	io_uring_prep_connect(
+	    io_uring_get_sqe(inside.ring), LISTEN_FD, (struct sockaddr *)&address, sizeof(address));
 	return ring_try();
 }
 
@@ -213,7 +257,8 @@ try_ring_unlinkat(void)
 static long
 try_ring_rename_elsewhere(void)
 {
-	io_uring_prep_renameat(io_uring_get_sqe(inside.ring), AT_FDCWD, inside.beside, AT_FDCWD, inside.file->outside, 0);
+	io_uring_prep_renameat(io_uring_get_sqe(inside.ring), AT_FDCWD, inside.beside, AT_FDCWD,
+	    inside.file->outside, 0);
 	return ring_try();
 }
 
@@ -226,7 +271,12 @@ try_exec(void)
 }
 
 static long try_socket_new(void) { return socket(AF_INET, SOCK_STREAM, 0); }
-static long try_bind_tcp(void) { struct sockaddr_in any = { .sin_family = AF_INET }; return bind(LISTEN_FD, (struct sockaddr *)&any, sizeof(any)); }
+static long
+try_bind_tcp(void)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET };
+	return bind(LISTEN_FD, (struct sockaddr *)&any, sizeof(any));
+}
 static long try_trace_worker(void) { return ptrace(PTRACE_SEIZE, inside.worker, NULL, NULL); }
 static long try_kill_worker(void) { return kill(inside.worker, 0); }
 static long try_kill_supervisor(void) { return kill(inside.supervisor, 0); }
@@ -271,7 +321,9 @@ static long try_write_worker(void) { return touch_worker(SYS_process_vm_writev);
 static long
 try_load_bpf(void)
 {
-	union bpf_attr attr = { .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1 };
+	union bpf_attr attr = {
+		.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1
+	};
 
 	return syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr));
 }
@@ -279,7 +331,9 @@ try_load_bpf(void)
 static long
 try_watch_kernel(void)
 {
-	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = PERF_COUNT_SW_CPU_CLOCK };
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = PERF_COUNT_SW_CPU_CLOCK
+	};
 
 	return syscall(SYS_perf_event_open, &attr, -1, 0, -1, 0);
 }
@@ -288,7 +342,8 @@ static const struct {
 	long (*attempt)(void);
 	enum probe_end end[ROLE_PERSIST + 1];
 } probes[] = {
-#define X(name, front, worker, persist) { try_##name, { PROBE_##front, PROBE_##worker, PROBE_##persist } },
+#define X(name, front, worker, persist) \
+	{ try_##name, { PROBE_##front, PROBE_##worker, PROBE_##persist } },
 	PROBES(X)
 #undef X
 };
@@ -297,7 +352,8 @@ static const struct {
 
 /* In a child that enters the sandbox as the process will.  The child must not come back. */
 static void
-try_in_child(struct role *role, const struct sandbox_policy *policy, struct probe_report *report, enum probe probe)
+try_in_child(struct role *role, const struct sandbox_policy *policy, struct probe_report *report,
+    enum probe probe)
 {
 	int status = 0;
 	pid_t pid = fork();
@@ -330,7 +386,9 @@ map_file(void)
 {
 	const char *path = getenv(PROBE_FILE);
 	int fd = path == NULL ? -1 : open(path, O_RDWR | O_CLOEXEC);
-	void *file = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof(struct probe_file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *file = fd < 0
+	    ? MAP_FAILED
+	    : mmap(NULL, sizeof(struct probe_file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	if (fd >= 0)
 		close(fd);
@@ -343,14 +401,21 @@ look_around(struct role *role)
 	const struct slot *slots = role->registry.shared->slot;
 
 	inside.role = role;
+	inside.data_fd = role->kind == ROLE_PERSIST ? DATA_DIR_FD : AT_FDCWD;
 	inside.supervisor = getppid();
-	/* A worker that was started before us; the workers themselves and persistd take persistd, or the supervisor. */
+	/*
+	 * A worker that was started before us; the workers themselves and persistd take persistd,
+	 * or the supervisor.
+	 */
 	inside.worker = slots[role->kind == ROLE_WORKER ? SLOT_PERSIST : SLOT_WORKER(0)].pid;
 	if (inside.worker <= 0)
 		inside.worker = inside.supervisor;
-	snprintf(inside.worker_memory, sizeof(inside.worker_memory), "/proc/%d/mem", (int)inside.worker);
-	snprintf(inside.shard_path, sizeof(inside.shard_path), "/dev/shm/chasqui.%s.shard.0", role->instance);
-	snprintf(inside.durable_path, sizeof(inside.durable_path), "/dev/shm/chasqui.%s.durable", role->instance);
+	snprintf(
+	    inside.worker_memory, sizeof(inside.worker_memory), "/proc/%d/mem", (int)inside.worker);
+	snprintf(inside.shard_path, sizeof(inside.shard_path), "/dev/shm/chasqui.%s.shard.0",
+	    role->instance);
+	snprintf(inside.durable_path, sizeof(inside.durable_path), "/dev/shm/chasqui.%s.durable",
+	    role->instance);
 	snprintf(inside.data_store, sizeof(inside.data_store), "%s/store", inside.file->data);
 	snprintf(inside.beside, sizeof(inside.beside), "%s/../log", inside.file->data);
 }
@@ -361,8 +426,9 @@ look_around(struct role *role)
 static bool
 waits_for_ever(long number)
 {
-	return number == SYS_pause || number == SYS_futex || number == SYS_clock_nanosleep || number == SYS_nanosleep ||
-	    number == SYS_read || number == SYS_recvmsg || number == SYS_io_uring_enter || number == SYS_exit_group;
+	return number == SYS_pause || number == SYS_futex || number == SYS_clock_nanosleep ||
+	    number == SYS_nanosleep || number == SYS_read || number == SYS_recvmsg ||
+	    number == SYS_io_uring_enter || number == SYS_exit_group;
 }
 
 static void
@@ -372,10 +438,13 @@ call_by_chance(struct attack_source *source)
 	long number = attack_choose(source, 470);
 
 	for (unsigned i = 0; i < 6; i++)
-		arguments[i] = attack_choose(source, 4) == 0 ? (long)attack_choose(source, 200) : (long)(intptr_t)inside.role;
-	if (waits_for_ever(number) || number == SYS_munmap || number == SYS_brk || number == SYS_mremap)
+		arguments[i] = attack_choose(source, 4) == 0 ? (long)attack_choose(source, 200)
+		                                             : (long)(intptr_t)inside.role;
+	if (waits_for_ever(number) || number == SYS_munmap || number == SYS_brk ||
+	    number == SYS_mremap)
 		return;
-	(void)syscall(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
+	(void)syscall(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4],
+	    arguments[5]);
 	inside.file->hostile_calls++;
 }
 
@@ -386,10 +455,17 @@ attack_for_ever(struct role *role)
 	struct front *front = inside.front;
 	struct attack attack;
 
-	attack_begin(&attack, &source, &(struct front_rings){
-		.pair = &front->shared->worker[0], .request_bytes = front->request_bytes[0], .reply_bytes = front->reply_bytes[0],
-		.request_size_bytes = front->geometry.request_bytes, .reply_size_bytes = front->geometry.reply_bytes }, 16);
+	attack_begin(&attack, &source,
+	    &(struct front_rings){ .pair = &front->shared->worker[0],
+	        .request_bytes = front->request_bytes[0],
+	        .reply_bytes = front->reply_bytes[0],
+	        .request_size_bytes = front->geometry.request_bytes,
+	        .reply_size_bytes = front->geometry.reply_bytes },
+	    16);
 	role_is_ready(role);
+	while (!load_relaxed(&inside.file->hostile_begins))
+		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){ .tv_nsec = 1000000 },
+		    NULL); /* too early: once more */
 	for (uint64_t turn = 0;; turn++) {
 		attack_step(&attack, turn % 64 == 63 ? 8 : 0);
 		(void)attack_take_replies(&attack);
@@ -420,8 +496,10 @@ __wrap_sandbox_enter(struct role *role, const struct sandbox_policy *policy)
 			try_in_child(role, policy, report, probe);
 	}
 	result = __real_sandbox_enter(role, policy);
-	for (enum probe probe = 0; probe < PROBE_COUNT && role->epoch == 1 && result == 0; probe++) {
-		if (probes[probe].end[role->kind] != PROBE_KILLED && probes[probe].end[role->kind] != PROBE_UNTRIED)
+	for (enum probe probe = 0; probe < PROBE_COUNT && role->epoch == 1 && result == 0;
+	     probe++) {
+		if (probes[probe].end[role->kind] != PROBE_KILLED &&
+		    probes[probe].end[role->kind] != PROBE_UNTRIED)
 			try_here(report, probe);
 	}
 	/* The report is whole.  Pairs with the test's load_acquire. */

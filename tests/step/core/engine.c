@@ -68,6 +68,7 @@ engine_attach(struct worker *worker, struct world *world)
 		.size_bytes = WORLD_STREAM_BYTES, .replay_bytes = world->replay_bytes, .replay_size_bytes = WORLD_REPLAY_BYTES };
 	worker->durable.shared = world->durable;
 	worker->stats = world->stats;
+	directory_view(&worker->directory, world->directory, &world->geometry);
 }
 
 void

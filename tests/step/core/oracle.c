@@ -43,6 +43,7 @@ static struct {
 	uint64_t cold_digest;   /* what the replay under way has to come to; 0: none is */
 	uint64_t last_count;    /* of the undo log, in the state before */
 	uint64_t recovery_changes;
+	uint64_t replies_seen[WORLD_FRONTS]; /* as the frontds were shown them last */
 	uint64_t stream_seen;   /* records below were compared with the reference's */
 	struct worker living;   /* the one that is stepped */
 	struct worker recovering; /* likewise, while a recovery is */
@@ -312,6 +313,66 @@ judge_mirrors(void)
 	}
 }
 
+/* The directory shows the people of this world's shard, as they are. */
+static bool
+directory_is_true(const struct world *world)
+{
+	struct directory directory;
+	struct shard shard;
+
+	directory_view(&directory, world->directory, &world->geometry);
+	shard_view(&shard, world->shard, &world->geometry);
+	if (directory.shared->sequence % 2 != 0 || directory_check(&directory) != NULL ||
+	    directory.shared->user_count != table_used(&shard.root->users) ||
+	    directory.shared->credential_count != table_used(&shard.root->credentials))
+		return false;
+	for (uint32_t i = 0; i < shard.root->users.high; i++) {
+		if (shard.users[i].is_used && (!directory.users[i].is_used ||
+		    memcmp(&shard.users[i].entry, &directory.users[i].entry, sizeof(struct user_entry)) != 0))
+			return false;
+	}
+	for (uint32_t i = 0; i < shard.root->credentials.high; i++) {
+		if (shard.credentials[i].is_used && (!directory.credentials[i].is_used ||
+		    memcmp(&shard.credentials[i].entry, &directory.credentials[i].entry, sizeof(struct credential_entry)) != 0))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * What the directory had shown when it died was committed; once it is recovered everything is shown, and whoever remembers
+ * what he saw before knows that he has to look again.
+ */
+static void
+judge_directory(const struct world *crashed)
+{
+	const struct directory_shared *before = crashed->directory, *after = it.copy.directory;
+
+	if (before->sequence % 2 == 0 && before->lsn > shard_of(&it.copy)->root.stream_tail)
+		wrong("the directory shows what is not committed: up to %" PRIu64 " of %" PRIu64, before->lsn,
+		    shard_of(&it.copy)->root.stream_tail);
+	if (!directory_is_true(&it.copy))
+		wrong("recovery does not show in the directory what is committed");
+	if (after->generation <= before->generation)
+		wrong("the generation did not grow with a recovery");
+}
+
+/* A frontd that was shown an answer finds in the directory what it tells of. */
+static void
+judge_answers(void)
+{
+	bool is_shown = false;
+
+	for (unsigned i = 0; i < WORLD_FRONTS; i++) {
+		uint64_t tail = it.seen.front[i]->worker[0].reply.tail;
+
+		is_shown |= tail > it.replies_seen[i];
+		it.replies_seen[i] = tail;
+	}
+	if (is_shown && shard_of(&it.seen)->undo.count == 0 && it.cold_digest == 0 && !directory_is_true(&it.seen))
+		wrong("an answer was shown before the directory was brought up to date");
+}
+
 /* Records below the shown tail are whole and for ever. */
 static void
 judge_stream(void)
@@ -435,6 +496,7 @@ judge_state(void)
 	if (shard_of(&it.copy)->guard.position != 0)
 		wrong("after recovery a request is still named as being executed");
 	judge_mirrors();
+	judge_directory(&it.seen);
 	judge_digest(count);
 	judge_stream();
 	it.verdict->states++;
@@ -486,6 +548,8 @@ look_at_recovery(const struct tracer_stop *stop)
 		wrong("a crash inside recovery is not recovered: %s", trouble);
 	else if (digest_of(&it.copy) != it.dead_digest)
 		wrong("a crash inside recovery does not lead to the state before the transaction");
+	else
+		judge_directory(&it.dead_seen);
 	it.verdict->recovery_states++;
 	end_if_wrong();
 }
@@ -558,6 +622,7 @@ look_at_life(const struct tracer_stop *stop)
 		it.verdict->sequence = it.verdict->sequence * 31 +
 		    hash_bytes(it.seen.shard, offsetof(struct shard_shared, undo.entries));
 	count = shard_of(&it.seen)->undo.count;
+	judge_answers();
 	bool is_commit = count == 0 && it.last_count > 0, was_cold = it.cold_digest != 0;
 	if (is_tried(count))
 		judge_state();
@@ -577,6 +642,8 @@ step_begin(void)
 	it.before_digest = digest_of(&it.live);
 	it.last_count = 0;
 	it.stream_seen = it.live.stream->tail;
+	for (unsigned i = 0; i < WORLD_FRONTS; i++)
+		it.replies_seen[i] = it.live.front[i]->worker[0].reply.tail;
 	tracer_begin();
 }
 
@@ -610,7 +677,7 @@ void
 oracle_judge(const struct script *script, const struct oracle_plan *plan, struct verdict *verdict)
 {
 	struct shard_geometry geometry = { .messages = script->messages != 0 ? script->messages : SCRIPT_MESSAGES,
-		.queues = 6, .fronts = WORLD_FRONTS, .waiters_per_front = 8 };
+		.queues = 6, .fronts = WORLD_FRONTS, .waiters_per_front = 8, .grants = 4, .users = 4, .credentials = 6 };
 	struct world *worlds[] = { &it.reference, &it.live, &it.seen, &it.copy, &it.other, &it.dead, &it.dead_seen };
 	struct timespec began, ended;
 

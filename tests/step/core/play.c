@@ -45,6 +45,7 @@ play_perform(struct play *play, const struct script *script)
 	play->is_slow = false;
 	play->is_stalled = false;
 	play->is_quiet = false;
+	play->caller = (struct caller){ .flags = CALLER_ADMIN | CALLER_MAY_CREATE };
 	play->note_count = 0;
 	play->wrong = NULL;
 	play->resumed_run = play->world->log->runs_begun;
@@ -284,13 +285,13 @@ struct draft {
 };
 
 static void
-draft_begin(struct draft *draft, enum op op)
+draft_begin(const struct play *play, struct draft *draft, enum op op)
 {
 	memset(draft, 0, sizeof(*draft));
 	draft->header.op = (uint16_t)op;
 	if (op == OP_NONE || op == OP_RECEIVE_CANCEL || op == OP_CREDENTIAL_TOUCH)
 		return;
-	*(struct caller *)(void *)draft->bytes = (struct caller){ .flags = CALLER_ADMIN | CALLER_MAY_CREATE };
+	*(struct caller *)(void *)draft->bytes = play->caller;
 	draft->used_bytes = sizeof(struct caller);
 }
 
@@ -361,7 +362,7 @@ post_config(struct play *play, enum op op, const char *queue, const struct queue
 	struct queue_config_request request = { .fields = fields };
 
 	request.config = *config;
-	draft_begin(&draft, op);
+	draft_begin(play, &draft, op);
 	draft_add_name(&draft, queue);
 	draft_add(&draft, &request.config, (uint32_t)(sizeof(request) - sizeof(request.queue)));
 	return post(play);
@@ -386,7 +387,7 @@ play_queue_patch(struct play *play, const char *queue, const struct queue_config
 static uint64_t
 post_named(struct play *play, enum op op, const char *queue)
 {
-	draft_begin(&draft, op);
+	draft_begin(play, &draft, op);
 	draft_add_name(&draft, queue);
 	return post(play);
 }
@@ -408,7 +409,7 @@ play_queue_list(struct play *play, uint32_t from_idx, uint32_t limit, const char
 {
 	struct queue_list_request request = { .from_idx = from_idx, .limit = limit };
 
-	draft_begin(&draft, OP_QUEUE_LIST);
+	draft_begin(play, &draft, OP_QUEUE_LIST);
 	draft_add(&draft, &request.from_idx, 8);
 	draft_add_name(&draft, prefix);
 	return post(play);
@@ -419,7 +420,7 @@ play_publish(struct play *play, const char *queue, uint32_t count, uint64_t dela
 {
 	struct publish_request request = { .count = count };
 
-	draft_begin(&draft, OP_PUBLISH);
+	draft_begin(play, &draft, OP_PUBLISH);
 	draft_add_name(&draft, queue);
 	draft_add(&draft, &request.count, 8);
 	for (uint32_t i = 0; i < count; i++) {
@@ -440,7 +441,7 @@ play_publish_bytes(struct play *play, const char *queue, uint32_t body_bytes)
 	struct publish_request request = { .count = 1 };
 	struct publish_item item = { .body_bytes = body_bytes };
 
-	draft_begin(&draft, OP_PUBLISH);
+	draft_begin(play, &draft, OP_PUBLISH);
 	draft_add_name(&draft, queue);
 	draft_add(&draft, &request.count, 8);
 	draft_add(&draft, &item, sizeof(item));
@@ -454,7 +455,7 @@ play_receive(struct play *play, const char *queue, struct play_receive wanted)
 	struct receive_request request = { .lease_ms = wanted.lease_ms, .max = wanted.max, .wait_ms = wanted.wait_ms,
 		.waiter_slot = wanted.waiter_slot, .bytes_max = RECEIVE_BODY_BYTES_MAX };
 
-	draft_begin(&draft, OP_RECEIVE);
+	draft_begin(play, &draft, OP_RECEIVE);
 	draft_add_name(&draft, queue);
 	draft_add(&draft, &request.lease_ms, (uint32_t)(sizeof(request) - sizeof(request.queue)));
 	return post(play);
@@ -465,7 +466,7 @@ play_receive_cancel(struct play *play, uint64_t id, uint32_t waiter_slot)
 {
 	struct receive_cancel_request request = { .waiter_slot = waiter_slot };
 
-	draft_begin(&draft, OP_RECEIVE_CANCEL);
+	draft_begin(play, &draft, OP_RECEIVE_CANCEL);
 	draft_add(&draft, &request.waiter_slot, 8);
 	draft.header.id = id;
 	draft_post(play, &draft);
@@ -476,7 +477,7 @@ play_purge(struct play *play, const char *queue, uint32_t states)
 {
 	struct purge_request request = { .states = states };
 
-	draft_begin(&draft, OP_PURGE);
+	draft_begin(play, &draft, OP_PURGE);
 	draft_add_name(&draft, queue);
 	draft_add(&draft, &request.states, (uint32_t)(sizeof(request) - sizeof(request.queue)));
 	return post(play);
@@ -488,7 +489,7 @@ play_settle(struct play *play, enum op op, const char *queue, const struct play_
 {
 	struct settle_request request = { .lease_ms = how.lease_ms, .mode = how.mode, .count = receipts->count };
 
-	draft_begin(&draft, op);
+	draft_begin(play, &draft, op);
 	draft_add_name(&draft, queue);
 	draft_add(&draft, &request.lease_ms, (uint32_t)(sizeof(request) - sizeof(request.queue)));
 	draft_add(&draft, receipts->items, receipts->count * (uint32_t)sizeof(receipts->items[0]));
@@ -502,9 +503,17 @@ play_ack(struct play *play, const char *queue, const struct play_receipts *recei
 }
 
 uint64_t
+play_post(struct play *play, enum op op, const void *bytes, uint32_t count)
+{
+	draft_begin(play, &draft, op);
+	draft_add(&draft, bytes, count);
+	return post(play);
+}
+
+uint64_t
 play_raw(struct play *play, uint16_t op, const void *bytes, uint32_t count)
 {
-	draft_begin(&draft, OP_NONE);
+	draft_begin(play, &draft, OP_NONE);
 	draft.header.op = op;
 	draft_add(&draft, bytes, count);
 	return post(play);
@@ -513,7 +522,7 @@ play_raw(struct play *play, uint16_t op, const void *bytes, uint32_t count)
 void
 play_lie(struct play *play)
 {
-	draft_begin(&draft, OP_QUEUE_GET);
+	draft_begin(play, &draft, OP_QUEUE_GET);
 	draft.header.bytes = 12;
 	frame_post(play, &draft);
 }

@@ -25,6 +25,7 @@ struct play {
 	uint64_t runs;           /* so far, skipped ones too */
 	uint64_t resumed_run;    /* this one was begun by another life; 0: none (runs count from 1) */
 	unsigned front;          /* who posts */
+	struct caller caller;    /* and for whom: an admin at first */
 	bool is_slow;            /* frontd 0 takes no answers for the present: its reply ring fills */
 	bool is_stalled;         /* persistd writes nothing for the present: the stream ring fills */
 	bool is_quiet;           /* what runs now only sets the stage: it is not stepped */
@@ -118,6 +119,9 @@ struct play_settle {
 uint64_t play_settle(struct play *play, enum op op, const char *queue, const struct play_receipts *receipts,
     struct play_settle how);
 uint64_t play_ack(struct play *play, const char *queue, const struct play_receipts *receipts);
+
+/* Post a request whose part behind the caller is this. */
+uint64_t play_post(struct play *play, enum op op, const void *bytes, uint32_t count);
 
 /* Post these bytes as they are: a frame that no frontd would post. */
 uint64_t play_raw(struct play *play, uint16_t op, const void *bytes, uint32_t count);

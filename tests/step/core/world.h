@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shm/directory.h"
 #include "shm/durable.h"
 #include "shm/front.h"
 #include "shm/registry.h"
@@ -46,6 +47,7 @@ struct world {
 	struct shard_geometry geometry;
 	void *shard;
 	struct stream_shared *stream;
+	void *directory;
 	struct front_shared *front[WORLD_FRONTS];
 	struct durable_shared *durable;
 	struct registry_shared *registry;

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "tests/step/core/people.h"
 #include "tests/step/matrix/matrix.h"
 
 typedef void (*row_function)(struct play *play, const struct scene *scene);
@@ -37,78 +38,6 @@ const char *const matrix_column_names[COLUMN_COUNT] = {
 #include "tests/step/matrix/states.def"
 #undef X
 };
-
-/* --- people: filled in with their operations --- */
-
-static void
-user_put_row(struct play *play, const struct scene *scene)
-{
-	(void)scene;
-	play_run(play);
-}
-
-static void
-user_patch_row(struct play *play, const struct scene *scene)
-{
-	(void)scene;
-	play_run(play);
-}
-
-static void
-user_delete_row(struct play *play, const struct scene *scene)
-{
-	(void)scene;
-	play_run(play);
-}
-
-static void
-credential_create_row(struct play *play, const struct scene *scene)
-{
-	(void)scene;
-	play_run(play);
-}
-
-static void
-credential_revoke_row(struct play *play, const struct scene *scene)
-{
-	(void)scene;
-	play_run(play);
-}
-
-static void
-credential_revoke_all_row(struct play *play, const struct scene *scene)
-{
-	(void)scene;
-	play_run(play);
-}
-
-static void
-credential_touch_row(struct play *play, const struct scene *scene)
-{
-	(void)scene;
-	play_run(play);
-}
-
-static void
-grant_put_row(struct play *play, const struct scene *scene)
-{
-	(void)scene;
-	play_run(play);
-}
-
-static void
-grant_delete_row(struct play *play, const struct scene *scene)
-{
-	(void)scene;
-	play_run(play);
-}
-
-static void
-grant_list_row(struct play *play, const struct scene *scene)
-{
-	(void)scene;
-	play_run(play);
-}
 
 /* --- operations --- */
 
@@ -157,6 +86,109 @@ queue_delete_row(struct play *play, const struct scene *scene)
 	play_queue_delete(play, "orders");
 	play_run(play);
 }
+
+/* --- people: those whom a row needs are made in it --- */
+
+static void
+user_put_row(struct play *play, const struct scene *scene)
+{
+	(void)scene;
+	play_user_make(play, "bob", USER_ROLE_ADMIN);
+	play_run(play);
+}
+
+static void
+user_patch_row(struct play *play, const struct scene *scene)
+{
+	struct user_config config = { .quotas.queues = 5 };
+
+	(void)scene;
+	play_user_make(play, "bob", USER_ROLE_USER);
+	play_user(play, OP_USER_PATCH, "bob", &config, USER_FIELD_QUEUES);
+	play_run(play);
+}
+
+static void
+user_delete_row(struct play *play, const struct scene *scene)
+{
+	(void)scene;
+	play_user_make(play, "bob", USER_ROLE_USER);
+	play_user_delete(play, "bob");
+	play_run(play);
+}
+
+/* The first user that is made, with a token. */
+static void
+with_token(struct play *play)
+{
+	play_user_make(play, "bob", USER_ROLE_USER);
+	play_credential(play, USER_UID(1, 0), CREDENTIAL_TOKEN, 't', 0);
+}
+
+static void
+credential_create_row(struct play *play, const struct scene *scene)
+{
+	(void)scene;
+	with_token(play);
+	play_run(play);
+}
+
+static void
+credential_revoke_row(struct play *play, const struct scene *scene)
+{
+	(void)scene;
+	with_token(play);
+	play_revoke(play, CREDENTIAL_ID(1, 0), CREDENTIAL_TOKEN);
+	play_run(play);
+}
+
+static void
+credential_revoke_all_row(struct play *play, const struct scene *scene)
+{
+	(void)scene;
+	with_token(play);
+	play_revoke_all(play, USER_UID(1, 0), CREDENTIAL_TOKEN);
+	play_run(play);
+}
+
+static void
+credential_touch_row(struct play *play, const struct scene *scene)
+{
+	(void)scene;
+	with_token(play);
+	play_run(play);
+	play_advance(play, 1);
+	play_touch(play, CREDENTIAL_ID(1, 0));
+	play_run(play);
+}
+
+static void
+grant_put_row(struct play *play, const struct scene *scene)
+{
+	(void)scene;
+	play_grant(play, OP_GRANT_PUT, "orders", USER_UID(1, 0), RIGHT_PUBLISH);
+	play_run(play);
+}
+
+static void
+grant_delete_row(struct play *play, const struct scene *scene)
+{
+	(void)scene;
+	play_grant(play, OP_GRANT_PUT, "orders", USER_UID(1, 0), RIGHT_PUBLISH);
+	play_grant(play, OP_GRANT_DELETE, "orders", USER_UID(1, 0), 0);
+	play_run(play);
+}
+
+static void
+grant_list_row(struct play *play, const struct scene *scene)
+{
+	(void)scene;
+	play_grant(play, OP_GRANT_PUT, "orders", USER_UID(1, 0), RIGHT_PUBLISH);
+	play_grant_list(play, "orders");
+	play_run(play);
+}
+
+/* --- messages --- */
 
 static void
 publish_row(struct play *play, const struct scene *scene)
