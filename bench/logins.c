@@ -3,7 +3,7 @@
  * that had to wait) to a broker of its own, first alone, then while LOGINS connections have a password checked each, over and
  * over, each of another user and so none of them for nothing.  In turns, ROUNDS of each.
  *
- *   logins [rate=1000] [seconds=4] [rounds=3] [logins=100] [cost=5]
+ *   logins [rate=1000] [seconds=4] [rounds=3] [logins=100] [cost=5] [durability=fsync]
  *
  * The users do not exist: that takes as long (tests/unit/front_password.c), and needs nobody to be made.
  */
@@ -23,10 +23,11 @@ static struct {
 	double rate, seconds;
 	unsigned rounds, logins;
 	char cost[40];
+	char durability[16];
 	char token[TOKEN_BYTES + 1];
 	char authorization[TOKEN_BYTES + 32];
 	struct broker broker;
-} bench = { .rate = 1000, .seconds = 4, .rounds = 3, .logins = 100, .cost = "auth.password_cost=5" };
+} bench = { .rate = 1000, .seconds = 4, .rounds = 3, .logins = 100, .cost = "auth.password_cost=5", .durability = "fsync" };
 
 /* ---- those who log in: one thread, each connection asks again as soon as it is answered ---- */
 
@@ -113,7 +114,7 @@ START_TEST(measure_all)
 {
 	const char *const options[] = { "auth.mode=required", "auth.login_failures=1000000", "auth.login_window=1s", bench.cost,
 		NULL };
-	char path[200], fields[TOKEN_BYTES + 64];
+	char path[200], fields[TOKEN_BYTES + 64], config[64];
 	struct client client;
 	FILE *file;
 
@@ -125,8 +126,9 @@ START_TEST(measure_all)
 	fclose(file);
 	snprintf(bench.authorization, sizeof(bench.authorization), "Authorization: Bearer %s\r\n", bench.token);
 	snprintf(fields, sizeof(fields), "%sContent-Type: application/json\r\n", bench.authorization);
+	snprintf(config, sizeof(config), "{\"durability\":\"%s\"}", bench.durability);
 	client_open(&client, bench.broker.port);
-	expect_status(client_ask(&client, "PUT /v1/queues/bench", fields, "{}"), 201);
+	expect_status(client_ask(&client, "PUT /v1/queues/bench", fields, config), 201);
 	client_close(&client);
 	for (unsigned round = 1; round <= bench.rounds; round++) {
 		measure(round, false);
@@ -151,7 +153,7 @@ suite(void)
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: logins [rate=1000] [seconds=4] [rounds=3] [logins=100] [cost=5]\n");
+	fprintf(stderr, "usage: logins [rate=1000] [seconds=4] [rounds=3] [logins=100] [cost=5] [durability=fsync]\n");
 	exit(2);
 }
 
@@ -162,7 +164,8 @@ main(int argc, char **argv)
 		unsigned cost;
 
 		if (sscanf(argv[i], "rate=%lf", &bench.rate) != 1 && sscanf(argv[i], "seconds=%lf", &bench.seconds) != 1 &&
-		    sscanf(argv[i], "rounds=%u", &bench.rounds) != 1 && sscanf(argv[i], "logins=%u", &bench.logins) != 1) {
+		    sscanf(argv[i], "rounds=%u", &bench.rounds) != 1 && sscanf(argv[i], "logins=%u", &bench.logins) != 1 &&
+		    sscanf(argv[i], "durability=%15s", bench.durability) != 1) {
 			if (sscanf(argv[i], "cost=%u", &cost) != 1)
 				usage();
 			snprintf(bench.cost, sizeof(bench.cost), "auth.password_cost=%u", cost);

@@ -106,6 +106,9 @@ drain_begin(struct frontd *frontd)
 			} else if (conn->state == CONN_HEAD || conn->state == CONN_BODY) {
 				/* Whole it would be refused all the same: a client that stalls must not hold up the stop. */
 				serve_refuse_outcome(frontd, conn, OUTCOME_SHUTTING_DOWN, "the request came only in part");
+			} else if (conn->state == CONN_WAITING && conn->attempt != NULL) {
+				/* A password may take its time while others have the CPUs. */
+				serve_refuse_outcome(frontd, conn, OUTCOME_SHUTTING_DOWN, "its password was not checked yet");
 			}
 			conn_receive(frontd, conn);
 		}
