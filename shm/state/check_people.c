@@ -114,6 +114,8 @@ check_credentials(const struct shard *shard)
 		if (CREDENTIAL_SLOT(credential->entry.id) != idx || CREDENTIAL_NUMBER(credential->entry.id) == 0 ||
 		    CREDENTIAL_NUMBER(credential->entry.id) > root->credential_counter)
 			return "C2: a credential has an id that was never given";
+		if (!credential_config_is_valid(&credential->entry.config))
+			return "C3: a credential's configuration is out of bounds";
 	}
 	return NULL;
 }
