@@ -51,7 +51,8 @@ struct region_sizes
 regions_sizes(const struct geometry *geometry)
 {
 	const struct shard_geometry others = shard_geometry_of(geometry, 1);
-	size_t shard_bytes = shard_region_size_bytes(&geometry->shard), other_bytes = shard_region_size_bytes(&others);
+	size_t shard_bytes = shard_region_size_bytes(&geometry->shard),
+	       other_bytes = shard_region_size_bytes(&others);
 	size_t processes = geometry->fronts + geometry->workers + 1;
 
 	return (struct region_sizes){
@@ -60,8 +61,9 @@ regions_sizes(const struct geometry *geometry)
 		.total_bytes = shard_bytes + (geometry->workers - 1) * other_bytes +
 		    geometry->workers * stream_size_bytes(&geometry->stream) +
 		    geometry->fronts * front_size_bytes(&geometry->front) +
-		    processes * (REGION_HEADER_BYTES + sizeof(struct stats_shared)) + 3 * REGION_HEADER_BYTES +
-		    sizeof(struct registry_shared) + sizeof(struct durable_shared) + directory_size_bytes(&geometry->shard),
+		    processes * (REGION_HEADER_BYTES + sizeof(struct stats_shared)) +
+		    3 * REGION_HEADER_BYTES + sizeof(struct registry_shared) +
+		    sizeof(struct durable_shared) + directory_size_bytes(&geometry->shard),
 	};
 }
 
@@ -118,7 +120,8 @@ probe_durable(const char *instance, const struct geometry *geometry, const struc
 }
 
 static int
-probe_directory(const char *instance, const struct geometry *geometry, const struct region_identity *store)
+probe_directory(
+    const char *instance, const struct geometry *geometry, const struct region_identity *store)
 {
 	struct directory directory;
 
@@ -167,7 +170,8 @@ probe_all(const char *instance, const struct geometry *geometry, const struct re
 
 /* --- making --- */
 
-static const char *const region_prefixes[] = { "registry", "durable", "directory", "front.", "stats.", "stream.", "shard." };
+static const char *const region_prefixes[] = { "registry", "durable", "directory", "front.",
+	"stats.", "stream.", "shard." };
 
 void
 regions_remove(const char *instance)

@@ -430,7 +430,8 @@ worker_attach(struct worker *worker, struct role *role)
 		return -1;
 	}
 	if (role->index == 0 &&
-	    directory_attach(&worker->directory, role->instance, &shard, &role->store, REGION_READ_WRITE) != 0) {
+	    directory_attach(
+	        &worker->directory, role->instance, &shard, &role->store, REGION_READ_WRITE) != 0) {
 		diag_errno("cannot attach shared memory directory");
 		return -1;
 	}

@@ -208,7 +208,8 @@ routes_admit(struct api_call *call)
 	call->memo.is_head = request->method == HTTP_HEAD;
 	call->memo.keep_alive = request->keep_alive;
 	call->memo.minor_version = (uint8_t)request->minor_version;
-	call->memo.caller = (struct caller){ .flags = CALLER_ADMIN | CALLER_MAY_CREATE }; /* auth.mode = off */
+	call->memo.caller = (struct caller){ .flags = CALLER_ADMIN |
+		    CALLER_MAY_CREATE }; /* auth.mode = off */
 	call->body_max = DROPPED_BODY_MAX;
 	if (methods == 0 && !is_everything)
 		return api_refuse(call, OUTCOME_NOT_FOUND, "there is no resource %.*s",

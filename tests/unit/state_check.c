@@ -25,7 +25,8 @@ setup(void)
 	ck_assert_int_eq(engine_receive(engine, "q", 4, 10000, got, NULL), OUTCOME_OK);
 	ck_assert_int_eq(engine_settle(engine, OP_ACK, "q", &got[0], 0, 0), OUTCOME_OK);
 	for (uint64_t uid = 1; uid <= 3; uid++)
-		ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, "q", uid, RIGHT_BROWSE), OUTCOME_CREATED);
+		ck_assert_int_eq(
+		    people_grant(engine, OP_GRANT_PUT, "q", uid, RIGHT_BROWSE), OUTCOME_CREATED);
 	ck_assert_int_eq(people_grant(engine, OP_GRANT_DELETE, "q", 2, 0), OUTCOME_OK);
 	uint64_t ann = people_make(engine, "ann", USER_ROLE_ADMIN);
 	(void)people_make(engine, "bob", USER_ROLE_USER);
