@@ -52,7 +52,8 @@ struct region_sizes
 regions_sizes(const struct geometry *geometry)
 {
 	const struct shard_geometry others = shard_geometry_of(geometry, 1);
-	size_t shard_bytes = shard_region_size_bytes(&geometry->shard), other_bytes = shard_region_size_bytes(&others);
+	size_t shard_bytes = shard_region_size_bytes(&geometry->shard),
+	       other_bytes = shard_region_size_bytes(&others);
 	size_t processes = geometry->fronts + geometry->workers + 1;
 	size_t usages = processes - 1;
 
@@ -121,7 +122,8 @@ probe_durable(const char *instance, const struct geometry *geometry, const struc
 }
 
 static int
-probe_directory(const char *instance, const struct geometry *geometry, const struct region_identity *store)
+probe_directory(
+    const char *instance, const struct geometry *geometry, const struct region_identity *store)
 {
 	struct directory directory;
 

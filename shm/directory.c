@@ -44,9 +44,11 @@ directory_offsets(const struct shard_geometry *geometry)
 
 	at.users = line_up(sizeof(struct directory_shared));
 	at.credentials = at.users + line_up(geometry->users * sizeof(struct directory_user));
-	at.names = at.credentials + line_up(geometry->credentials * sizeof(struct directory_credential));
+	at.names = at.credentials +
+	    line_up(geometry->credentials * sizeof(struct directory_credential));
 	at.hashes = at.names + line_up(bucket_count(geometry->users) * sizeof(uint32_t));
-	at.end = (at.hashes + bucket_count(geometry->credentials) * sizeof(uint32_t) + 4095) & ~(size_t)4095;
+	at.end = (at.hashes + bucket_count(geometry->credentials) * sizeof(uint32_t) + 4095) &
+	    ~(size_t)4095;
 	return at;
 }
 
@@ -89,16 +91,19 @@ directory_identity(const struct shard_geometry *geometry, const struct region_id
 }
 
 int
-directory_create(const char *instance, const struct shard_geometry *geometry, const struct region_identity *store)
+directory_create(const char *instance, const struct shard_geometry *geometry,
+    const struct region_identity *store)
 {
 	struct region_identity identity = directory_identity(geometry, store);
 
-	return region_create(instance, "directory", REGION_HEADER_BYTES + directory_size_bytes(geometry), &identity);
+	return region_create(
+	    instance, "directory", REGION_HEADER_BYTES + directory_size_bytes(geometry), &identity);
 }
 
 int
-directory_attach(struct directory *directory, const char *instance, const struct shard_geometry *geometry,
-    const struct region_identity *store, enum region_access access)
+directory_attach(struct directory *directory, const char *instance,
+    const struct shard_geometry *geometry, const struct region_identity *store,
+    enum region_access access)
 {
 	struct region_identity identity = directory_identity(geometry, store);
 	struct region region;
@@ -120,7 +125,8 @@ directory_detach(struct directory *directory)
 static uint32_t *
 name_bucket(const struct directory *directory, const struct queue_name *name)
 {
-	return &directory->name_buckets[hash_bytes(name->text, name->bytes) & (directory->name_bucket_count - 1)];
+	return &directory->name_buckets[hash_bytes(name->text, name->bytes) &
+	    (directory->name_bucket_count - 1)];
 }
 
 /* A SHA-256 is as good as any hash of it. */
@@ -177,14 +183,17 @@ directory_generation(const struct directory *directory)
 }
 
 static enum directory_look
-find_user_by_name(const struct directory *directory, const struct queue_name *name, struct user_entry *user)
+find_user_by_name(
+    const struct directory *directory, const struct queue_name *name, struct user_entry *user)
 {
 	uint32_t slot = load_relaxed(name_bucket(directory, name));
 
-	for (uint32_t steps = 0; slot < directory->users_max && steps < directory->users_max; steps++) {
+	for (uint32_t steps = 0; slot < directory->users_max && steps < directory->users_max;
+	     steps++) {
 		const struct directory_user *at = &directory->users[slot];
 
-		if (at->entry.name.bytes == name->bytes && memcmp(at->entry.name.text, name->text, name->bytes) == 0) {
+		if (at->entry.name.bytes == name->bytes &&
+		    memcmp(at->entry.name.text, name->text, name->bytes) == 0) {
 			*user = at->entry;
 			return DIRECTORY_FOUND;
 		}
@@ -194,7 +203,8 @@ find_user_by_name(const struct directory *directory, const struct queue_name *na
 }
 
 enum directory_look
-directory_user_by_name(const struct directory *directory, const struct queue_name *name, struct user_entry *user)
+directory_user_by_name(
+    const struct directory *directory, const struct queue_name *name, struct user_entry *user)
 {
 	enum directory_look look;
 
@@ -266,7 +276,8 @@ find_by_hash(const struct directory *directory, const uint8_t hash[CREDENTIAL_HA
 {
 	uint32_t slot = load_relaxed(hash_bucket(directory, hash));
 
-	for (uint32_t steps = 0; slot < directory->credentials_max && steps < directory->credentials_max; steps++) {
+	for (uint32_t steps = 0;
+	     slot < directory->credentials_max && steps < directory->credentials_max; steps++) {
 		const struct directory_credential *at = &directory->credentials[slot];
 
 		if (hash_is_equal(at->entry.config.hash, hash)) {
@@ -279,8 +290,9 @@ find_by_hash(const struct directory *directory, const uint8_t hash[CREDENTIAL_HA
 }
 
 enum directory_look
-directory_credential_by_hash(const struct directory *directory, const uint8_t hash[CREDENTIAL_HASH_BYTES],
-    struct credential_entry *credential, struct user_entry *user)
+directory_credential_by_hash(const struct directory *directory,
+    const uint8_t hash[CREDENTIAL_HASH_BYTES], struct credential_entry *credential,
+    struct user_entry *user)
 {
 	enum directory_look look;
 
@@ -303,7 +315,8 @@ find_by_id(const struct directory *directory, uint64_t id, struct credential_ent
 }
 
 enum directory_look
-directory_credential_by_id(const struct directory *directory, uint64_t id, struct credential_entry *credential)
+directory_credential_by_id(
+    const struct directory *directory, uint64_t id, struct credential_entry *credential)
 {
 	enum directory_look look;
 
@@ -321,8 +334,8 @@ page_end(uint32_t from, uint32_t high, uint32_t slots_max)
 }
 
 static enum directory_look
-page_users(const struct directory *directory, const struct directory_page *wish, struct directory_page *page,
-    struct user_entry users[])
+page_users(const struct directory *directory, const struct directory_page *wish,
+    struct directory_page *page, struct user_entry users[])
 {
 	uint32_t high = load_relaxed(&directory->shared->users_high), slot = wish->from;
 	uint32_t end = page_end(slot, high, directory->users_max);
@@ -337,7 +350,8 @@ page_users(const struct directory *directory, const struct directory_page *wish,
 }
 
 enum directory_look
-directory_users(const struct directory *directory, struct directory_page *page, struct user_entry users[])
+directory_users(
+    const struct directory *directory, struct directory_page *page, struct user_entry users[])
 {
 	const struct directory_page wish = *page;
 	enum directory_look look;
@@ -348,8 +362,9 @@ directory_users(const struct directory *directory, struct directory_page *page, 
 }
 
 static enum directory_look
-page_credentials(const struct directory *directory, const struct directory_wish *wish, const struct directory_page *asked,
-    struct directory_page *page, struct credential_entry credentials[])
+page_credentials(const struct directory *directory, const struct directory_wish *wish,
+    const struct directory_page *asked, struct directory_page *page,
+    struct credential_entry credentials[])
 {
 	uint32_t high = load_relaxed(&directory->shared->credentials_high), slot = asked->from;
 	uint32_t end = page_end(slot, high, directory->credentials_max);
@@ -358,7 +373,8 @@ page_credentials(const struct directory *directory, const struct directory_wish 
 	for (; slot < end && page->count < asked->limit; slot++) {
 		const struct directory_credential *at = &directory->credentials[slot];
 
-		if (at->is_used && at->entry.config.kind == wish->kind && (wish->uid == 0 || at->entry.config.uid == wish->uid))
+		if (at->is_used && at->entry.config.kind == wish->kind &&
+		    (wish->uid == 0 || at->entry.config.uid == wish->uid))
 			credentials[page->count++] = at->entry;
 	}
 	page->from = slot < high ? slot : DIRECTORY_NIL;
@@ -366,8 +382,8 @@ page_credentials(const struct directory *directory, const struct directory_wish 
 }
 
 enum directory_look
-directory_credentials(const struct directory *directory, const struct directory_wish *wish, struct directory_page *page,
-    struct credential_entry credentials[])
+directory_credentials(const struct directory *directory, const struct directory_wish *wish,
+    struct directory_page *page, struct credential_entry credentials[])
 {
 	const struct directory_page asked = *page;
 	enum directory_look look;
@@ -408,7 +424,8 @@ directory_clear(struct directory *directory)
 	assert(shared->sequence % 2 != 0);
 	for (uint32_t slot = 0; slot < shared->users_high && slot < directory->users_max; slot++)
 		directory->users[slot].is_used = 0;
-	for (uint32_t slot = 0; slot < shared->credentials_high && slot < directory->credentials_max; slot++)
+	for (uint32_t slot = 0;
+	     slot < shared->credentials_high && slot < directory->credentials_max; slot++)
 		directory->credentials[slot].is_used = 0;
 	memset(directory->name_buckets, 0xff, directory->name_bucket_count * sizeof(uint32_t));
 	memset(directory->hash_buckets, 0xff, directory->hash_bucket_count * sizeof(uint32_t));
@@ -471,7 +488,8 @@ credential_unlink(struct directory *directory, uint32_t slot)
 }
 
 void
-directory_put_credential(struct directory *directory, uint32_t slot, const struct credential_entry *entry)
+directory_put_credential(
+    struct directory *directory, uint32_t slot, const struct credential_entry *entry)
 {
 	struct directory_shared *shared = directory->shared;
 	struct directory_credential *credential = &directory->credentials[slot];
@@ -520,7 +538,8 @@ check_users(const struct directory *directory)
 		if (!directory->users[slot].is_used)
 			continue;
 		used++;
-		if (find_user_by_name(directory, &directory->users[slot].entry.name, &found) != DIRECTORY_FOUND ||
+		if (find_user_by_name(directory, &directory->users[slot].entry.name, &found) !=
+		        DIRECTORY_FOUND ||
 		    found.uid != directory->users[slot].entry.uid || USER_SLOT(found.uid) != slot)
 			return "directory: a user is not found by his name";
 	}
@@ -533,7 +552,8 @@ directory_check(const struct directory *directory)
 	const struct directory_shared *shared = directory->shared;
 	uint32_t used = 0;
 
-	if (shared->users_high > directory->users_max || shared->credentials_high > directory->credentials_max)
+	if (shared->users_high > directory->users_max ||
+	    shared->credentials_high > directory->credentials_max)
 		return "directory: a high-water mark is beyond its table";
 	for (uint32_t slot = 0; slot < shared->credentials_high; slot++) {
 		const struct directory_credential *at = &directory->credentials[slot];
@@ -542,7 +562,8 @@ directory_check(const struct directory *directory)
 		if (!at->is_used)
 			continue;
 		used++;
-		while (walk != slot && walk < directory->credentials_max && steps++ < directory->credentials_max)
+		while (walk != slot && walk < directory->credentials_max &&
+		    steps++ < directory->credentials_max)
 			walk = directory->credentials[walk].next;
 		if (walk != slot || CREDENTIAL_SLOT(at->entry.id) != slot)
 			return "directory: a credential is not found by its hash";

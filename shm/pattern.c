@@ -48,13 +48,15 @@ segment_means(const struct segments *pattern, const struct segments *name)
 	if (segment_is(pattern, '*'))
 		return true;
 	bytes = segment_bytes(pattern);
-	return bytes == segment_bytes(name) && memcmp(pattern->text + pattern->at, name->text + name->at, bytes) == 0;
+	return bytes == segment_bytes(name) &&
+	    memcmp(pattern->text + pattern->at, name->text + name->at, bytes) == 0;
 }
 
 bool
 pattern_matches(const char *pattern, size_t pattern_bytes, const char *name, size_t name_bytes)
 {
-	struct segments p = { .text = pattern, .bytes = pattern_bytes }, n = { .text = name, .bytes = name_bytes };
+	struct segments p = { .text = pattern, .bytes = pattern_bytes },
+	                n = { .text = name, .bytes = name_bytes };
 	struct segments p_back = { 0 }, n_back = { 0 };
 
 	if (pattern_bytes == 1 && pattern[0] == '*')
@@ -84,7 +86,8 @@ pattern_matches(const char *pattern, size_t pattern_bytes, const char *name, siz
 static bool
 byte_is_plain(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	    c == '_' || c == '-';
 }
 
 static bool
@@ -193,7 +196,8 @@ scope_split(const char *word, size_t word_bytes, const char **pattern, size_t *p
 }
 
 bool
-scopes_allow(const char *scopes, size_t scopes_bytes, unsigned right, const char *name, size_t name_bytes)
+scopes_allow(
+    const char *scopes, size_t scopes_bytes, unsigned right, const char *name, size_t name_bytes)
 {
 	size_t at = 0, word_bytes, pattern_bytes;
 	const char *word, *pattern;

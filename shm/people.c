@@ -94,9 +94,11 @@ is_printable(const char *text, size_t bytes)
 bool
 user_config_is_valid(const struct user_config *config)
 {
-	if (config->role > USER_ROLE_ADMIN || config->is_disabled > 1 || config->reserved != 0 || config->reserved_too != 0)
+	if (config->role > USER_ROLE_ADMIN || config->is_disabled > 1 || config->reserved != 0 ||
+	    config->reserved_too != 0)
 		return false;
-	if (config->password_bytes > PASSWORD_HASH_BYTES_MAX || config->creates_bytes > CREATES_BYTES_MAX)
+	if (config->password_bytes > PASSWORD_HASH_BYTES_MAX ||
+	    config->creates_bytes > CREATES_BYTES_MAX)
 		return false;
 	return is_printable(config->password, config->password_bytes) &&
 	    is_zero_from(config->password, config->password_bytes, sizeof(config->password)) &&
@@ -111,8 +113,10 @@ credential_config_is_valid(const struct credential_config *config)
 {
 	static const uint8_t none[sizeof(config->reserved)];
 
-	if (config->kind >= CREDENTIAL_KIND_COUNT || config->uid == 0 || config->idle_ms > DELAY_MS_MAX || config->scopes_bytes > SCOPES_BYTES_MAX ||
-	    config->name.bytes > NAME_MAX_BYTES || memcmp(config->reserved, none, sizeof(none)) != 0)
+	if (config->kind >= CREDENTIAL_KIND_COUNT || config->uid == 0 ||
+	    config->idle_ms > DELAY_MS_MAX || config->scopes_bytes > SCOPES_BYTES_MAX ||
+	    config->name.bytes > NAME_MAX_BYTES ||
+	    memcmp(config->reserved, none, sizeof(none)) != 0)
 		return false;
 	return is_printable(config->name.text, config->name.bytes) &&
 	    is_zero_from(config->name.text, config->name.bytes, sizeof(config->name.text)) &&
@@ -131,7 +135,8 @@ credential_ends_ms(const struct credential_entry *credential)
 }
 
 bool
-credential_is_over(const struct credential_entry *credential, const struct user_entry *user, uint64_t now_ms)
+credential_is_over(
+    const struct credential_entry *credential, const struct user_entry *user, uint64_t now_ms)
 {
 	assert(credential->config.kind < CREDENTIAL_KIND_COUNT);
 
@@ -141,7 +146,8 @@ credential_is_over(const struct credential_entry *credential, const struct user_
 }
 
 bool
-credential_is_good(const struct credential_entry *credential, const struct user_entry *user, uint64_t now_ms)
+credential_is_good(
+    const struct credential_entry *credential, const struct user_entry *user, uint64_t now_ms)
 {
 	return !credential_is_over(credential, user, now_ms) && !user->config.is_disabled;
 }

@@ -85,7 +85,8 @@ void
 registry_ask_admin(struct registry *registry, enum bootstrap_mode mode, const uint8_t hash[32])
 {
 	struct bootstrap *bootstrap = &registry->shared->bootstrap;
-	uint64_t number = (load_relaxed(&bootstrap->number) | 1) + 1; /* a predecessor may have died while it was odd */
+	uint64_t number = (load_relaxed(&bootstrap->number) | 1) +
+	    1; /* a predecessor may have died while it was odd */
 
 	store_relaxed(&bootstrap->number, number - 1);
 	fence_release(); /* odd before the bytes change.  Pairs with the fence in registry_asked_admin() */

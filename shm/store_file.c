@@ -48,11 +48,13 @@ store_parse(const char *text, struct store_file *store)
 {
 	char hex[33] = "";
 
-	if (sscanf(text, "chasqui-store %u uuid %32[0-9a-f] shards %u", &store->version, hex, &store->shards) != 3)
+	if (sscanf(text, "chasqui-store %u uuid %32[0-9a-f] shards %u", &store->version, hex,
+	        &store->shards) != 3)
 		return -1;
 	if (store->version < STORE_VERSION_OLDEST || store->version > STORE_VERSION)
 		return -1;
-	if (!store_is_whole(text) || strlen(hex) != 32 || store->shards < 1 || store->shards > WORKER_MAX)
+	if (!store_is_whole(text) || strlen(hex) != 32 || store->shards < 1 ||
+	    store->shards > WORKER_MAX)
 		return -1;
 	return parse_uuid(hex, store->uuid);
 }
@@ -137,7 +139,8 @@ store_format(const struct store_file *store, char text[STORE_BYTES_MAX])
 		snprintf(uuid + 2 * i, 3, "%02x", store->uuid[i]);
 	gmtime_r(&now, &utc);
 	strftime(created, sizeof(created), "%Y-%m-%dT%H:%M:%SZ", &utc);
-	int count = snprintf(text, STORE_BYTES_MAX, "chasqui-store %u\nuuid %s\nshards %u\ncreated %s\n", store->version, uuid,
+	int count = snprintf(text, STORE_BYTES_MAX,
+	    "chasqui-store %u\nuuid %s\nshards %u\ncreated %s\n", store->version, uuid,
 	    store->shards, created);
 	return store_seal(text, count);
 }
@@ -155,8 +158,9 @@ store_upgrade(char text[STORE_BYTES_MAX + 1])
 	assert(rest != NULL); /* it was parsed */
 	if (check == NULL)
 		check = older + strlen(older) - 1;
-	return store_seal(text, snprintf(text, STORE_BYTES_MAX, "chasqui-store %u%.*s", STORE_VERSION,
-	    (int)(check + 1 - rest), rest));
+	return store_seal(text,
+	    snprintf(text, STORE_BYTES_MAX, "chasqui-store %u%.*s", STORE_VERSION,
+	        (int)(check + 1 - rest), rest));
 }
 
 /* Under a temporary name, flushed, then renamed: whoever sees the name sees all of it, also after a power cut. */
@@ -199,8 +203,9 @@ store_file_load_or_create_at(int directory_fd, const char *directory, uint32_t s
 	if (store_read(directory_fd, directory, store, text) == 0) {
 		if (store->version == STORE_VERSION)
 			return 0;
-		diag(DIAG_INFO, "%s was made by an older version (%u) and is of version %u from now on", directory, store->version,
-		    STORE_VERSION);
+		diag(DIAG_INFO,
+		    "%s was made by an older version (%u) and is of version %u from now on",
+		    directory, store->version, STORE_VERSION);
 		store->version = STORE_VERSION;
 		return store_put(directory_fd, directory, text, store_upgrade(text));
 	}

@@ -16,7 +16,8 @@ is_called_for(const struct shard *shard, const struct bootstrap *asked)
 	if (asked->mode != BOOTSTRAP_IF_NONE && asked->mode != BOOTSTRAP_ALWAYS)
 		return false;
 	/* Done before: it may have been revoked since, and must not come back with the next start. */
-	if (memcmp(root->bootstrap_hash, asked->hash, sizeof(asked->hash)) == 0 || credential_find(shard, asked->hash) != NULL)
+	if (memcmp(root->bootstrap_hash, asked->hash, sizeof(asked->hash)) == 0 ||
+	    credential_find(shard, asked->hash) != NULL)
 		return false;
 	return asked->mode == BOOTSTRAP_ALWAYS || table_used(&root->users) == 0;
 }
@@ -27,10 +28,14 @@ make_admin(struct worker *worker)
 {
 	const struct shard *shard = &worker->shard;
 	const struct user *present = user_find(shard, &admin_name);
-	struct user_entry admin = { .name = admin_name, .uid = user_next_uid(shard), .etag = shard->root->stream_tail,
-		.created_ms = worker_now(worker), .config = user_config_default(&admin_name) };
+	struct user_entry admin = { .name = admin_name,
+		.uid = user_next_uid(shard),
+		.etag = shard->root->stream_tail,
+		.created_ms = worker_now(worker),
+		.config = user_config_default(&admin_name) };
 
-	if (present != NULL && present->entry.config.role == USER_ROLE_ADMIN && !present->entry.config.is_disabled)
+	if (present != NULL && present->entry.config.role == USER_ROLE_ADMIN &&
+	    !present->entry.config.is_disabled)
 		return present->entry.uid;
 	if (present != NULL)
 		admin = present->entry;
@@ -46,21 +51,27 @@ make_admin(struct worker *worker)
 bool
 bootstrap_make(struct worker *worker, const struct bootstrap *asked)
 {
-	struct credential_entry token = { .config = { .kind = CREDENTIAL_TOKEN, .scopes_bytes = 1, .scopes = "*",
-		.name = { .bytes = 9, .text = "bootstrap" } } };
+	struct credential_entry token = { .config = { .kind = CREDENTIAL_TOKEN,
+		                              .scopes_bytes = 1,
+		                              .scopes = "*",
+		                              .name = { .bytes = 9, .text = "bootstrap" } } };
 
 	assert(!txn_is_open(&worker->shard.txn));
 	if (!is_called_for(&worker->shard, asked))
 		return true;
-	if (!append_fits(worker, sizeof(struct user_record) + sizeof(struct credential_created_record)))
+	if (!append_fits(
+	        worker, sizeof(struct user_record) + sizeof(struct credential_created_record)))
 		return false;
 	if (credential_next_id(&worker->shard) == 0) {
-		diag(DIAG_ERROR, "no admin token can be made: the table of credentials is full; raise auth.credentials");
+		diag(DIAG_ERROR,
+		    "no admin token can be made: the table of credentials is full; raise "
+		    "auth.credentials");
 		return true;
 	}
 	token.config.uid = make_admin(worker);
 	if (token.config.uid == 0) {
-		diag(DIAG_ERROR, "no admin can be made: the table of users is full; raise auth.users");
+		diag(DIAG_ERROR,
+		    "no admin can be made: the table of users is full; raise auth.users");
 		return true;
 	}
 	memcpy(token.config.hash, asked->hash, sizeof(token.config.hash));

@@ -32,7 +32,8 @@ may_act_for(const struct caller *caller, uint64_t uid)
 void
 credential_write(struct worker *worker, struct credential_entry *credential, bool is_bootstrap)
 {
-	struct credential_created_record *record = append_begin(worker, RECORD_CREDENTIAL_CREATED, sizeof(*record));
+	struct credential_created_record *record = append_begin(
+	    worker, RECORD_CREDENTIAL_CREATED, sizeof(*record));
 
 	credential->id = credential_next_id(&worker->shard);
 	credential->created_ms = worker_now(worker);
@@ -49,10 +50,12 @@ credential_write(struct worker *worker, struct credential_entry *credential, boo
 void
 credential_created_apply(struct shard *shard, const struct record *record)
 {
-	const struct credential_created_record *created = (const struct credential_created_record *)record;
+	const struct credential_created_record *created = (const struct credential_created_record *)
+	    record;
 	uint64_t words[4];
 
-	_Static_assert(sizeof(words) == sizeof(created->credential.config.hash), "a hash is four words");
+	_Static_assert(
+	    sizeof(words) == sizeof(created->credential.config.hash), "a hash is four words");
 	assert(created->is_bootstrap <= 1);
 	credential_take(shard, &created->credential);
 	if (!created->is_bootstrap)
@@ -74,7 +77,8 @@ credential_decide(const struct shard *shard, const struct credential_request *wi
 		return OUTCOME_BAD_FIELD;
 	if (user == NULL)
 		return OUTCOME_NO_USER;
-	if (user->entry.config.is_disabled || (wish->password_etag != 0 && wish->password_etag != user->entry.password_etag))
+	if (user->entry.config.is_disabled ||
+	    (wish->password_etag != 0 && wish->password_etag != user->entry.password_etag))
 		return OUTCOME_UNAUTHORIZED;
 	if (credential_find(shard, config->hash) != NULL)
 		return OUTCOME_BAD_FIELD; /* 256 bits of chance do not come twice: somebody repeats himself */
@@ -87,7 +91,8 @@ credential_create_serve(struct worker *worker, const struct request *request)
 	struct credential_request wish;
 	uint64_t offset = 0;
 
-	if (worker->shard.geometry.users == 0 || !request_read(request, &offset, &wish, sizeof(wish)))
+	if (worker->shard.geometry.users == 0 ||
+	    !request_read(request, &offset, &wish, sizeof(wish)))
 		return answer_refusal(worker, request, OUTCOME_BAD_REQUEST);
 	enum outcome outcome = credential_decide(&worker->shard, &wish);
 	if (outcome != OUTCOME_CREATED)
@@ -98,8 +103,11 @@ credential_create_serve(struct worker *worker, const struct request *request)
 	struct credential_entry credential = { .config = wish.credential };
 	credential_write(worker, &credential, false);
 	reply->credential = credential;
-	answer_end(worker, request->from, &(struct answer){ .reply = &reply->reply, .bytes = sizeof(*reply),
-		.outcome = OUTCOME_CREATED, .lsn = worker->shard.root->stream_tail });
+	answer_end(worker, request->from,
+	    &(struct answer){ .reply = &reply->reply,
+	        .bytes = sizeof(*reply),
+	        .outcome = OUTCOME_CREATED,
+	        .lsn = worker->shard.root->stream_tail });
 	return SERVED;
 }
 
@@ -114,7 +122,8 @@ removed_bytes(uint32_t count)
 static void
 credentials_remove(struct worker *worker, const uint64_t ids[], uint32_t count, bool takes_away)
 {
-	struct credentials_removed_record *record = append_begin(worker, RECORD_CREDENTIALS_REMOVED, removed_bytes(count));
+	struct credentials_removed_record *record = append_begin(
+	    worker, RECORD_CREDENTIALS_REMOVED, removed_bytes(count));
 
 	assert(count > 0 && count <= SWEEP_REMOVE_MAX);
 	record->count = count;
@@ -130,7 +139,8 @@ credentials_remove(struct worker *worker, const uint64_t ids[], uint32_t count, 
 void
 credentials_removed_apply(struct shard *shard, const struct record *record)
 {
-	const struct credentials_removed_record *removed = (const struct credentials_removed_record *)record;
+	const struct credentials_removed_record *removed =
+	    (const struct credentials_removed_record *)record;
 
 	assert(removed->count > 0 && removed->count <= SWEEP_REMOVE_MAX);
 	for (uint32_t i = 0; i < removed->count; i++)
@@ -158,7 +168,8 @@ credential_revoke_serve(struct worker *worker, const struct request *request)
 	struct credential_revoke_request wish;
 	uint64_t offset = 0;
 
-	if (worker->shard.geometry.users == 0 || !request_read(request, &offset, &wish, sizeof(wish)))
+	if (worker->shard.geometry.users == 0 ||
+	    !request_read(request, &offset, &wish, sizeof(wish)))
 		return answer_refusal(worker, request, OUTCOME_BAD_REQUEST);
 	enum outcome outcome = revoke_decide(&worker->shard, &wish);
 	if (outcome != OUTCOME_OK)
@@ -167,8 +178,11 @@ credential_revoke_serve(struct worker *worker, const struct request *request)
 	if (reply == NULL || !append_fits(worker, removed_bytes(1)))
 		return SERVE_LATER;
 	credentials_remove(worker, &wish.id, 1, true);
-	answer_end(worker, request->from, &(struct answer){ .reply = reply, .bytes = sizeof(*reply), .outcome = OUTCOME_OK,
-		.lsn = worker->shard.root->stream_tail });
+	answer_end(worker, request->from,
+	    &(struct answer){ .reply = reply,
+	        .bytes = sizeof(*reply),
+	        .outcome = OUTCOME_OK,
+	        .lsn = worker->shard.root->stream_tail });
 	return SERVED;
 }
 
@@ -188,7 +202,8 @@ credential_revoke_all_serve(struct worker *worker, const struct request *request
 	struct credential_revoke_all_request wish;
 	uint64_t offset = 0;
 
-	if (worker->shard.geometry.users == 0 || !request_read(request, &offset, &wish, sizeof(wish)))
+	if (worker->shard.geometry.users == 0 ||
+	    !request_read(request, &offset, &wish, sizeof(wish)))
 		return answer_refusal(worker, request, OUTCOME_BAD_REQUEST);
 	enum outcome outcome = revoke_all_decide(&worker->shard, &wish);
 	if (outcome != OUTCOME_OK)
@@ -199,8 +214,11 @@ credential_revoke_all_serve(struct worker *worker, const struct request *request
 	struct user_entry user = user_of_uid(&worker->shard, wish.uid)->entry;
 	user.void_to[wish.kind] = worker->shard.root->credential_counter;
 	user_write(worker, RECORD_USER_CHANGED, &user, RECORD_LAST);
-	answer_end(worker, request->from, &(struct answer){ .reply = reply, .bytes = sizeof(*reply), .outcome = OUTCOME_OK,
-		.lsn = worker->shard.root->stream_tail });
+	answer_end(worker, request->from,
+	    &(struct answer){ .reply = reply,
+	        .bytes = sizeof(*reply),
+	        .outcome = OUTCOME_OK,
+	        .lsn = worker->shard.root->stream_tail });
 	return SERVED;
 }
 
@@ -221,7 +239,8 @@ credential_touch_serve(struct worker *worker, const struct request *request)
 	if (credential == NULL || credential->entry.last_used_ms >= worker_now(worker) ||
 	    !append_fits(worker, sizeof(struct credential_touched_record)))
 		return SERVED;
-	struct credential_touched_record *record = append_begin(worker, RECORD_CREDENTIAL_TOUCHED, sizeof(*record));
+	struct credential_touched_record *record = append_begin(
+	    worker, RECORD_CREDENTIAL_TOUCHED, sizeof(*record));
 	record->id = wish.id;
 	append_end(worker, record, sizeof(*record), RECORD_LAST);
 	credential_touched_apply(&worker->shard, &record->record);
@@ -232,7 +251,8 @@ credential_touch_serve(struct worker *worker, const struct request *request)
 void
 credential_touched_apply(struct shard *shard, const struct record *record)
 {
-	credential_touch(shard, ((const struct credential_touched_record *)record)->id, record->time_ms);
+	credential_touch(
+	    shard, ((const struct credential_touched_record *)record)->id, record->time_ms);
 }
 
 /* --- the sweep --- */
@@ -246,12 +266,14 @@ is_over(const struct worker *worker, uint32_t slot)
 	if (!credential->is_used)
 		return false;
 	user = user_of_uid(&worker->shard, credential->entry.config.uid);
-	return credential_is_over(&credential->entry, user != NULL ? &user->entry : NULL, worker_now(worker));
+	return credential_is_over(
+	    &credential->entry, user != NULL ? &user->entry : NULL, worker_now(worker));
 }
 
 /* Where and when the next look begins: at once, where there may be many. */
 static void
-sweep_plan(const struct worker *worker, uint32_t slot, bool may_be_more, uint32_t *next_slot, uint64_t *next_ms)
+sweep_plan(const struct worker *worker, uint32_t slot, bool may_be_more, uint32_t *next_slot,
+    uint64_t *next_ms)
 {
 	*next_slot = slot < worker->shard.root->credentials.high ? slot : 0;
 	*next_ms = worker_now(worker) + (may_be_more ? 0 : SWEEP_EVERY_MS);
@@ -266,7 +288,9 @@ credentials_sweep(struct worker *worker)
 
 	if (table_used(&root->credentials) == 0 || worker_now(worker) < root->sweep_next_ms)
 		return false;
-	for (uint32_t seen = 0; seen < SWEEP_SCAN_MAX && slot < root->credentials.high && count < SWEEP_REMOVE_MAX; seen++, slot++) {
+	for (uint32_t seen = 0;
+	     seen < SWEEP_SCAN_MAX && slot < root->credentials.high && count < SWEEP_REMOVE_MAX;
+	     seen++, slot++) {
 		if (is_over(worker, slot))
 			ids[count++] = credential_at(&worker->shard, slot)->entry.id;
 	}

@@ -53,7 +53,8 @@ request_name(struct queue_name *name)
 }
 
 enum outcome
-request_queue(const struct worker *worker, struct queue_request *wish, uint32_t rights, uint32_t *queue_idx)
+request_queue(
+    const struct worker *worker, struct queue_request *wish, uint32_t rights, uint32_t *queue_idx)
 {
 	if (!name_trim(&wish->name))
 		return OUTCOME_BAD_NAME;
@@ -61,7 +62,8 @@ request_queue(const struct worker *worker, struct queue_request *wish, uint32_t 
 	if (*queue_idx == NIL)
 		return name_is_valid(&wish->name) ? OUTCOME_NO_QUEUE : OUTCOME_BAD_NAME;
 	/* What is found has a valid name: it was checked when the queue was made. */
-	uint32_t has = queue_rights(&worker->shard, queue_at(&worker->shard, *queue_idx), &wish->caller);
+	uint32_t has = queue_rights(
+	    &worker->shard, queue_at(&worker->shard, *queue_idx), &wish->caller);
 	if (has & rights)
 		return OUTCOME_OK;
 	return has != 0 ? OUTCOME_FORBIDDEN : OUTCOME_NO_QUEUE;

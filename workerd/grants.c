@@ -18,7 +18,8 @@ struct grant_change {
 };
 
 static enum outcome
-grant_put_decide(const struct shard *shard, const struct grant_request *wish, struct grant_change *change)
+grant_put_decide(
+    const struct shard *shard, const struct grant_request *wish, struct grant_change *change)
 {
 	uint32_t idx = grant_find(shard, change->queue_idx, wish->uid);
 
@@ -29,13 +30,15 @@ grant_put_decide(const struct shard *shard, const struct grant_request *wish, st
 	change->is_same = idx != NIL && grant_at(shard, idx)->rights == wish->rights;
 	if (idx != NIL)
 		return OUTCOME_OK;
-	if (change->grant_idx == NIL || queue_at(shard, change->queue_idx)->grants.count >= QUEUE_GRANTS_MAX)
+	if (change->grant_idx == NIL ||
+	    queue_at(shard, change->queue_idx)->grants.count >= QUEUE_GRANTS_MAX)
 		return OUTCOME_TOO_MANY_GRANTS;
 	return OUTCOME_CREATED;
 }
 
 static enum outcome
-grant_delete_decide(const struct shard *shard, const struct grant_request *wish, struct grant_change *change)
+grant_delete_decide(
+    const struct shard *shard, const struct grant_request *wish, struct grant_change *change)
 {
 	uint32_t idx = grant_find(shard, change->queue_idx, wish->uid);
 
@@ -48,7 +51,8 @@ grant_delete_decide(const struct shard *shard, const struct grant_request *wish,
 static void
 grant_changed_record(struct worker *worker, const struct grant_change *change)
 {
-	struct grant_changed_record *record = append_begin(worker, RECORD_GRANT_CHANGED, sizeof(*record));
+	struct grant_changed_record *record = append_begin(
+	    worker, RECORD_GRANT_CHANGED, sizeof(*record));
 
 	record->uid = change->entry.uid;
 	record->queue_idx = change->queue_idx;
@@ -64,7 +68,8 @@ grant_changed_apply(struct shard *shard, const struct record *record)
 {
 	const struct grant_changed_record *changed = (const struct grant_changed_record *)record;
 
-	grant_set(shard, changed->grant_idx, &(struct grant_entry){ .uid = changed->uid, .rights = changed->rights },
+	grant_set(shard, changed->grant_idx,
+	    &(struct grant_entry){ .uid = changed->uid, .rights = changed->rights },
 	    changed->queue_idx);
 }
 
@@ -83,7 +88,8 @@ grant_serve(struct worker *worker, const struct request *request, bool is_put)
 		    : grant_delete_decide(&worker->shard, &wish, &change);
 	/* To whoever repeats a DELETE, 404 says that it was done: not before that is on disk. */
 	if (outcome == OUTCOME_NO_GRANT || outcome == OUTCOME_NO_QUEUE)
-		return answer_outcome(worker, request->from, outcome, worker->shard.root->stream_tail);
+		return answer_outcome(
+		    worker, request->from, outcome, worker->shard.root->stream_tail);
 	if (outcome != OUTCOME_OK && outcome != OUTCOME_CREATED)
 		return answer_refusal(worker, request, outcome);
 	struct reply *reply = answer_begin(worker, request->from, sizeof(*reply));
@@ -91,8 +97,11 @@ grant_serve(struct worker *worker, const struct request *request, bool is_put)
 		return SERVE_LATER;
 	if (!change.is_same)
 		grant_changed_record(worker, &change);
-	answer_end(worker, request->from, &(struct answer){ .reply = reply, .bytes = sizeof(*reply), .outcome = outcome,
-		.lsn = worker->shard.root->stream_tail });
+	answer_end(worker, request->from,
+	    &(struct answer){ .reply = reply,
+	        .bytes = sizeof(*reply),
+	        .outcome = outcome,
+	        .lsn = worker->shard.root->stream_tail });
 	return SERVED;
 }
 
@@ -122,7 +131,8 @@ grant_list_serve(struct worker *worker, const struct request *request)
 	if (outcome != OUTCOME_OK)
 		return answer_refusal(worker, request, outcome);
 	const struct queue *queue = queue_at(shard, idx);
-	uint32_t bytes = sizeof(struct grant_list_reply) + queue->grants.count * (uint32_t)sizeof(struct grant_entry);
+	uint32_t bytes = sizeof(struct grant_list_reply) +
+	    queue->grants.count * (uint32_t)sizeof(struct grant_entry);
 	struct grant_list_reply *reply = answer_begin(worker, request->from, bytes);
 	if (reply == NULL)
 		return SERVE_LATER;
@@ -133,6 +143,7 @@ grant_list_serve(struct worker *worker, const struct request *request)
 	reply->owner = queue->owner;
 	reply->count = count;
 	reply->reserved = 0;
-	answer_end(worker, request->from, &(struct answer){ .reply = &reply->reply, .bytes = bytes, .outcome = OUTCOME_OK });
+	answer_end(worker, request->from,
+	    &(struct answer){ .reply = &reply->reply, .bytes = bytes, .outcome = OUTCOME_OK });
 	return SERVED;
 }

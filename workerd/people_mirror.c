@@ -11,7 +11,8 @@ add(struct worker *worker, uint64_t id, bool is_user, bool takes_away)
 	if (changes->count == CHANGES_MAX)
 		changes->is_all = true;
 	else
-		changes->items[changes->count++] = (struct people_change){ .id = id, .is_user = is_user };
+		changes->items[changes->count++] = (struct people_change){ .id = id,
+			.is_user = is_user };
 }
 
 void
@@ -46,7 +47,8 @@ mirror_credential(struct worker *worker, uint32_t slot)
 {
 	const struct credential *credential = credential_at(&worker->shard, slot);
 
-	directory_put_credential(&worker->directory, slot, credential->is_used ? &credential->entry : NULL);
+	directory_put_credential(
+	    &worker->directory, slot, credential->is_used ? &credential->entry : NULL);
 }
 
 static void

@@ -41,7 +41,8 @@ queue_stats_of(const struct shard *shard, const struct queue *queue)
 }
 
 static void
-queue_entry_fill(const struct shard *shard, const struct queue *queue, const struct caller *caller, struct queue_entry *entry)
+queue_entry_fill(const struct shard *shard, const struct queue *queue, const struct caller *caller,
+    struct queue_entry *entry)
 {
 	entry->name = queue->name;
 	entry->config = queue->config;
@@ -61,7 +62,8 @@ answer_queue(struct worker *worker, const struct request *request, struct queue_
 	bool is_change = request->header.op != OP_QUEUE_GET;
 
 	reply->now_ms = worker_now(worker);
-	queue_entry_fill(&worker->shard, queue_at(&worker->shard, queue_idx), caller, &reply->queue);
+	queue_entry_fill(
+	    &worker->shard, queue_at(&worker->shard, queue_idx), caller, &reply->queue);
 	answer_end(worker, request->from, &(struct answer){ .reply = &reply->reply, .bytes = sizeof(*reply),
 		.outcome = outcome, .lsn = is_change ? worker->shard.root->stream_tail : 0 });
 	return SERVED;
@@ -96,8 +98,8 @@ condition_holds(const struct queue_config_request *wish, const struct queue *que
  * or not, so that nobody finds out names by trying to make them his.
  */
 static enum outcome
-queue_config_allowed(const struct shard *shard, const struct queue_config_request *wish, bool is_patch,
-    const struct queue *queue)
+queue_config_allowed(const struct shard *shard, const struct queue_config_request *wish,
+    bool is_patch, const struct queue *queue)
 {
 	const struct caller *caller = &wish->queue.caller;
 	uint32_t has = queue != NULL ? queue_rights(shard, queue, caller) : 0;
@@ -108,7 +110,9 @@ queue_config_allowed(const struct shard *shard, const struct queue_config_reques
 		return OUTCOME_FORBIDDEN;
 	if (queue == NULL && !(caller->flags & (CALLER_ADMIN | CALLER_MAY_CREATE)))
 		return OUTCOME_FORBIDDEN;
-	return (wish->fields & FIELD_OWNER) && !(caller->flags & CALLER_ADMIN) ? OUTCOME_FORBIDDEN : OUTCOME_OK;
+	if ((wish->fields & FIELD_OWNER) && !(caller->flags & CALLER_ADMIN))
+		return OUTCOME_FORBIDDEN;
+	return OUTCOME_OK;
 }
 
 /* Whose it is: who makes it, unless an admin says another; who has it keeps it. */
@@ -179,8 +183,12 @@ queue_created_apply(struct shard *shard, const struct record *record)
 
 	assert(queue_config_is_valid(&created->config));
 	assert(created->etag == record->lsn);
-	queue_take(shard, created->queue_idx, &(struct queue_birth){ .name = &created->name, .config = &created->config,
-		.etag = created->etag, .owner = queue_owner_of(record, &created->owner), .time_ms = record->time_ms });
+	queue_take(shard, created->queue_idx,
+	    &(struct queue_birth){ .name = &created->name,
+	        .config = &created->config,
+	        .etag = created->etag,
+	        .owner = queue_owner_of(record, &created->owner),
+	        .time_ms = record->time_ms });
 }
 
 static void
@@ -292,8 +300,10 @@ queue_list_fill(const struct shard *shard, const struct queue_list_request *wish
 	for (; idx < end && reply->count < wish->limit; idx++) {
 		const struct queue *queue = queue_at(shard, idx);
 
-		if (queue_is_listed(queue, &wish->prefix) && (queue_rights(shard, queue, &wish->caller) & RIGHT_BROWSE))
-			queue_entry_fill(shard, queue, &wish->caller, &reply->queues[reply->count++]);
+		if (queue_is_listed(queue, &wish->prefix) &&
+		    (queue_rights(shard, queue, &wish->caller) & RIGHT_BROWSE))
+			queue_entry_fill(
+			    shard, queue, &wish->caller, &reply->queues[reply->count++]);
 	}
 	reply->next_idx = idx < high ? idx : UINT32_MAX;
 }

@@ -280,7 +280,8 @@ waiter_may_receive(const struct shard *shard, uint32_t waiter_idx)
 	const struct waiter *waiter = waiter_at(shard, waiter_idx);
 	const struct caller caller = waiter_caller(waiter);
 
-	return (queue_rights(shard, queue_at(shard, waiter->queue_idx), &caller) & RIGHT_CONSUME) != 0;
+	return (queue_rights(shard, queue_at(shard, waiter->queue_idx), &caller) & RIGHT_CONSUME) !=
+	    0;
 }
 
 /* To the end of its queue's waiters: it must not hold up those who can be answered. */
@@ -316,7 +317,9 @@ waiter_serve(struct worker *worker, uint32_t queue_idx, uint32_t waiter_idx)
 {
 	struct shard *shard = &worker->shard;
 	const struct waiter *waiter = waiter_at(shard, waiter_idx);
-	const struct receive_wish wish = { .lease_ms = waiter_lease_ms(waiter), .queue_idx = queue_idx, .max = waiter->max,
+	const struct receive_wish wish = { .lease_ms = waiter_lease_ms(waiter),
+		.queue_idx = queue_idx,
+		.max = waiter->max,
 		.bytes_max = waiter->bytes_max };
 	uint32_t count = receive_decide(worker, &wish);
 

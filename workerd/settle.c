@@ -213,7 +213,8 @@ settle_one(struct worker *worker, enum op op, struct settle *settle, const struc
 	assert(record->count < SETTLE_BATCH_MAX);
 	assert(applies[op] != NULL);
 	/* Where no queue is to be seen, guessed receipts must not tell what others acknowledged: only admins hear of those. */
-	bool may_look = settle->queue_idx != NIL || (settle->wish->queue.caller.flags & CALLER_ADMIN);
+	bool may_look = settle->queue_idx != NIL ||
+	    (settle->wish->queue.caller.flags & CALLER_ADMIN);
 	if (op == OP_ACK && may_look && is_tombstone_of(worker, settle, receipt))
 		return (struct settled){ .outcome = OUTCOME_OK };
 	enum outcome outcome = settle_decide(worker, op, settle, receipt, item);

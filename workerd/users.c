@@ -59,7 +59,8 @@ may_change(const struct user_request *wish, bool is_patch, const struct user *us
 {
 	if (wish->caller.flags & CALLER_ADMIN)
 		return true;
-	return is_patch && user != NULL && user->entry.uid == wish->caller.uid && wish->fields == USER_FIELD_PASSWORD;
+	return is_patch && user != NULL && user->entry.uid == wish->caller.uid &&
+	    wish->fields == USER_FIELD_PASSWORD;
 }
 
 static bool
@@ -77,7 +78,8 @@ config_wanted(const struct user_request *wish, bool is_patch, const struct user 
 	struct user_config config = user_config_default(&wish->name);
 
 	if (user != NULL)
-		user_config_merge(&config, &user->entry.config, is_patch ? UINT32_MAX : USER_FIELD_PASSWORD);
+		user_config_merge(
+		    &config, &user->entry.config, is_patch ? UINT32_MAX : USER_FIELD_PASSWORD);
 	user_config_merge(&config, &wish->config, wish->fields);
 	return config;
 }
@@ -90,7 +92,8 @@ change_decide(const struct shard *shard, const struct user *user, struct user_ch
 	bool is_other_password = old->password_bytes != new->password_bytes ||
 	    memcmp(old->password, new->password, sizeof(old->password)) != 0;
 
-	if (is_enabled_admin(old) && !is_enabled_admin(new) && !user_is_admin_beside(shard, user->entry.uid))
+	if (is_enabled_admin(old) && !is_enabled_admin(new) &&
+	    !user_is_admin_beside(shard, user->entry.uid))
 		return OUTCOME_LAST_ADMIN;
 	change->is_same = memcmp(old, new, sizeof(*old)) == 0;
 	change->user.etag = shard->root->stream_tail; /* where the record will be */
@@ -115,7 +118,8 @@ birth_decide(const struct shard *shard, const struct user_request *wish, struct 
 }
 
 static enum outcome
-user_decide(const struct shard *shard, const struct user_request *wish, bool is_patch, struct user_change *change)
+user_decide(const struct shard *shard, const struct user_request *wish, bool is_patch,
+    struct user_change *change)
 {
 	const struct user *user = user_find(shard, &wish->name);
 
@@ -133,15 +137,20 @@ user_decide(const struct shard *shard, const struct user_request *wish, bool is_
 	change->user.config = config_wanted(wish, is_patch, user);
 	if (!user_config_is_valid(&change->user.config))
 		return OUTCOME_BAD_FIELD;
-	return user != NULL ? change_decide(shard, user, change) : birth_decide(shard, wish, change);
+	return user != NULL ? change_decide(shard, user, change)
+	                    : birth_decide(shard, wish, change);
 }
 
 static enum served
-answer_user(struct worker *worker, const struct request *request, struct user_reply *reply, const struct user_change *change)
+answer_user(struct worker *worker, const struct request *request, struct user_reply *reply,
+    const struct user_change *change)
 {
 	reply->user = user_of_uid(&worker->shard, change->user.uid)->entry;
-	answer_end(worker, request->from, &(struct answer){ .reply = &reply->reply, .bytes = sizeof(*reply),
-		.outcome = change->is_new ? OUTCOME_CREATED : OUTCOME_OK, .lsn = worker->shard.root->stream_tail });
+	answer_end(worker, request->from,
+	    &(struct answer){ .reply = &reply->reply,
+	        .bytes = sizeof(*reply),
+	        .outcome = change->is_new ? OUTCOME_CREATED : OUTCOME_OK,
+	        .lsn = worker->shard.root->stream_tail });
 	return SERVED;
 }
 
@@ -149,14 +158,15 @@ answer_user(struct worker *worker, const struct request *request, struct user_re
 static bool
 is_about_state(enum outcome outcome)
 {
-	return outcome == OUTCOME_PRECONDITION_FAILED || outcome == OUTCOME_NO_USER || outcome == OUTCOME_NO_TOKEN ||
-	    outcome == OUTCOME_NO_SESSION;
+	return outcome == OUTCOME_PRECONDITION_FAILED || outcome == OUTCOME_NO_USER ||
+	    outcome == OUTCOME_NO_TOKEN || outcome == OUTCOME_NO_SESSION;
 }
 
 enum served
 people_refuse(struct worker *worker, const struct request *request, enum outcome outcome)
 {
-	return answer_outcome(worker, request->from, outcome, is_about_state(outcome) ? worker->shard.root->stream_tail : 0);
+	return answer_outcome(worker, request->from, outcome,
+	    is_about_state(outcome) ? worker->shard.root->stream_tail : 0);
 }
 
 static enum served
@@ -166,7 +176,8 @@ user_serve(struct worker *worker, const struct request *request, bool is_patch)
 	struct user_change change;
 	uint64_t offset = 0;
 
-	if (worker->shard.geometry.users == 0 || !request_read(request, &offset, &wish, sizeof(wish)))
+	if (worker->shard.geometry.users == 0 ||
+	    !request_read(request, &offset, &wish, sizeof(wish)))
 		return answer_refusal(worker, request, OUTCOME_BAD_REQUEST);
 	enum outcome outcome = request_name(&wish.name);
 	if (outcome == OUTCOME_OK)
@@ -177,7 +188,8 @@ user_serve(struct worker *worker, const struct request *request, bool is_patch)
 	if (reply == NULL || !append_fits(worker, sizeof(struct user_record)))
 		return SERVE_LATER;
 	if (!change.is_same)
-		user_write(worker, change.is_new ? RECORD_USER_CREATED : RECORD_USER_CHANGED, &change.user, RECORD_LAST);
+		user_write(worker, change.is_new ? RECORD_USER_CREATED : RECORD_USER_CHANGED,
+		    &change.user, RECORD_LAST);
 	return answer_user(worker, request, reply, &change);
 }
 
@@ -220,7 +232,8 @@ user_delete_serve(struct worker *worker, const struct request *request)
 	struct user_delete_request wish;
 	uint64_t offset = 0, uid = 0;
 
-	if (worker->shard.geometry.users == 0 || !request_read(request, &offset, &wish, sizeof(wish)))
+	if (worker->shard.geometry.users == 0 ||
+	    !request_read(request, &offset, &wish, sizeof(wish)))
 		return answer_refusal(worker, request, OUTCOME_BAD_REQUEST);
 	enum outcome outcome = request_name(&wish.name);
 	if (outcome == OUTCOME_OK)
@@ -231,13 +244,17 @@ user_delete_serve(struct worker *worker, const struct request *request)
 	if (reply == NULL || !append_fits(worker, sizeof(struct user_deleted_record)))
 		return SERVE_LATER;
 
-	struct user_deleted_record *record = append_begin(worker, RECORD_USER_DELETED, sizeof(*record));
+	struct user_deleted_record *record = append_begin(
+	    worker, RECORD_USER_DELETED, sizeof(*record));
 	record->uid = uid;
 	append_end(worker, record, sizeof(*record), RECORD_LAST);
 	user_deleted_apply(&worker->shard, &record->record);
 	people_changed_user(worker, uid, true);
-	answer_end(worker, request->from, &(struct answer){ .reply = reply, .bytes = sizeof(*reply), .outcome = OUTCOME_OK,
-		.lsn = worker->shard.root->stream_tail });
+	answer_end(worker, request->from,
+	    &(struct answer){ .reply = reply,
+	        .bytes = sizeof(*reply),
+	        .outcome = OUTCOME_OK,
+	        .lsn = worker->shard.root->stream_tail });
 	return SERVED;
 }
 

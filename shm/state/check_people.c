@@ -7,15 +7,16 @@
 
 /* A free list: within bounds, links that agree, and as long as it says. */
 static bool
-free_list_is_whole(const struct table *table, const struct link_table *links, bool (*is_used)(const struct shard *, uint32_t),
-    const struct shard *shard)
+free_list_is_whole(const struct table *table, const struct link_table *links,
+    bool (*is_used)(const struct shard *, uint32_t), const struct shard *shard)
 {
 	uint32_t walked = 0, prev = NIL;
 
 	if (table->high > links->slot_count)
 		return false;
 	for (uint32_t at = table->free.head; at != NIL; at = link_at(links, at)->next) {
-		if (at >= table->high || ++walked > table->free.count || link_at(links, at)->prev != prev || is_used(shard, at))
+		if (at >= table->high || ++walked > table->free.count ||
+		    link_at(links, at)->prev != prev || is_used(shard, at))
 			return false;
 		prev = at;
 	}
@@ -75,7 +76,8 @@ check_users(const struct shard *shard)
 
 		if (!user->is_used)
 			continue;
-		if (user->entry.name.bytes > NAME_MAX_BYTES || user_find(shard, &user->entry.name) != user)
+		if (user->entry.name.bytes > NAME_MAX_BYTES ||
+		    user_find(shard, &user->entry.name) != user)
 			return "P2: a user is not found by his name";
 		if (USER_SLOT(user->entry.uid) != idx || USER_NUMBER(user->entry.uid) == 0 ||
 		    USER_NUMBER(user->entry.uid) > root->user_counter)
@@ -96,13 +98,15 @@ check_credentials(const struct shard *shard)
 	const struct shard_root *root = shard->root;
 	uint32_t used = 0;
 
-	if (!free_list_is_whole(&root->credentials, &shard->credential_links, credential_is_used, shard))
+	if (!free_list_is_whole(
+	        &root->credentials, &shard->credential_links, credential_is_used, shard))
 		return "C1: the free list of credentials is broken";
 	for (uint32_t idx = 0; idx < root->credentials.high; idx++)
 		used += credential_is_used(shard, idx);
 	if (used != table_used(&root->credentials))
 		return "C1: a credential slot is neither used nor in the free list";
-	if (!index_is_whole(&shard->credential_index, root->credentials.high, used, credential_is_used, shard))
+	if (!index_is_whole(
+	        &shard->credential_index, root->credentials.high, used, credential_is_used, shard))
 		return "C2: a chain of credentials leads astray";
 	for (uint32_t idx = 0; idx < root->credentials.high; idx++) {
 		const struct credential *credential = &shard->credentials[idx];
@@ -111,9 +115,12 @@ check_credentials(const struct shard *shard)
 			continue;
 		if (credential_find(shard, credential->entry.config.hash) != credential)
 			return "C2: a credential is not found by its hash";
-		if (CREDENTIAL_SLOT(credential->entry.id) != idx || CREDENTIAL_NUMBER(credential->entry.id) == 0 ||
+		if (CREDENTIAL_SLOT(credential->entry.id) != idx ||
+		    CREDENTIAL_NUMBER(credential->entry.id) == 0 ||
 		    CREDENTIAL_NUMBER(credential->entry.id) > root->credential_counter)
 			return "C2: a credential has an id that was never given";
+		if (!credential_config_is_valid(&credential->entry.config))
+			return "C3: a credential's configuration is out of bounds";
 	}
 	return NULL;
 }
@@ -128,9 +135,11 @@ check_queue_grants(const struct shard *shard, uint32_t queue_idx, uint32_t *list
 	for (uint32_t at = grants->head; at != NIL; at = shard->grants[at].link.next) {
 		const struct grant *grant = &shard->grants[at];
 
-		if (at >= shard->root->grants.high || ++walked > grants->count || grant->link.prev != prev)
+		if (at >= shard->root->grants.high || ++walked > grants->count ||
+		    grant->link.prev != prev)
 			return "G1: a queue's list of grants is broken";
-		if (grant->rights == 0 || grant->rights > RIGHTS_ALL || grant->uid == 0 || grant->queue_idx != queue_idx)
+		if (grant->rights == 0 || grant->rights > RIGHTS_ALL || grant->uid == 0 ||
+		    grant->queue_idx != queue_idx)
 			return "G2: a grant gives nothing, or belongs to another queue";
 		if (grant_find(shard, queue_idx, grant->uid) != at)
 			return "G2: a grant is not found by its queue and user";
@@ -157,7 +166,9 @@ check_grants(const struct shard *shard)
 	if (!index_is_whole(&shard->grant_index, root->grants.high, used, grant_is_used, shard))
 		return "G2: a chain of grants leads astray";
 	for (uint32_t idx = 0; idx < root->queues_high; idx++) {
-		const char *wrong = shard->queues[idx].state == QUEUE_FREE ? NULL : check_queue_grants(shard, idx, &listed);
+		const char *wrong = shard->queues[idx].state == QUEUE_FREE
+		    ? NULL
+		    : check_queue_grants(shard, idx, &listed);
 
 		if (wrong != NULL)
 			return wrong;

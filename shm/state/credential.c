@@ -20,7 +20,8 @@ credential_find(const struct shard *shard, const uint8_t hash[CREDENTIAL_HASH_BY
 	uint32_t idx = *index_bucket(&shard->credential_index, secret_hash(hash));
 
 	for (; idx != NIL; idx = *index_next(&shard->credential_index, idx)) {
-		if (memcmp(credential_at(shard, idx)->entry.config.hash, hash, CREDENTIAL_HASH_BYTES) == 0)
+		if (memcmp(credential_at(shard, idx)->entry.config.hash, hash,
+		        CREDENTIAL_HASH_BYTES) == 0)
 			return credential_at(shard, idx);
 	}
 	return NULL;
@@ -78,7 +79,8 @@ credential_free(struct shard *shard, uint64_t id)
 	struct credential *credential = credential_at(shard, idx);
 
 	assert(credential->is_used && credential->entry.id == id);
-	index_remove(&shard->txn, &shard->credential_index, secret_hash(credential->entry.config.hash), idx);
+	index_remove(
+	    &shard->txn, &shard->credential_index, secret_hash(credential->entry.config.hash), idx);
 	txn_set(&shard->txn, &credential->is_used, 0);
 	table_give(&shard->txn, &shard->credential_links, &shard->root->credentials, idx);
 }

@@ -5,6 +5,7 @@
  * Invariants (shard_check):
  *  C1  each slot below credentials.high is used or in the free list, and not both
  *  C2  a used one is found by its hash; the slot in its id is its own, the number in it was given (<= credential_counter)
+ *  C3  its configuration is valid
  */
 #ifndef SHM_STATE_CREDENTIAL_H
 #define SHM_STATE_CREDENTIAL_H

@@ -82,11 +82,14 @@ digest_people(uint64_t digest, const struct shard *shard)
 	digest = mix(digest, hash_bytes(root->bootstrap_hash, sizeof(root->bootstrap_hash)));
 	for (uint32_t idx = 0; idx < root->users.high; idx++) {
 		if (shard->users[idx].is_used)
-			digest = mix(digest, hash_bytes(&shard->users[idx].entry, sizeof(shard->users[idx].entry)));
+			digest = mix(digest,
+			    hash_bytes(&shard->users[idx].entry, sizeof(shard->users[idx].entry)));
 	}
 	for (uint32_t idx = 0; idx < root->credentials.high; idx++) {
 		if (shard->credentials[idx].is_used)
-			digest = mix(digest, hash_bytes(&shard->credentials[idx].entry, sizeof(shard->credentials[idx].entry)));
+			digest = mix(digest,
+			    hash_bytes(&shard->credentials[idx].entry,
+			        sizeof(shard->credentials[idx].entry)));
 	}
 	digest = digest_free(digest, &root->grants, &shard->grant_links);
 	digest = digest_free(digest, &root->users, &shard->user_links);

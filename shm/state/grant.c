@@ -16,7 +16,8 @@ grant_find(const struct shard *shard, uint32_t queue_idx, uint64_t uid)
 {
 	uint32_t idx = *index_bucket(&shard->grant_index, grant_hash(queue_idx, uid));
 
-	while (idx != NIL && (grant_at(shard, idx)->uid != uid || grant_at(shard, idx)->queue_idx != queue_idx))
+	while (idx != NIL &&
+	    (grant_at(shard, idx)->uid != uid || grant_at(shard, idx)->queue_idx != queue_idx))
 		idx = *index_next(&shard->grant_index, idx);
 	return idx;
 }
@@ -33,7 +34,8 @@ grant_take(struct shard *shard, uint32_t idx, const struct grant_entry *entry, u
 	struct grant *grant = grant_at(shard, idx);
 
 	table_take(&shard->txn, &shard->grant_links, &shard->root->grants, idx);
-	grant->uid = entry->uid; /* plainly: of a free slot nothing has a meaning but its link and rights */
+	grant->uid =
+	    entry->uid; /* plainly: of a free slot nothing has a meaning but its link and rights */
 	grant->queue_idx = queue_idx;
 	txn_set(&shard->txn, &grant->rights, entry->rights);
 	list_append(&shard->txn, &shard->grant_links, &queue_at(shard, queue_idx)->grants, idx);
@@ -46,8 +48,10 @@ grant_free(struct shard *shard, uint32_t idx)
 	struct grant *grant = grant_at(shard, idx);
 
 	assert(grant->rights != 0);
-	index_remove(&shard->txn, &shard->grant_index, grant_hash(grant->queue_idx, grant->uid), idx);
-	list_remove(&shard->txn, &shard->grant_links, &queue_at(shard, grant->queue_idx)->grants, idx);
+	index_remove(
+	    &shard->txn, &shard->grant_index, grant_hash(grant->queue_idx, grant->uid), idx);
+	list_remove(
+	    &shard->txn, &shard->grant_links, &queue_at(shard, grant->queue_idx)->grants, idx);
 	txn_set(&shard->txn, &grant->rights, 0);
 	table_give(&shard->txn, &shard->grant_links, &shard->root->grants, idx);
 }
@@ -60,7 +64,8 @@ grant_set(struct shard *shard, uint32_t idx, const struct grant_entry *entry, ui
 	assert(entry->uid != 0 && entry->rights <= RIGHTS_ALL);
 	assert(queue_at(shard, queue_idx)->state == QUEUE_LIVE);
 	if (present == NIL) {
-		assert(entry->rights != 0 && queue_at(shard, queue_idx)->grants.count < QUEUE_GRANTS_MAX);
+		assert(entry->rights != 0 &&
+		    queue_at(shard, queue_idx)->grants.count < QUEUE_GRANTS_MAX);
 		grant_take(shard, idx, entry, queue_idx);
 		return;
 	}
@@ -76,7 +81,8 @@ grants_free(struct shard *shard, uint32_t queue_idx)
 {
 	const struct queue *queue = queue_at(shard, queue_idx);
 
-	_Static_assert(QUEUE_GRANTS_MAX * 16 < UNDO_MAX, "the grants of a queue end in one transaction");
+	_Static_assert(
+	    QUEUE_GRANTS_MAX * 16 < UNDO_MAX, "the grants of a queue end in one transaction");
 	while (queue->grants.count > 0)
 		grant_free(shard, queue->grants.head);
 }

@@ -8,7 +8,8 @@
 
 /* Where each table begins, from struct shard_shared. */
 struct shard_offsets {
-	size_t queues, names, msgs, waiters, grants, grant_buckets, users, user_buckets, credentials, credential_buckets, end;
+	size_t queues, names, msgs, waiters, grants, grant_buckets, users, user_buckets,
+	    credentials, credential_buckets, end;
 };
 
 static size_t
@@ -55,7 +56,8 @@ shard_offsets(const struct shard_geometry *geometry)
 	at.users = at.grant_buckets + bucket_bytes(geometry->grants);
 	at.user_buckets = at.users + line_up(geometry->users * sizeof(struct user));
 	at.credentials = at.user_buckets + bucket_bytes(geometry->users);
-	at.credential_buckets = at.credentials + line_up(geometry->credentials * sizeof(struct credential));
+	at.credential_buckets = at.credentials +
+	    line_up(geometry->credentials * sizeof(struct credential));
 	at.end = page_up(at.credential_buckets + bucket_bytes(geometry->credentials));
 	return at;
 }
@@ -63,13 +65,15 @@ shard_offsets(const struct shard_geometry *geometry)
 uint64_t
 shard_layout_hash(void)
 {
-	const uint64_t layout[] = { sizeof(struct shard_shared), sizeof(struct shard_root), sizeof(struct queue),
-		sizeof(struct msg), sizeof(struct waiter), sizeof(struct wheel), sizeof(struct undo_log),
-		offsetof(struct shard_shared, root), offsetof(struct shard_shared, undo), offsetof(struct shard_root, fronts),
-		offsetof(struct shard_root, jobs), offsetof(struct shard_root, message_wheel), offsetof(struct queue, lists),
-		offsetof(struct queue, state), offsetof(struct msg, timer), offsetof(struct msg, state),
-		offsetof(struct waiter, timer), sizeof(struct grant), sizeof(struct user), sizeof(struct credential), MSG_STATE_COUNT,
-		JOB_MAX, 2 /* version */ };
+	const uint64_t layout[] = { sizeof(struct shard_shared), sizeof(struct shard_root),
+		sizeof(struct queue), sizeof(struct msg), sizeof(struct waiter),
+		sizeof(struct wheel), sizeof(struct undo_log), offsetof(struct shard_shared, root),
+		offsetof(struct shard_shared, undo), offsetof(struct shard_root, fronts),
+		offsetof(struct shard_root, jobs), offsetof(struct shard_root, message_wheel),
+		offsetof(struct queue, lists), offsetof(struct queue, state),
+		offsetof(struct msg, timer), offsetof(struct msg, state),
+		offsetof(struct waiter, timer), sizeof(struct grant), sizeof(struct user),
+		sizeof(struct credential), MSG_STATE_COUNT, JOB_MAX, 2 /* version */ };
 
 	return hash_bytes(layout, sizeof(layout));
 }
@@ -122,7 +126,8 @@ shard_view(struct shard *shard, void *memory, const struct shard_geometry *geome
 		(char *)(slots) + offsetof(__typeof__(*(slots)), hash_next), sizeof(*(slots)) }
 	shard->grant_index = INDEX(shard->grants, geometry->grants, at.grant_buckets);
 	shard->user_index = INDEX(shard->users, geometry->users, at.user_buckets);
-	shard->credential_index = INDEX(shard->credentials, geometry->credentials, at.credential_buckets);
+	shard->credential_index = INDEX(
+	    shard->credentials, geometry->credentials, at.credential_buckets);
 #undef INDEX
 	shard->message_wheel.wheel = &shard->root->message_wheel;
 	shard->message_wheel.txn = &shard->txn;

@@ -21,7 +21,8 @@ user_find(const struct shard *shard, const struct queue_name *name)
 	for (; idx != NIL; idx = *index_next(&shard->user_index, idx)) {
 		const struct user *user = user_at(shard, idx);
 
-		if (user->entry.name.bytes == name->bytes && memcmp(user->entry.name.text, name->text, name->bytes) == 0)
+		if (user->entry.name.bytes == name->bytes &&
+		    memcmp(user->entry.name.text, name->text, name->bytes) == 0)
 			return user;
 	}
 	return NULL;
@@ -54,8 +55,8 @@ user_is_admin_beside(const struct shard *shard, uint64_t uid)
 	for (uint32_t idx = 0; idx < shard->root->users.high; idx++) {
 		const struct user *user = user_at(shard, idx);
 
-		if (user->is_used && user->entry.uid != uid && user->entry.config.role == USER_ROLE_ADMIN &&
-		    !user->entry.config.is_disabled)
+		if (user->is_used && user->entry.uid != uid &&
+		    user->entry.config.role == USER_ROLE_ADMIN && !user->entry.config.is_disabled)
 			return true;
 	}
 	return false;

@@ -26,7 +26,8 @@ waiter_park(struct shard *shard, uint32_t idx, const struct waiter_birth *birth)
 	assert(queue->state == QUEUE_LIVE);
 	/* Plain stores: a free waiter means nothing. */
 	waiter->request_id = birth->request_id;
-	waiter->lease_ms = birth->lease_ms == LEASE_DEFAULT ? WAITER_LEASE_DEFAULT : (uint32_t)birth->lease_ms;
+	waiter->lease_ms = birth->lease_ms == LEASE_DEFAULT ? WAITER_LEASE_DEFAULT
+	                                                    : (uint32_t)birth->lease_ms;
 	waiter->uid = birth->caller.uid;
 	waiter->is_admin = (birth->caller.flags & CALLER_ADMIN) != 0;
 	waiter->queue_idx = birth->queue_idx;

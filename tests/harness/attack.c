@@ -134,8 +134,11 @@ put_name(struct attack_source *source, struct queue_name *name)
 static void
 put_caller(struct attack_source *source, struct caller *caller)
 {
-	caller->uid = one_in(source, 4) ? odd_value(source) : (uint64_t)attack_choose(source, 4) << 32 | attack_choose(source, 4);
-	caller->flags = one_in(source, 4) ? (uint32_t)odd_value(source) : CALLER_ADMIN | CALLER_MAY_CREATE;
+	caller->uid = one_in(source, 4)
+	    ? odd_value(source)
+	    : (uint64_t)attack_choose(source, 4) << 32 | attack_choose(source, 4);
+	caller->flags = one_in(source, 4) ? (uint32_t)odd_value(source)
+	                                  : CALLER_ADMIN | CALLER_MAY_CREATE;
 }
 
 static void
@@ -274,7 +277,8 @@ draft_purge(struct attack_source *source, struct draft *draft)
 static uint32_t
 put_text(struct attack_source *source, char *text, uint32_t room)
 {
-	static const char *const texts[] = { "*", "#", "admin", "publish:h0", "*:a.#", "h0 h1.*", "a  b", "$y$j9T$abc", "\x01" };
+	static const char *const texts[] = { "*", "#", "admin", "publish:h0", "*:a.#", "h0 h1.*",
+		"a  b", "$y$j9T$abc", "\x01" };
 	uint32_t bytes;
 
 	if (one_in(source, 6)) {
@@ -295,13 +299,16 @@ put_text(struct attack_source *source, char *text, uint32_t room)
 static uint64_t
 some_uid(struct attack_source *source)
 {
-	return one_in(source, 8) ? odd_value(source) : USER_UID(1 + attack_choose(source, 6), attack_choose(source, 5));
+	return one_in(source, 8) ? odd_value(source)
+	                         : USER_UID(1 + attack_choose(source, 6), attack_choose(source, 5));
 }
 
 static uint64_t
 some_id(struct attack_source *source)
 {
-	return one_in(source, 8) ? odd_value(source) : CREDENTIAL_ID(1 + attack_choose(source, 20), attack_choose(source, 20));
+	return one_in(source, 8)
+	    ? odd_value(source)
+	    : CREDENTIAL_ID(1 + attack_choose(source, 20), attack_choose(source, 20));
 }
 
 static void
@@ -315,8 +322,10 @@ draft_user(struct attack_source *source, struct draft *draft)
 	config->quotas.bytes_per_second = value(source, 10);
 	config->role = (uint8_t)value(source, 2);
 	config->is_disabled = (uint8_t)value(source, 2);
-	config->password_bytes = (uint8_t)put_text(source, config->password, sizeof(config->password));
-	config->creates_bytes = (uint16_t)put_text(source, config->creates, sizeof(config->creates));
+	config->password_bytes = (uint8_t)put_text(
+	    source, config->password, sizeof(config->password));
+	config->creates_bytes = (uint16_t)put_text(
+	    source, config->creates, sizeof(config->creates));
 	config->reserved = one_in(source, 16) ? 1 : 0;
 	request->fields = (uint32_t)choose_word(source, 2);
 	request->condition = one_in(source, 6) ? (uint32_t)value(source, 4) : CONDITION_NONE;
@@ -343,7 +352,8 @@ draft_credential(struct attack_source *source, struct draft *draft)
 	config->uid = some_uid(source);
 	config->expires_ms = one_in(source, 2) ? 0 : odd_value(source);
 	config->idle_ms = one_in(source, 2) ? 0 : value(source, 1000);
-	config->name.bytes = (uint8_t)put_text(source, config->name.text, sizeof(config->name.text));
+	config->name.bytes = (uint8_t)put_text(
+	    source, config->name.text, sizeof(config->name.text));
 	config->scopes_bytes = (uint16_t)put_text(source, config->scopes, sizeof(config->scopes));
 	config->kind = (uint8_t)value(source, 2);
 	config->reserved[attack_choose(source, 5)] = one_in(source, 16) ? 1 : 0;
@@ -355,7 +365,8 @@ draft_revoke(struct attack_source *source, struct draft *draft, bool is_all)
 {
 	struct credential_revoke_request *request = grow(draft, sizeof(*request));
 
-	_Static_assert(sizeof(*request) == sizeof(struct credential_revoke_all_request), "they differ in what the number is");
+	_Static_assert(sizeof(*request) == sizeof(struct credential_revoke_all_request),
+	    "they differ in what the number is");
 	request->id = is_all ? some_uid(source) : some_id(source);
 	request->kind = (uint32_t)value(source, 2);
 }
@@ -457,7 +468,8 @@ draft_finish(struct attack *attack, struct draft *draft, uint32_t op, uint32_t l
 	if (one_in(source, 16)) /* cut short, at a multiple of 8 */
 		draft->count = (uint32_t)sizeof(*header) + (attack_choose(source, draft->count) & ~7u);
 	*header = (struct frame_header){ .bytes = draft->count, .op = (uint16_t)op, .id = ++attack->next_id };
-	if (op != OP_RECEIVE_CANCEL && op != OP_CREDENTIAL_TOUCH && draft->count >= sizeof(struct queue_request))
+	if (op != OP_RECEIVE_CANCEL && op != OP_CREDENTIAL_TOUCH &&
+	    draft->count >= sizeof(struct queue_request))
 		put_caller(source, &((struct queue_request *)draft->bytes)->caller);
 	if (one_in(source, 24))
 		header->id = one_in(source, 2) ? 0 : odd_value(source);

@@ -49,9 +49,11 @@ people_config(enum user_role role, const char *password, const char *creates)
 }
 
 static enum outcome
-configure(struct engine *engine, enum op op, const char *name, const struct user_config *config, uint32_t fields)
+configure(struct engine *engine, enum op op, const char *name, const struct user_config *config,
+    uint32_t fields)
 {
-	struct user_request *request = engine_frame(engine, 0, op, ++engine->next_id, sizeof(*request));
+	struct user_request *request = engine_frame(
+	    engine, 0, op, ++engine->next_id, sizeof(*request));
 
 	request->name = engine_name(name);
 	request->config = *config;
@@ -60,13 +62,15 @@ configure(struct engine *engine, enum op op, const char *name, const struct user
 }
 
 enum outcome
-people_put(struct engine *engine, const char *name, const struct user_config *config, uint32_t fields)
+people_put(
+    struct engine *engine, const char *name, const struct user_config *config, uint32_t fields)
 {
 	return configure(engine, OP_USER_PUT, name, config, fields);
 }
 
 enum outcome
-people_patch(struct engine *engine, const char *name, const struct user_config *config, uint32_t fields)
+people_patch(
+    struct engine *engine, const char *name, const struct user_config *config, uint32_t fields)
 {
 	return configure(engine, OP_USER_PATCH, name, config, fields);
 }
@@ -74,7 +78,8 @@ people_patch(struct engine *engine, const char *name, const struct user_config *
 enum outcome
 people_delete(struct engine *engine, const char *name)
 {
-	struct user_delete_request *request = engine_frame(engine, 0, OP_USER_DELETE, ++engine->next_id, sizeof(*request));
+	struct user_delete_request *request = engine_frame(
+	    engine, 0, OP_USER_DELETE, ++engine->next_id, sizeof(*request));
 
 	request->name = engine_name(name);
 	return ask(engine);
@@ -103,7 +108,9 @@ people_hash(const char *secret, uint8_t hash[CREDENTIAL_HASH_BYTES])
 struct credential_config
 people_credential(uint64_t uid, enum credential_kind kind, const char *secret, const char *scopes)
 {
-	struct credential_config config = { .uid = uid, .kind = (uint8_t)kind, .name = engine_name("by hand") };
+	struct credential_config config = {
+		.uid = uid, .kind = (uint8_t)kind, .name = engine_name("by hand")
+	};
 
 	assert(strlen(scopes) <= sizeof(config.scopes));
 	people_hash(secret, config.hash);
@@ -123,7 +130,8 @@ people_create(struct engine *engine, const struct credential_config *config)
 }
 
 uint64_t
-people_credential_id(struct engine *engine, uint64_t uid, enum credential_kind kind, const char *secret)
+people_credential_id(
+    struct engine *engine, uint64_t uid, enum credential_kind kind, const char *secret)
 {
 	struct credential_config config = people_credential(uid, kind, secret, "*");
 
@@ -168,7 +176,8 @@ people_touch(struct engine *engine, uint64_t id)
 enum outcome
 people_grant(struct engine *engine, enum op op, const char *queue, uint64_t uid, uint32_t rights)
 {
-	struct grant_request *request = engine_frame(engine, 0, op, ++engine->next_id, sizeof(*request));
+	struct grant_request *request = engine_frame(
+	    engine, 0, op, ++engine->next_id, sizeof(*request));
 
 	request->queue.name = engine_name(queue);
 	request->uid = uid;
@@ -179,7 +188,8 @@ people_grant(struct engine *engine, enum op op, const char *queue, uint64_t uid,
 enum outcome
 people_grants(struct engine *engine, const char *queue)
 {
-	struct queue_request *request = engine_frame(engine, 0, OP_GRANT_LIST, ++engine->next_id, sizeof(*request));
+	struct queue_request *request = engine_frame(
+	    engine, 0, OP_GRANT_LIST, ++engine->next_id, sizeof(*request));
 
 	request->name = engine_name(queue);
 	return ask(engine);

@@ -110,7 +110,8 @@ any_credential(struct run *run)
 static void
 any_user(struct run *run)
 {
-	static const enum op ops[] = { OP_USER_PUT, OP_USER_PUT, OP_USER_PATCH, OP_USER_PATCH, OP_USER_DELETE };
+	static const enum op ops[] = { OP_USER_PUT, OP_USER_PUT, OP_USER_PATCH, OP_USER_PATCH,
+		OP_USER_DELETE };
 	enum op op = ops[any(run, 5)];
 	struct user_request *request = engine_frame(run->live, 0, op, 1, sizeof(*request));
 	char text[16];
@@ -119,7 +120,8 @@ any_user(struct run *run)
 	if (op == OP_USER_DELETE)
 		return;
 	snprintf(text, sizeof(text), "$y$%u", (unsigned)any(run, 5));
-	request->config = people_config((enum user_role)any(run, 2), any(run, 3) ? text : NULL, any(run, 2) ? "a.# b" : NULL);
+	request->config = people_config(
+	    (enum user_role)any(run, 2), any(run, 3) ? text : NULL, any(run, 2) ? "a.# b" : NULL);
 	request->config.is_disabled = any(run, 4) == 0;
 	request->config.quotas.queues = any(run, 9);
 	request->fields = (uint32_t)any(run, 2 * USER_FIELD_BYTES_PER_SECOND);
@@ -129,11 +131,13 @@ any_user(struct run *run)
 static void
 any_create(struct run *run)
 {
-	struct credential_request *request = engine_frame(run->live, 0, OP_CREDENTIAL_CREATE, 1, sizeof(*request));
+	struct credential_request *request = engine_frame(
+	    run->live, 0, OP_CREDENTIAL_CREATE, 1, sizeof(*request));
 	char secret[16];
 
 	snprintf(secret, sizeof(secret), "%u", (unsigned)any(run, 1000));
-	request->credential = people_credential(any_uid(run), (enum credential_kind)any(run, 2), secret, "publish:a.# *");
+	request->credential = people_credential(
+	    any_uid(run), (enum credential_kind)any(run, 2), secret, "publish:a.# *");
 	request->credential.expires_ms = any(run, 2) ? run->live->now_ms + any(run, 20000) : 0;
 	request->credential.idle_ms = any(run, 2) ? 1 + any(run, 9000) : 0;
 }
@@ -165,8 +169,8 @@ any_revoke(struct run *run)
 static void
 any_grant(struct run *run)
 {
-	struct grant_request *request =
-	    engine_frame(run->live, 0, any(run, 3) ? OP_GRANT_PUT : OP_GRANT_DELETE, 1, sizeof(*request));
+	struct grant_request *request = engine_frame(
+	    run->live, 0, any(run, 3) ? OP_GRANT_PUT : OP_GRANT_DELETE, 1, sizeof(*request));
 
 	request->queue.name = engine_name(queue_of((unsigned)any(run, QUEUES)));
 	request->uid = any_uid(run);
@@ -437,8 +441,14 @@ run_seed(uint64_t seed)
 	run->random = seed * 0x9e3779b97f4a7c15ull | 1;
 	run->live = engine_open(&(struct engine_options){ .messages = 3000, .queues = 5, .fronts = FRONTS,
 		.waiters_per_front = SLOTS, .users = USERS, .credentials = 24, .grants = 12 });
-	run->copy = engine_open(&(struct engine_options){ .messages = 3000, .queues = 5, .fronts = FRONTS,
-		.waiters_per_front = SLOTS, .users = USERS, .credentials = 24, .grants = 12, .is_fresh = true });
+	run->copy = engine_open(&(struct engine_options){ .messages = 3000,
+	    .queues = 5,
+	    .fronts = FRONTS,
+	    .waiters_per_front = SLOTS,
+	    .users = USERS,
+	    .credentials = 24,
+	    .grants = 12,
+	    .is_fresh = true });
 	shard_format(&run->copy->worker.shard, 0);
 	run->replayed_lsn = LSN_FIRST;
 	for (int step = 0; step < STEPS; step++) {
@@ -486,16 +496,25 @@ START_TEST(a_journal_from_before_there_were_users_makes_queues_of_nobody)
 {
 	struct engine *engine = engine_open(&(struct engine_options){ .is_fresh = true });
 	struct shard *shard = &engine->worker.shard;
-	struct queue_created_record created = { .record = { .type = RECORD_QUEUE_CREATED, .lsn = LSN_FIRST, .time_ms = 5 },
-		.config = queue_config_default(), .name = engine_name("old"), .etag = LSN_FIRST };
-	struct queue_changed_record changed = { .record = { .type = RECORD_QUEUE_CHANGED, .lsn = LSN_FIRST + 208, .time_ms = 6 },
-		.config = queue_config_default(), .etag = LSN_FIRST + 208 };
+	struct queue_created_record created = {
+		.record = { .type = RECORD_QUEUE_CREATED, .lsn = LSN_FIRST, .time_ms = 5 },
+		.config = queue_config_default(),
+		.name = engine_name("old"),
+		.etag = LSN_FIRST
+	};
+	struct queue_changed_record changed = {
+		.record = { .type = RECORD_QUEUE_CHANGED, .lsn = LSN_FIRST + 208, .time_ms = 6 },
+		.config = queue_config_default(),
+		.etag = LSN_FIRST + 208
+	};
 
 	shard_format(shard, 0);
 	changed.config.lease_ms = 1234;
-	replay_record(&engine->worker, older(&created, offsetof(struct queue_created_record, owner)));
+	replay_record(
+	    &engine->worker, older(&created, offsetof(struct queue_created_record, owner)));
 	ck_assert_uint_eq(queue_at(shard, 0)->owner, 0);
-	replay_record(&engine->worker, older(&changed, offsetof(struct queue_changed_record, owner)));
+	replay_record(
+	    &engine->worker, older(&changed, offsetof(struct queue_changed_record, owner)));
 	ck_assert_uint_eq(queue_at(shard, 0)->owner, 0);
 	ck_assert_uint_eq(queue_at(shard, 0)->config.lease_ms, 1234);
 	shard->root->stream_tail = LSN_FIRST + 4096;

@@ -58,8 +58,8 @@ END_TEST
 /* _i: which one is gone. */
 START_TEST(one_region_missing_makes_it_cold)
 {
-	static const char *const names[] = { "registry", "durable", "directory", "shard.0", "shard.1", "stream.0",
-		"stream.1" };
+	static const char *const names[] = { "registry", "durable", "directory", "shard.0",
+		"shard.1", "stream.0", "stream.1" };
 
 	ck_assert(!prepare());
 	ck_assert_int_eq(region_unlink(instance, names[_i]), 0);

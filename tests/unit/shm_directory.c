@@ -21,7 +21,8 @@ static void *memory;
 static void
 setup(void)
 {
-	memory = mmap(NULL, directory_size_bytes(&geometry), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	memory = mmap(NULL, directory_size_bytes(&geometry), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ck_assert_ptr_ne(memory, MAP_FAILED);
 	directory_view(&directory, memory, &geometry);
 }
@@ -46,7 +47,8 @@ user_of(uint32_t slot, uint64_t number)
 {
 	struct user_entry user = { .uid = USER_UID(number, slot), .etag = number };
 
-	user.name.bytes = (uint8_t)snprintf(user.name.text, sizeof(user.name.text), "user-%u", slot);
+	user.name.bytes = (uint8_t)snprintf(
+	    user.name.text, sizeof(user.name.text), "user-%u", slot);
 	/* Every word says which writing it is of. */
 	user.config.quotas = (struct user_quotas){ number, number, number, number, number };
 	memset(user.config.password, (int)('a' + number % 26), sizeof(user.config.password));
@@ -57,12 +59,14 @@ user_of(uint32_t slot, uint64_t number)
 static struct credential_entry
 credential_of(uint32_t slot, uint64_t number, uint64_t uid)
 {
-	struct credential_entry credential = { .id = CREDENTIAL_ID(number, slot), .created_ms = number,
+	struct credential_entry credential = { .id = CREDENTIAL_ID(number, slot),
+		.created_ms = number,
 		.config = { .uid = uid, .kind = slot % 2 } };
 
 	memset(credential.config.hash, 7, sizeof(credential.config.hash)); /* many of one bucket */
 	memcpy(credential.config.hash + 8, &slot, sizeof(slot));
-	memset(credential.config.scopes, (int)('a' + number % 26), sizeof(credential.config.scopes));
+	memset(
+	    credential.config.scopes, (int)('a' + number % 26), sizeof(credential.config.scopes));
 	return credential;
 }
 
@@ -95,13 +99,17 @@ START_TEST(what_is_put_in_is_found_by_all_its_names)
 	ck_assert_mem_eq(&found, &one, sizeof(one));
 	ck_assert_int_eq(directory_user_by_uid(&directory, other.uid, &found), DIRECTORY_FOUND);
 	ck_assert_int_eq(directory_user_by_uid(&directory, USER_UID(2, 3), &found), DIRECTORY_NONE);
-	ck_assert_int_eq(directory_user_by_uid(&directory, USER_UID(1, USERS), &found), DIRECTORY_NONE);
+	ck_assert_int_eq(
+	    directory_user_by_uid(&directory, USER_UID(1, USERS), &found), DIRECTORY_NONE);
 	ck_assert_int_eq(directory_user_by_uid(&directory, 0, &found), DIRECTORY_NONE);
-	ck_assert_int_eq(directory_credential_by_hash(&directory, token.config.hash, &seen, &found), DIRECTORY_FOUND);
+	ck_assert_int_eq(directory_credential_by_hash(&directory, token.config.hash, &seen, &found),
+	    DIRECTORY_FOUND);
 	ck_assert_mem_eq(&seen, &token, sizeof(token));
 	ck_assert_mem_eq(&found, &one, sizeof(one));
 	ck_assert_int_eq(directory_credential_by_id(&directory, token.id, &seen), DIRECTORY_FOUND);
-	ck_assert_int_eq(directory_credential_by_id(&directory, token.id + (1u << CREDENTIAL_SLOT_BITS), &seen), DIRECTORY_NONE);
+	ck_assert_int_eq(
+	    directory_credential_by_id(&directory, token.id + (1u << CREDENTIAL_SLOT_BITS), &seen),
+	    DIRECTORY_NONE);
 }
 END_TEST
 
@@ -115,14 +123,16 @@ START_TEST(a_credential_of_a_user_who_is_gone_is_not_found)
 	directory_put_credential(&directory, 0, &token);
 	directory_put_user(&directory, 0, NULL);
 	directory_end(&directory, 8, true);
-	ck_assert_int_eq(directory_credential_by_hash(&directory, token.config.hash, &seen, &found), DIRECTORY_NONE);
+	ck_assert_int_eq(directory_credential_by_hash(&directory, token.config.hash, &seen, &found),
+	    DIRECTORY_NONE);
 	ck_assert_int_eq(directory_user_by_name(&directory, &user.name, &found), DIRECTORY_NONE);
 	/* Another in his slot is not he. */
 	user = user_of(0, 2);
 	directory_begin(&directory);
 	directory_put_user(&directory, 0, &user);
 	directory_end(&directory, 16, false);
-	ck_assert_int_eq(directory_credential_by_hash(&directory, token.config.hash, &seen, &found), DIRECTORY_NONE);
+	ck_assert_int_eq(directory_credential_by_hash(&directory, token.config.hash, &seen, &found),
+	    DIRECTORY_NONE);
 }
 END_TEST
 
@@ -177,7 +187,8 @@ START_TEST(pages_show_everybody_once)
 			directory_put_user(&directory, slot, &user);
 	}
 	for (uint32_t slot = 0; slot < 900; slot++) {
-		struct credential_entry credential = credential_of(slot, slot + 1, slot % 3 == 0 ? USER_UID(1, 0) : USER_UID(2, 1));
+		struct credential_entry credential = credential_of(
+		    slot, slot + 1, slot % 3 == 0 ? USER_UID(1, 0) : USER_UID(2, 1));
 
 		directory_put_credential(&directory, slot, &credential);
 	}
@@ -193,9 +204,11 @@ START_TEST(pages_show_everybody_once)
 	page = (struct directory_page){ .limit = 3 };
 	seen = 0;
 	do {
-		ck_assert_int_eq(directory_credentials(&directory, &wish, &page, credentials), DIRECTORY_FOUND);
+		ck_assert_int_eq(
+		    directory_credentials(&directory, &wish, &page, credentials), DIRECTORY_FOUND);
 		for (uint32_t i = 0; i < page.count; i++)
-			ck_assert(credentials[i].config.kind == CREDENTIAL_SESSION && credentials[i].config.uid == wish.uid);
+			ck_assert(credentials[i].config.kind == CREDENTIAL_SESSION &&
+			    credentials[i].config.uid == wish.uid);
 		seen += page.count;
 	} while (page.from != DIRECTORY_NIL);
 	ck_assert_uint_eq(seen, 150); /* odd multiples of 3 below 900 */
@@ -255,7 +268,8 @@ is_whole(const struct user_entry *user)
 		if (user->config.creates[i] != letter)
 			return false;
 	}
-	return user->config.password[0] == letter && user->config.password[PASSWORD_HASH_BYTES_MAX - 1] == letter;
+	return user->config.password[0] == letter &&
+	    user->config.password[PASSWORD_HASH_BYTES_MAX - 1] == letter;
 }
 
 static const char *
@@ -263,9 +277,12 @@ look_on(void)
 {
 	while (!load_relaxed(&stop)) {
 		struct user_entry wanted = user_of((uint32_t)(looks % USERS), 1), user;
-		struct credential_entry credential = credential_of((uint32_t)(looks % 64), 1, 0), seen;
-		enum directory_look look = looks % 2 == 0 ? directory_user_by_name(&directory, &wanted.name, &user)
-		    : directory_credential_by_hash(&directory, credential.config.hash, &seen, &user);
+		struct credential_entry credential = credential_of((uint32_t)(looks % 64), 1, 0),
+		                        seen;
+		enum directory_look look = looks % 2 == 0
+		    ? directory_user_by_name(&directory, &wanted.name, &user)
+		    : directory_credential_by_hash(
+		          &directory, credential.config.hash, &seen, &user);
 
 		looks++;
 		not_now += look == DIRECTORY_NOT_NOW;
@@ -274,8 +291,10 @@ look_on(void)
 		finds++;
 		if (!is_whole(&user))
 			return "a user was seen in the making";
-		if (looks % 2 == 0 && (seen.config.uid != user.uid || seen.config.scopes[0] != seen.config.scopes[511] ||
-		    seen.created_ms != CREDENTIAL_NUMBER(seen.id)))
+		if (looks % 2 == 0 &&
+		    (seen.config.uid != user.uid ||
+		        seen.config.scopes[0] != seen.config.scopes[511] ||
+		        seen.created_ms != CREDENTIAL_NUMBER(seen.id)))
 			return "a credential was seen in the making, or with another's user";
 	}
 	return NULL;
@@ -331,8 +350,10 @@ START_TEST(the_region_is_attached_by_who_knows_its_sizes)
 
 	snprintf(instance, sizeof(instance), "directory-%d", (int)getpid());
 	ck_assert_int_eq(directory_create(instance, &geometry, &store), 0);
-	ck_assert_int_eq(directory_attach(&ours, instance, &geometry, &store, REGION_READ_WRITE), 0);
-	ck_assert_int_eq(directory_attach(&theirs, instance, &geometry, &store, REGION_READ_ONLY), 0);
+	ck_assert_int_eq(
+	    directory_attach(&ours, instance, &geometry, &store, REGION_READ_WRITE), 0);
+	ck_assert_int_eq(
+	    directory_attach(&theirs, instance, &geometry, &store, REGION_READ_ONLY), 0);
 	directory_begin(&ours);
 	directory_clear(&ours);
 	directory_put_user(&ours, 1, &user);

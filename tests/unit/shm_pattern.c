@@ -56,7 +56,8 @@ START_TEST(a_pattern_means_these_names_and_not_those)
 {
 	const struct row *row = &rows[_i];
 
-	ck_assert_msg(means(row->pattern, row->name) == row->is_match, "%s %s", row->pattern, row->name);
+	ck_assert_msg(
+	    means(row->pattern, row->name) == row->is_match, "%s %s", row->pattern, row->name);
 }
 END_TEST
 
@@ -71,7 +72,9 @@ means_slowly(const char *pattern, const char *name)
 
 		if (rest == NULL)
 			return true;
-		for (; name != NULL; name = *(name + strcspn(name, ".")) == '.' ? name + strcspn(name, ".") + 1 : NULL) {
+		for (; name != NULL; name = *(name + strcspn(name, ".")) == '.'
+		         ? name + strcspn(name, ".") + 1
+		         : NULL) {
 			if (means_slowly(rest, name))
 				return true;
 		}
@@ -81,7 +84,8 @@ means_slowly(const char *pattern, const char *name)
 	if (!(p == 1 && *pattern == '*') && (p != n || memcmp(pattern, name, n) != 0))
 		return false;
 	if (pattern[p] == '\0' || name[n] == '\0')
-		return (pattern[p] == '\0' && name[n] == '\0') || (name[n] == '\0' && strcmp(pattern + p, ".#") == 0);
+		return (pattern[p] == '\0' && name[n] == '\0') ||
+		    (name[n] == '\0' && strcmp(pattern + p, ".#") == 0);
 	return means_slowly(pattern + p + 1, name + n + 1);
 }
 
@@ -94,7 +98,8 @@ START_TEST(it_agrees_with_the_definition_on_all_short_ones)
 		char pattern[16];
 		unsigned length = 1 + p / 64;
 
-		snprintf(pattern, sizeof(pattern), "%s.%s.%s.%s", words[p & 3], words[p >> 2 & 3], words[p >> 4 & 3], words[p >> 6]);
+		snprintf(pattern, sizeof(pattern), "%s.%s.%s.%s", words[p & 3], words[p >> 2 & 3],
+		    words[p >> 4 & 3], words[p >> 6]);
 		pattern[length * 2 - 1] = '\0';
 		if (strcmp(pattern, "*") == 0 || strstr(pattern, "#.#") != NULL)
 			continue;
@@ -102,9 +107,11 @@ START_TEST(it_agrees_with_the_definition_on_all_short_ones)
 			char name[16];
 			unsigned segments = 1 + n / 16;
 
-			snprintf(name, sizeof(name), "%c.%c.%c.%c", "ab"[n & 1], "ab"[n >> 1 & 1], "ab"[n >> 2 & 1], "ab"[n >> 3 & 1]);
+			snprintf(name, sizeof(name), "%c.%c.%c.%c", "ab"[n & 1], "ab"[n >> 1 & 1],
+			    "ab"[n >> 2 & 1], "ab"[n >> 3 & 1]);
 			name[segments * 2 - 1] = '\0';
-			ck_assert_msg(means(pattern, name) == means_slowly(pattern, name), "%s %s", pattern, name);
+			ck_assert_msg(means(pattern, name) == means_slowly(pattern, name), "%s %s",
+			    pattern, name);
 			compared++;
 		}
 	}
@@ -185,9 +192,10 @@ END_TEST
 
 START_TEST(scopes_are_words_that_are_known)
 {
-	static const char *const good[] = { "", "*", "admin", "publish:a", "browse:* manage:a.#", "*:#", "admin publish:a" };
-	static const char *const bad[] = { "publish", "publish:", ":a", "Publish:a", "delete:a", "publish:a,b", "admin:a", "a b",
-		"publish:a ", "publish:a  consume:a", "**" };
+	static const char *const good[] = { "", "*", "admin", "publish:a", "browse:* manage:a.#",
+		"*:#", "admin publish:a" };
+	static const char *const bad[] = { "publish", "publish:", ":a", "Publish:a", "delete:a",
+		"publish:a,b", "admin:a", "a b", "publish:a ", "publish:a  consume:a", "**" };
 
 	for (unsigned i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		ck_assert_msg(scopes_are_valid(good[i], strlen(good[i])), "%s", good[i]);
@@ -208,7 +216,8 @@ suite(void)
 	Suite *suite = suite_create("shm/pattern");
 	TCase *tcase = tcase_create("pattern");
 
-	tcase_add_loop_test(tcase, a_pattern_means_these_names_and_not_those, 0, (int)(sizeof(rows) / sizeof(rows[0])));
+	tcase_add_loop_test(tcase, a_pattern_means_these_names_and_not_those, 0,
+	    (int)(sizeof(rows) / sizeof(rows[0])));
 	tcase_add_test(tcase, it_agrees_with_the_definition_on_all_short_ones);
 	tcase_add_test(tcase, no_pattern_makes_it_slow);
 	tcase_add_test(tcase, what_is_a_pattern);

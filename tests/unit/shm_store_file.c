@@ -89,8 +89,10 @@ END_TEST
 START_TEST(an_older_one_is_brought_up_to_this_version_and_is_the_same_store)
 {
 	static const char *const texts[] = {
-		"chasqui-store 1\nuuid 00112233445566778899aabbccddeeff\nshards 2\ncreated 2026-11-23T11:00:00Z\n",
-		"chasqui-store 1\nuuid 00112233445566778899aabbccddeeff\nshards 2\ncreated 2026-11-23T11:00:00Z\n"
+		"chasqui-store 1\nuuid 00112233445566778899aabbccddeeff\nshards 2\ncreated "
+		"2026-11-23T11:00:00Z\n",
+		"chasqui-store 1\nuuid 00112233445566778899aabbccddeeff\nshards 2\ncreated "
+		"2026-11-23T11:00:00Z\n"
 		"check 9f078185c10ddc8a\n",
 	};
 	struct store_file store;
@@ -165,7 +167,8 @@ suite(void)
 	tcase_add_test(store, a_store_keeps_its_uuid_and_the_shards_it_was_made_with);
 	tcase_add_test(store, two_stores_have_two_names);
 	tcase_add_test(store, the_format_is_this_one);
-	tcase_add_loop_test(store, an_older_one_is_brought_up_to_this_version_and_is_the_same_store, 0, 2);
+	tcase_add_loop_test(
+	    store, an_older_one_is_brought_up_to_this_version_and_is_the_same_store, 0, 2);
 	tcase_add_test(store, a_digit_that_changed_is_noticed);
 	tcase_add_loop_test(store, a_damaged_file_is_refused_and_not_replaced, 0, 9);
 	suite_add_tcase(suite, store);

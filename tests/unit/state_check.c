@@ -1,12 +1,16 @@
+#include "shm/hash.h"
 #include "shm/state/check.h"
 
-#include "tests/harness/engine.h"
+#include "tests/harness/people.h"
 #include "tests/harness/unit.h"
 
 static struct engine *engine;
 static struct shard *shard;
 
-/* Queue 0 with ready, leased, delayed messages, a tombstone and a waiter on queue 1. */
+/*
+ * Queue 0 with ready, leased, delayed messages, a tombstone and two grants, and a waiter on queue 1; users 0 and 2, of three that
+ * were made, and two credentials of three.
+ */
 static void
 setup(void)
 {
@@ -20,6 +24,18 @@ setup(void)
 	ck_assert_int_eq(engine_publish(engine, "q", "x", 5000, 3), OUTCOME_OK);
 	ck_assert_int_eq(engine_receive(engine, "q", 4, 10000, got, NULL), OUTCOME_OK);
 	ck_assert_int_eq(engine_settle(engine, OP_ACK, "q", &got[0], 0, 0), OUTCOME_OK);
+	for (uint64_t uid = 1; uid <= 3; uid++)
+		ck_assert_int_eq(
+		    people_grant(engine, OP_GRANT_PUT, "q", uid, RIGHT_BROWSE), OUTCOME_CREATED);
+	ck_assert_int_eq(people_grant(engine, OP_GRANT_DELETE, "q", 2, 0), OUTCOME_OK);
+	uint64_t ann = people_make(engine, "ann", USER_ROLE_ADMIN);
+	(void)people_make(engine, "bob", USER_ROLE_USER);
+	(void)people_make(engine, "eve", USER_ROLE_USER);
+	ck_assert_int_eq(people_delete(engine, "bob"), OUTCOME_OK);
+	(void)people_credential_id(engine, ann, CREDENTIAL_TOKEN, "one");
+	uint64_t two = people_credential_id(engine, ann, CREDENTIAL_SESSION, "two");
+	(void)people_credential_id(engine, ann, CREDENTIAL_SESSION, "three");
+	ck_assert_int_eq(people_revoke(engine, two, CREDENTIAL_SESSION), OUTCOME_OK);
 	(void)engine_post_receive(engine, 0, "waited", 1, LEASE_DEFAULT, 20000, 7);
 	engine_run(engine);
 	ck_assert_ptr_null(engine_check(engine));
@@ -123,6 +139,58 @@ START_TEST(damage_in_a_wheel_is_found)
 }
 END_TEST
 
+START_TEST(damage_in_people_is_found)
+{
+	struct shard_root *root = shard->root;
+	struct user *ann = user_at(shard, 0);
+	struct credential *one = credential_at(shard, 0);
+
+	damaged("P1", root->users.free.count, 0);
+	damaged("P1", root->users.free.head, 2);
+	damaged("P1", root->users.free.head, 400);
+	damaged("P2", root->users.high, 2);
+	damaged("P1", root->users.high, 4);
+	damaged("P1", user_at(shard, 1)->is_used, 1);
+	damaged("P1", ann->is_used, 0);
+	damaged("P2", ann->hash_next, 0);
+	damaged("P2", *index_bucket(&shard->user_index, hash_bytes("ann", 3)), NIL);
+	damaged("P2", ann->entry.name.text[0], 'x');
+	damaged("P2", ann->entry.name.bytes, 81);
+	damaged("P2", ann->entry.uid, ann->entry.uid + 1);
+	damaged("P2", ann->entry.uid, ann->entry.uid + (9ull << 32));
+	damaged("P3", ann->entry.config.role, 7);
+	damaged("P3", ann->entry.config.creates_bytes, 513);
+	damaged("P3", ann->entry.void_to[CREDENTIAL_TOKEN], root->credential_counter + 1);
+	damaged("C1", root->credentials.free.tail, 0);
+	damaged("C1", root->credentials.free.count, 2);
+	damaged("C1", one->is_used, 0);
+	damaged("C2", one->hash_next, 99);
+	damaged("C2", one->entry.config.hash[0], one->entry.config.hash[0] ^ 1);
+	damaged("C2", one->entry.id, one->entry.id + 1);
+	damaged("C2", root->credential_counter, 2);
+	damaged("C3", one->entry.config.kind, CREDENTIAL_KIND_COUNT);
+}
+END_TEST
+
+START_TEST(damage_in_grants_is_found)
+{
+	struct queue *queue = &shard->queues[0];
+	struct grant *grant = grant_at(shard, queue->grants.head);
+
+	damaged("G2", shard->root->grants.high, 2);
+	damaged("G1", shard->root->grants.free.head, 0);
+	damaged("G1", queue->grants.count, 1);
+	damaged("G1", queue->grants.tail, 0);
+	damaged("G1", queue->grants.head, 4000);
+	damaged("G1", grant->link.prev, 2);
+	damaged("G1", grant->rights, 0);
+	damaged("G2", grant->rights, RIGHTS_ALL + 1);
+	damaged("G2", grant->uid, 77);
+	damaged("G2", grant->queue_idx, 1);
+	damaged("G2", grant->hash_next, 0);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -134,6 +202,8 @@ suite(void)
 	tcase_add_test(tcase, damage_in_messages_is_found);
 	tcase_add_test(tcase, damage_in_queues_and_waiters_is_found);
 	tcase_add_test(tcase, damage_in_a_wheel_is_found);
+	tcase_add_test(tcase, damage_in_people_is_found);
+	tcase_add_test(tcase, damage_in_grants_is_found);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

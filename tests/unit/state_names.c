@@ -50,7 +50,8 @@ take(const struct queue_name *name)
 	struct queue_config config = queue_config_default();
 	uint32_t idx = queue_next_free(&shard);
 
-	queue_take(&shard, idx, &(struct queue_birth){ .name = name, .config = &config, .etag = 8, .time_ms = 1000 });
+	queue_take(&shard, idx,
+	    &(struct queue_birth){ .name = name, .config = &config, .etag = 8, .time_ms = 1000 });
 	txn_commit(&shard.txn);
 	return idx;
 }

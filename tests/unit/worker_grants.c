@@ -54,8 +54,21 @@ settle_of(struct engine *of, enum op op)
 }
 
 /* One row for each operation on a queue: the right that it needs, and how it is tried. */
-enum trial { TRY_PUBLISH, TRY_RECEIVE, TRY_ACK, TRY_EXTEND, TRY_NACK, TRY_GET, TRY_PATCH, TRY_PURGE, TRY_GRANT, TRY_REVOKE, TRY_LIST,
-	TRY_DELETE, TRY_COUNT };
+enum trial {
+	TRY_PUBLISH,
+	TRY_RECEIVE,
+	TRY_ACK,
+	TRY_EXTEND,
+	TRY_NACK,
+	TRY_GET,
+	TRY_PATCH,
+	TRY_PURGE,
+	TRY_GRANT,
+	TRY_REVOKE,
+	TRY_LIST,
+	TRY_DELETE,
+	TRY_COUNT
+};
 
 static const uint32_t needs[TRY_COUNT] = {
 	[TRY_PUBLISH] = RIGHT_PUBLISH,
@@ -75,7 +88,8 @@ static const uint32_t needs[TRY_COUNT] = {
 static enum outcome
 patch(const char *queue, uint32_t fields, uint64_t owner)
 {
-	struct queue_config_request *request = engine_frame(engine, 0, OP_QUEUE_PATCH, 7, sizeof(*request));
+	struct queue_config_request *request = engine_frame(
+	    engine, 0, OP_QUEUE_PATCH, 7, sizeof(*request));
 
 	request->queue.name = engine_name(queue);
 	request->config.lease_ms = 777;
@@ -102,7 +116,10 @@ try_it(enum trial trial, const char *queue)
 	case TRY_ACK:
 	case TRY_EXTEND:
 	case TRY_NACK:
-		return settle_of(engine, trial == TRY_ACK ? OP_ACK : trial == TRY_EXTEND ? OP_EXTEND : OP_NACK);
+		return settle_of(engine,
+		    trial == TRY_ACK          ? OP_ACK
+		        : trial == TRY_EXTEND ? OP_EXTEND
+		                              : OP_NACK);
 	case TRY_GET:
 		return engine_get(engine, queue, &entry);
 	case TRY_PATCH:
@@ -150,7 +167,8 @@ END_TEST
 
 START_TEST(the_owner_and_an_admin_may_do_everything)
 {
-	const struct caller callers[] = { people_user(ann), { .uid = eve, .flags = CALLER_ADMIN }, people_admin() };
+	const struct caller callers[] = { people_user(ann), { .uid = eve, .flags = CALLER_ADMIN },
+		people_admin() };
 
 	for (unsigned i = 0; i < 3; i++) {
 		engine->caller = callers[i];
@@ -177,7 +195,8 @@ START_TEST(without_any_right_a_queue_is_not_there)
 		enum outcome outcome = try_it((enum trial)_i, i == 0 ? "q" : "z");
 		struct reply *reply = (struct reply *)(void *)engine->reply;
 
-		ck_assert_int_eq(outcome, is_settling((enum trial)_i) ? OUTCOME_LEASE_EXPIRED : OUTCOME_NO_QUEUE);
+		ck_assert_int_eq(outcome,
+		    is_settling((enum trial)_i) ? OUTCOME_LEASE_EXPIRED : OUTCOME_NO_QUEUE);
 		reply->header.id = 0;
 		bytes[i] = reply->header.bytes;
 		memcpy(seen[i], reply, bytes[i]);
@@ -199,7 +218,8 @@ END_TEST
 static unsigned
 listed(void)
 {
-	struct queue_list_request *request = engine_frame(engine, 0, OP_QUEUE_LIST, 4, sizeof(*request));
+	struct queue_list_request *request = engine_frame(
+	    engine, 0, OP_QUEUE_LIST, 4, sizeof(*request));
 
 	request->limit = 10;
 	engine_post(engine, 0);
@@ -237,7 +257,8 @@ START_TEST(creating_takes_leave_and_tells_nothing)
 	ck_assert_int_eq(engine_put(engine, "new", NULL, 0), OUTCOME_CREATED);
 	ck_assert_uint_eq(((struct queue_reply *)(void *)engine->reply)->queue.owner, eve);
 	ck_assert_int_eq(engine_put(engine, "new", NULL, 0), OUTCOME_OK);
-	ck_assert_int_eq(engine_put(engine, "other", &(struct queue_config){ 0 }, FIELD_OWNER), OUTCOME_FORBIDDEN);
+	ck_assert_int_eq(engine_put(engine, "other", &(struct queue_config){ 0 }, FIELD_OWNER),
+	    OUTCOME_FORBIDDEN);
 }
 END_TEST
 
@@ -263,10 +284,12 @@ START_TEST(a_grant_is_replaced_and_taken_away)
 	const struct grant_list_reply *list = (struct grant_list_reply *)(void *)engine->reply;
 
 	ask_as(ann);
-	ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, "q", bob, RIGHT_PUBLISH), OUTCOME_CREATED);
+	ck_assert_int_eq(
+	    people_grant(engine, OP_GRANT_PUT, "q", bob, RIGHT_PUBLISH), OUTCOME_CREATED);
 	ck_assert_uint_ne(((struct reply *)(void *)engine->reply)->lsn, 0);
 	ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, "q", bob, RIGHT_CONSUME), OUTCOME_OK);
-	ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, "q", bob, RIGHT_CONSUME), OUTCOME_OK); /* nothing changes */
+	ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, "q", bob, RIGHT_CONSUME),
+	    OUTCOME_OK); /* nothing changes */
 	ck_assert_int_eq(people_grants(engine, "q"), OUTCOME_OK);
 	ck_assert_uint_eq(list->count, 1);
 	ck_assert_uint_eq(list->owner, ann);
@@ -284,11 +307,14 @@ START_TEST(what_is_no_grant_is_refused)
 {
 	ask_as(ann);
 	ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, "q", bob, 0), OUTCOME_BAD_FIELD);
-	ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, "q", bob, RIGHTS_ALL + 1), OUTCOME_BAD_FIELD);
+	ck_assert_int_eq(
+	    people_grant(engine, OP_GRANT_PUT, "q", bob, RIGHTS_ALL + 1), OUTCOME_BAD_FIELD);
 	ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, "q", 0, RIGHTS_ALL), OUTCOME_BAD_FIELD);
 	for (uint64_t uid = 100; uid < 106; uid++)
-		ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, "q", uid, RIGHT_BROWSE), OUTCOME_CREATED);
-	ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, "q", 106, RIGHT_BROWSE), OUTCOME_TOO_MANY_GRANTS);
+		ck_assert_int_eq(
+		    people_grant(engine, OP_GRANT_PUT, "q", uid, RIGHT_BROWSE), OUTCOME_CREATED);
+	ck_assert_int_eq(
+	    people_grant(engine, OP_GRANT_PUT, "q", 106, RIGHT_BROWSE), OUTCOME_TOO_MANY_GRANTS);
 	ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, "q", 105, RIGHT_CONSUME), OUTCOME_OK);
 }
 END_TEST
@@ -318,10 +344,14 @@ START_TEST(a_queue_with_all_its_grants_is_freed_at_once)
 	engine = engine_open(&(struct engine_options){ .grants = QUEUE_GRANTS_MAX + 10 });
 	ck_assert_int_eq(engine_put(engine, "q", NULL, 0), OUTCOME_CREATED);
 	for (uint64_t uid = 1; uid <= QUEUE_GRANTS_MAX; uid++)
-		ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, "q", uid, RIGHT_BROWSE), OUTCOME_CREATED);
-	ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, "q", QUEUE_GRANTS_MAX + 1, RIGHT_BROWSE), OUTCOME_TOO_MANY_GRANTS);
+		ck_assert_int_eq(
+		    people_grant(engine, OP_GRANT_PUT, "q", uid, RIGHT_BROWSE), OUTCOME_CREATED);
+	ck_assert_int_eq(
+	    people_grant(engine, OP_GRANT_PUT, "q", QUEUE_GRANTS_MAX + 1, RIGHT_BROWSE),
+	    OUTCOME_TOO_MANY_GRANTS);
 	ck_assert_int_eq(people_grants(engine, "q"), OUTCOME_OK);
-	ck_assert_uint_eq(((struct grant_list_reply *)(void *)engine->reply)->count, QUEUE_GRANTS_MAX);
+	ck_assert_uint_eq(
+	    ((struct grant_list_reply *)(void *)engine->reply)->count, QUEUE_GRANTS_MAX);
 	ck_assert_ptr_null(engine_check(engine));
 	ck_assert_int_eq(engine_delete(engine, "q"), OUTCOME_OK);
 	engine_run(engine);
@@ -337,7 +367,8 @@ END_TEST
 static uint64_t
 wait_as(uint64_t uid, uint32_t slot)
 {
-	struct receive_request *request = engine_frame(engine, 1, OP_RECEIVE, 100 + slot, sizeof(*request));
+	struct receive_request *request = engine_frame(
+	    engine, 1, OP_RECEIVE, 100 + slot, sizeof(*request));
 
 	request->queue.caller = people_user(uid);
 	request->queue.name = engine_name("q");
@@ -363,7 +394,8 @@ START_TEST(who_lost_his_right_while_he_waited_gets_nothing)
 	if (_i == 0)
 		ck_assert_int_eq(people_grant(engine, OP_GRANT_DELETE, "q", bob, 0), OUTCOME_OK);
 	else if (_i == 1)
-		ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, "q", bob, RIGHT_PUBLISH), OUTCOME_OK);
+		ck_assert_int_eq(
+		    people_grant(engine, OP_GRANT_PUT, "q", bob, RIGHT_PUBLISH), OUTCOME_OK);
 	else
 		ck_assert_int_eq(patch("q", FIELD_OWNER, eve), OUTCOME_OK);
 	ck_assert_int_eq(engine_publish(engine, "q", "secret", 0, 1), OUTCOME_OK);
@@ -404,20 +436,27 @@ START_TEST(a_receipt_is_worth_nothing_in_other_hands)
 
 	ask_as(ann);
 	ck_assert_int_eq(engine_publish(engine, "q", "x", 0, 1), OUTCOME_OK);
-	ck_assert_int_eq(engine_receive(engine, "q", 1, LEASE_DEFAULT, &delivery, &count), OUTCOME_OK);
+	ck_assert_int_eq(
+	    engine_receive(engine, "q", 1, LEASE_DEFAULT, &delivery, &count), OUTCOME_OK);
 	ask_as(eve);
-	ck_assert_int_eq(engine_settle(engine, OP_ACK, "q", &delivery, 0, NACK_RELEASE), OUTCOME_LEASE_EXPIRED);
+	ck_assert_int_eq(
+	    engine_settle(engine, OP_ACK, "q", &delivery, 0, NACK_RELEASE), OUTCOME_LEASE_EXPIRED);
 	/* Nor by way of a queue of her own. */
 	engine->caller.flags = CALLER_MAY_CREATE;
 	ck_assert_int_eq(engine_put(engine, "eve", NULL, 0), OUTCOME_CREATED);
-	ck_assert_int_eq(engine_settle(engine, OP_ACK, "eve", &delivery, 0, NACK_RELEASE), OUTCOME_LEASE_EXPIRED);
+	ck_assert_int_eq(engine_settle(engine, OP_ACK, "eve", &delivery, 0, NACK_RELEASE),
+	    OUTCOME_LEASE_EXPIRED);
 	ask_as(ann);
-	ck_assert_int_eq(engine_settle(engine, OP_ACK, "q", &delivery, 0, NACK_RELEASE), OUTCOME_OK);
-	ck_assert_int_eq(engine_settle(engine, OP_ACK, "q", &delivery, 0, NACK_RELEASE), OUTCOME_OK);
+	ck_assert_int_eq(
+	    engine_settle(engine, OP_ACK, "q", &delivery, 0, NACK_RELEASE), OUTCOME_OK);
+	ck_assert_int_eq(
+	    engine_settle(engine, OP_ACK, "q", &delivery, 0, NACK_RELEASE), OUTCOME_OK);
 	/* A guessed receipt does not tell eve that it was acknowledged. */
 	ask_as(eve);
-	ck_assert_int_eq(engine_settle(engine, OP_ACK, "q", &delivery, 0, NACK_RELEASE), OUTCOME_LEASE_EXPIRED);
-	ck_assert_int_eq(engine_settle(engine, OP_ACK, "nowhere", &delivery, 0, NACK_RELEASE), OUTCOME_LEASE_EXPIRED);
+	ck_assert_int_eq(
+	    engine_settle(engine, OP_ACK, "q", &delivery, 0, NACK_RELEASE), OUTCOME_LEASE_EXPIRED);
+	ck_assert_int_eq(engine_settle(engine, OP_ACK, "nowhere", &delivery, 0, NACK_RELEASE),
+	    OUTCOME_LEASE_EXPIRED);
 }
 END_TEST
 
@@ -428,7 +467,8 @@ suite(void)
 	TCase *tcase = tcase_create("grants");
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_loop_test(tcase, each_operation_takes_the_right_it_needs_and_no_other, 0, TRY_COUNT);
+	tcase_add_loop_test(
+	    tcase, each_operation_takes_the_right_it_needs_and_no_other, 0, TRY_COUNT);
 	tcase_add_loop_test(tcase, the_owner_and_an_admin_may_do_everything, 0, TRY_COUNT);
 	tcase_add_loop_test(tcase, without_any_right_a_queue_is_not_there, 0, TRY_COUNT);
 	tcase_add_test(tcase, nobody_owns_what_has_no_owner);

@@ -14,7 +14,8 @@ static struct engine *engine;
 static void
 setup(void)
 {
-	engine = engine_open(&(struct engine_options){ .users = 6, .credentials = 80, .fronts = 2 });
+	engine = engine_open(
+	    &(struct engine_options){ .users = 6, .credentials = 80, .fronts = 2 });
 }
 
 /* What the directory shows is what shard 0 holds. */
@@ -26,13 +27,16 @@ check_directory(void)
 
 	ck_assert_ptr_null(directory_check(directory));
 	ck_assert_uint_eq(directory_user_count(directory), table_used(&shard->root->users));
-	ck_assert_uint_eq(directory_credential_count(directory), table_used(&shard->root->credentials));
+	ck_assert_uint_eq(
+	    directory_credential_count(directory), table_used(&shard->root->credentials));
 	for (uint32_t slot = 0; slot < shard->root->users.high; slot++) {
 		struct user_entry user;
 
 		if (!user_at(shard, slot)->is_used)
 			continue;
-		ck_assert_int_eq(directory_user_by_uid(directory, user_at(shard, slot)->entry.uid, &user), DIRECTORY_FOUND);
+		ck_assert_int_eq(
+		    directory_user_by_uid(directory, user_at(shard, slot)->entry.uid, &user),
+		    DIRECTORY_FOUND);
 		ck_assert_mem_eq(&user, &user_at(shard, slot)->entry, sizeof(user));
 	}
 	for (uint32_t slot = 0; slot < shard->root->credentials.high; slot++) {
@@ -40,9 +44,11 @@ check_directory(void)
 
 		if (!credential_at(shard, slot)->is_used)
 			continue;
-		ck_assert_int_eq(directory_credential_by_id(directory, credential_at(shard, slot)->entry.id, &credential),
+		ck_assert_int_eq(directory_credential_by_id(
+		                     directory, credential_at(shard, slot)->entry.id, &credential),
 		    DIRECTORY_FOUND);
-		ck_assert_mem_eq(&credential, &credential_at(shard, slot)->entry, sizeof(credential));
+		ck_assert_mem_eq(
+		    &credential, &credential_at(shard, slot)->entry, sizeof(credential));
 	}
 }
 
@@ -72,7 +78,8 @@ user_named(const char *text)
 	struct queue_name name = engine_name(text);
 	struct user_entry user;
 
-	ck_assert_int_eq(directory_user_by_name(&engine->worker.directory, &name, &user), DIRECTORY_FOUND);
+	ck_assert_int_eq(
+	    directory_user_by_name(&engine->worker.directory, &name, &user), DIRECTORY_FOUND);
 	return user;
 }
 
@@ -85,7 +92,8 @@ is_good(const char *secret)
 	struct user_entry user;
 
 	people_hash(secret, hash);
-	return directory_credential_by_hash(&engine->worker.directory, hash, &credential, &user) == DIRECTORY_FOUND &&
+	return directory_credential_by_hash(&engine->worker.directory, hash, &credential, &user) ==
+	    DIRECTORY_FOUND &&
 	    credential_is_good(&credential, &user, engine->now_ms);
 }
 
@@ -164,12 +172,16 @@ START_TEST(conditions_are_as_for_queues)
 	uint64_t etag;
 
 	ck_assert_int_eq(conditional(OP_USER_PATCH, "bob", CONDITION_NONE, 0), OUTCOME_NO_USER);
-	ck_assert_int_eq(conditional(OP_USER_PUT, "bob", CONDITION_IF_MATCH, 7), OUTCOME_PRECONDITION_FAILED);
+	ck_assert_int_eq(
+	    conditional(OP_USER_PUT, "bob", CONDITION_IF_MATCH, 7), OUTCOME_PRECONDITION_FAILED);
 	ck_assert_int_eq(conditional(OP_USER_PUT, "bob", CONDITION_IF_ABSENT, 0), OUTCOME_CREATED);
 	etag = replied()->etag;
-	ck_assert_int_eq(conditional(OP_USER_PUT, "bob", CONDITION_IF_ABSENT, 0), OUTCOME_PRECONDITION_FAILED);
-	ck_assert_uint_ne(((struct reply *)(void *)engine->reply)->lsn, 0); /* it tells what is: not before that is on disk */
-	ck_assert_int_eq(conditional(OP_USER_PATCH, "bob", CONDITION_IF_MATCH, etag + 8), OUTCOME_PRECONDITION_FAILED);
+	ck_assert_int_eq(
+	    conditional(OP_USER_PUT, "bob", CONDITION_IF_ABSENT, 0), OUTCOME_PRECONDITION_FAILED);
+	ck_assert_uint_ne(((struct reply *)(void *)engine->reply)->lsn,
+	    0); /* it tells what is: not before that is on disk */
+	ck_assert_int_eq(conditional(OP_USER_PATCH, "bob", CONDITION_IF_MATCH, etag + 8),
+	    OUTCOME_PRECONDITION_FAILED);
 	ck_assert_int_eq(conditional(OP_USER_PATCH, "bob", CONDITION_IF_MATCH, etag), OUTCOME_OK);
 	ck_assert_int_eq(conditional(OP_USER_PUT, "bob", 7, 0), OUTCOME_BAD_REQUEST);
 }
@@ -220,7 +232,8 @@ START_TEST(a_name_that_was_deleted_comes_back_as_another_user)
 	again = people_make(engine, "bob", USER_ROLE_USER);
 	ck_assert_uint_ne(first, again);
 	ck_assert_uint_eq(USER_SLOT(first), USER_SLOT(again));
-	ck_assert_int_eq(directory_user_by_uid(&engine->worker.directory, first, &user), DIRECTORY_NONE);
+	ck_assert_int_eq(
+	    directory_user_by_uid(&engine->worker.directory, first, &user), DIRECTORY_NONE);
 	ck_assert_uint_eq(user_named("bob").uid, again);
 }
 END_TEST
@@ -231,12 +244,14 @@ START_TEST(the_last_enabled_admin_stays_one)
 
 	(void)people_make(engine, "ann", USER_ROLE_ADMIN);
 	ck_assert_int_eq(people_delete(engine, "ann"), OUTCOME_LAST_ADMIN);
-	ck_assert_int_eq(people_patch(engine, "ann", &config, USER_FIELD_DISABLED), OUTCOME_LAST_ADMIN);
+	ck_assert_int_eq(
+	    people_patch(engine, "ann", &config, USER_FIELD_DISABLED), OUTCOME_LAST_ADMIN);
 	ck_assert_int_eq(people_patch(engine, "ann", &config, USER_FIELD_ROLE), OUTCOME_LAST_ADMIN);
 	ck_assert_int_eq(people_put(engine, "ann", &config, 0), OUTCOME_LAST_ADMIN);
 	(void)people_make(engine, "eve", USER_ROLE_ADMIN);
 	ck_assert_int_eq(people_patch(engine, "ann", &config, USER_FIELD_DISABLED), OUTCOME_OK);
-	ck_assert_int_eq(people_delete(engine, "eve"), OUTCOME_LAST_ADMIN); /* a disabled one does not count */
+	ck_assert_int_eq(
+	    people_delete(engine, "eve"), OUTCOME_LAST_ADMIN); /* a disabled one does not count */
 	ck_assert_int_eq(people_delete(engine, "ann"), OUTCOME_OK);
 }
 END_TEST
@@ -251,16 +266,23 @@ START_TEST(who_is_no_admin_may_set_his_own_password_and_nothing_else)
 	ck_assert_int_eq(people_patch(engine, "bob", &config, USER_FIELD_PASSWORD), OUTCOME_OK);
 	ck_assert_mem_eq(user_named("bob").config.password, "$y$new", 6);
 	ck_assert_int_eq(user_named("bob").config.role, USER_ROLE_USER);
-	ck_assert_int_eq(people_patch(engine, "bob", &config, USER_FIELD_PASSWORD | USER_FIELD_ROLE), OUTCOME_FORBIDDEN);
-	ck_assert_int_eq(people_patch(engine, "bob", &config, USER_FIELD_CREATES), OUTCOME_FORBIDDEN);
-	ck_assert_int_eq(people_put(engine, "bob", &config, USER_FIELD_PASSWORD), OUTCOME_FORBIDDEN);
-	ck_assert_int_eq(people_patch(engine, "eve", &config, USER_FIELD_PASSWORD), OUTCOME_FORBIDDEN);
+	ck_assert_int_eq(
+	    people_patch(engine, "bob", &config, USER_FIELD_PASSWORD | USER_FIELD_ROLE),
+	    OUTCOME_FORBIDDEN);
+	ck_assert_int_eq(
+	    people_patch(engine, "bob", &config, USER_FIELD_CREATES), OUTCOME_FORBIDDEN);
+	ck_assert_int_eq(
+	    people_put(engine, "bob", &config, USER_FIELD_PASSWORD), OUTCOME_FORBIDDEN);
+	ck_assert_int_eq(
+	    people_patch(engine, "eve", &config, USER_FIELD_PASSWORD), OUTCOME_FORBIDDEN);
 	/* He learns nothing of who there is. */
-	ck_assert_int_eq(people_patch(engine, "nobody", &config, USER_FIELD_PASSWORD), OUTCOME_FORBIDDEN);
+	ck_assert_int_eq(
+	    people_patch(engine, "nobody", &config, USER_FIELD_PASSWORD), OUTCOME_FORBIDDEN);
 	ck_assert_int_eq(people_delete(engine, "bob"), OUTCOME_FORBIDDEN);
 	ck_assert_int_eq(people_delete(engine, "nobody"), OUTCOME_FORBIDDEN);
 	engine->caller = people_user(0);
-	ck_assert_int_eq(people_patch(engine, "nobody", &config, USER_FIELD_PASSWORD), OUTCOME_FORBIDDEN);
+	ck_assert_int_eq(
+	    people_patch(engine, "nobody", &config, USER_FIELD_PASSWORD), OUTCOME_FORBIDDEN);
 }
 END_TEST
 
@@ -272,9 +294,11 @@ START_TEST(a_full_table_is_said_and_what_is_deleted_makes_room)
 		snprintf(name, sizeof(name), "user%u", i);
 		(void)people_make(engine, name, USER_ROLE_USER);
 	}
-	ck_assert_int_eq(people_put(engine, "one-more", &(struct user_config){ 0 }, 0), OUTCOME_TOO_MANY_USERS);
+	ck_assert_int_eq(
+	    people_put(engine, "one-more", &(struct user_config){ 0 }, 0), OUTCOME_TOO_MANY_USERS);
 	ck_assert_int_eq(people_delete(engine, "user3"), OUTCOME_OK);
-	ck_assert_int_eq(people_put(engine, "one-more", &(struct user_config){ 0 }, 0), OUTCOME_CREATED);
+	ck_assert_int_eq(
+	    people_put(engine, "one-more", &(struct user_config){ 0 }, 0), OUTCOME_CREATED);
 }
 END_TEST
 
@@ -284,7 +308,8 @@ START_TEST(other_shards_have_no_people)
 
 	engine = engine_open(&(struct engine_options){ .users = 1, .credentials = 1 });
 	engine->worker.shard.geometry.users = 0;
-	ck_assert_int_eq(people_put(engine, "bob", &(struct user_config){ 0 }, 0), OUTCOME_BAD_REQUEST);
+	ck_assert_int_eq(
+	    people_put(engine, "bob", &(struct user_config){ 0 }, 0), OUTCOME_BAD_REQUEST);
 	ck_assert_int_eq(people_delete(engine, "bob"), OUTCOME_BAD_REQUEST);
 	ck_assert_int_eq(people_revoke(engine, 1, CREDENTIAL_TOKEN), OUTCOME_BAD_REQUEST);
 	ck_assert_int_eq(people_revoke_all(engine, 1, CREDENTIAL_TOKEN), OUTCOME_BAD_REQUEST);
@@ -306,7 +331,8 @@ START_TEST(a_credential_is_found_by_the_hash_of_its_secret)
 	ck_assert_uint_ne(id, 0);
 	ck_assert(is_good("sesame"));
 	ck_assert(!is_good("Sesame"));
-	ck_assert_int_eq(directory_credential_by_id(&engine->worker.directory, id, &credential), DIRECTORY_FOUND);
+	ck_assert_int_eq(directory_credential_by_id(&engine->worker.directory, id, &credential),
+	    DIRECTORY_FOUND);
 	ck_assert_uint_eq(credential.config.uid, bob);
 	ck_assert_uint_eq(credential.created_ms, engine->now_ms);
 	ck_assert_uint_eq(credential.last_used_ms, engine->now_ms);
@@ -315,7 +341,8 @@ END_TEST
 
 START_TEST(what_a_credential_may_not_be)
 {
-	uint64_t bob = people_make(engine, "bob", USER_ROLE_USER), eve = people_make(engine, "eve", USER_ROLE_USER);
+	uint64_t bob = people_make(engine, "bob", USER_ROLE_USER),
+	         eve = people_make(engine, "eve", USER_ROLE_USER);
 	struct credential_config config = people_credential(bob, CREDENTIAL_TOKEN, "a", "*");
 
 	config.scopes[0] = '?';
@@ -352,21 +379,26 @@ START_TEST(a_session_is_not_made_with_a_password_that_was_changed_meanwhile)
 	verified = user_named("bob").password_etag;
 	for (unsigned round = 0; round < 2; round++) {
 		request = engine_frame(engine, 0, OP_CREDENTIAL_CREATE, 5, sizeof(*request));
-		request->credential = people_credential(bob, CREDENTIAL_SESSION, round == 0 ? "a" : "b", "*");
+		request->credential = people_credential(
+		    bob, CREDENTIAL_SESSION, round == 0 ? "a" : "b", "*");
 		request->password_etag = verified;
 		engine_post(engine, 0);
 		engine_run(engine);
-		ck_assert_uint_eq(engine_reply(engine, 0)->header.op, round == 0 ? OUTCOME_CREATED : OUTCOME_UNAUTHORIZED);
+		ck_assert_uint_eq(engine_reply(engine, 0)->header.op,
+		    round == 0 ? OUTCOME_CREATED : OUTCOME_UNAUTHORIZED);
 		config = people_config(USER_ROLE_USER, "$y$two", NULL);
-		ck_assert_int_eq(people_patch(engine, "bob", &config, USER_FIELD_PASSWORD), OUTCOME_OK);
+		ck_assert_int_eq(
+		    people_patch(engine, "bob", &config, USER_FIELD_PASSWORD), OUTCOME_OK);
 	}
 }
 END_TEST
 
 START_TEST(a_revoked_one_is_gone_at_once_and_the_generation_grows)
 {
-	uint64_t bob = people_make(engine, "bob", USER_ROLE_USER), eve = people_make(engine, "eve", USER_ROLE_USER);
-	uint64_t id = people_credential_id(engine, bob, CREDENTIAL_TOKEN, "sesame"), seen = generation();
+	uint64_t bob = people_make(engine, "bob", USER_ROLE_USER),
+	         eve = people_make(engine, "eve", USER_ROLE_USER);
+	uint64_t id = people_credential_id(engine, bob, CREDENTIAL_TOKEN, "sesame"),
+	         seen = generation();
 
 	engine->caller = people_user(eve);
 	ck_assert_int_eq(people_revoke(engine, id, CREDENTIAL_TOKEN), OUTCOME_NO_TOKEN);
@@ -399,7 +431,8 @@ END_TEST
 /* _i: 0 the password is changed, 1 the user disabled, 2 all sessions revoked, 3 the user deleted. */
 START_TEST(all_sessions_of_a_user_end_at_once)
 {
-	uint64_t bob = people_make(engine, "bob", USER_ROLE_USER), eve = people_make(engine, "eve", USER_ROLE_USER), seen;
+	uint64_t bob = people_make(engine, "bob", USER_ROLE_USER),
+	         eve = people_make(engine, "eve", USER_ROLE_USER), seen;
 	struct user_config config = people_config(USER_ROLE_USER, "$y$new", NULL);
 	enum outcome outcome;
 
@@ -450,7 +483,8 @@ START_TEST(a_session_made_after_all_were_revoked_is_good)
 	ck_assert_int_eq(people_revoke_all(engine, bob, CREDENTIAL_SESSION), OUTCOME_FORBIDDEN);
 	engine->caller = people_admin();
 	ck_assert_int_eq(people_revoke_all(engine, bob + 1, CREDENTIAL_SESSION), OUTCOME_NO_USER);
-	ck_assert_int_eq(people_revoke_all(engine, bob, CREDENTIAL_KIND_COUNT), OUTCOME_BAD_REQUEST);
+	ck_assert_int_eq(
+	    people_revoke_all(engine, bob, CREDENTIAL_KIND_COUNT), OUTCOME_BAD_REQUEST);
 }
 END_TEST
 
@@ -485,7 +519,8 @@ END_TEST
 START_TEST(a_use_is_remembered_and_nobody_is_answered)
 {
 	uint64_t bob = people_make(engine, "bob", USER_ROLE_USER);
-	uint64_t id = people_credential_id(engine, bob, CREDENTIAL_TOKEN, "sesame"), seen = generation();
+	uint64_t id = people_credential_id(engine, bob, CREDENTIAL_TOKEN, "sesame"),
+	         seen = generation();
 	struct credential_entry credential;
 
 	engine_pass(engine, 60000);
@@ -493,7 +528,8 @@ START_TEST(a_use_is_remembered_and_nobody_is_answered)
 	people_touch(engine, id + (1u << CREDENTIAL_SLOT_BITS)); /* none */
 	people_touch(engine, UINT64_MAX);
 	ck_assert_ptr_null(engine_reply(engine, 0));
-	ck_assert_int_eq(directory_credential_by_id(&engine->worker.directory, id, &credential), DIRECTORY_FOUND);
+	ck_assert_int_eq(directory_credential_by_id(&engine->worker.directory, id, &credential),
+	    DIRECTORY_FOUND);
 	ck_assert_uint_eq(credential.last_used_ms, engine->now_ms);
 	ck_assert_uint_eq(generation(), seen);
 }
@@ -613,7 +649,8 @@ START_TEST(a_token_that_was_revoked_does_not_come_back_with_the_next_start)
 	struct credential_entry tokens[4];
 
 	bootstrap(BOOTSTRAP_ALWAYS, "first");
-	ck_assert_int_eq(directory_credentials(&engine->worker.directory, &wish, &page, tokens), DIRECTORY_FOUND);
+	ck_assert_int_eq(directory_credentials(&engine->worker.directory, &wish, &page, tokens),
+	    DIRECTORY_FOUND);
 	ck_assert_uint_eq(page.count, 1);
 	ck_assert_int_eq(people_revoke(engine, tokens[0].id, CREDENTIAL_TOKEN), OUTCOME_OK);
 	engine_restart(engine, SIGKILL);
@@ -654,7 +691,8 @@ static Suite *
 suite(void)
 {
 	Suite *suite = suite_create("workerd/people");
-	TCase *users = tcase_create("users"), *credentials = tcase_create("credentials"), *mirror = tcase_create("mirror");
+	TCase *users = tcase_create("users"), *credentials = tcase_create("credentials"),
+	      *mirror = tcase_create("mirror");
 
 	tcase_add_checked_fixture(users, setup, teardown);
 	tcase_add_test(users, a_new_user_may_create_under_his_name_and_nothing_else);
@@ -671,7 +709,8 @@ suite(void)
 	tcase_add_checked_fixture(credentials, setup, teardown);
 	tcase_add_test(credentials, a_credential_is_found_by_the_hash_of_its_secret);
 	tcase_add_test(credentials, what_a_credential_may_not_be);
-	tcase_add_test(credentials, a_session_is_not_made_with_a_password_that_was_changed_meanwhile);
+	tcase_add_test(
+	    credentials, a_session_is_not_made_with_a_password_that_was_changed_meanwhile);
 	tcase_add_test(credentials, a_revoked_one_is_gone_at_once_and_the_generation_grows);
 	tcase_add_test(credentials, an_id_is_never_given_twice);
 	tcase_add_loop_test(credentials, all_sessions_of_a_user_end_at_once, 0, 4);

@@ -327,13 +327,17 @@ directory_is_true(const struct world *world)
 	    directory.shared->credential_count != table_used(&shard.root->credentials))
 		return false;
 	for (uint32_t i = 0; i < shard.root->users.high; i++) {
-		if (shard.users[i].is_used && (!directory.users[i].is_used ||
-		    memcmp(&shard.users[i].entry, &directory.users[i].entry, sizeof(struct user_entry)) != 0))
+		if (shard.users[i].is_used &&
+		    (!directory.users[i].is_used ||
+		        memcmp(&shard.users[i].entry, &directory.users[i].entry,
+		            sizeof(struct user_entry)) != 0))
 			return false;
 	}
 	for (uint32_t i = 0; i < shard.root->credentials.high; i++) {
-		if (shard.credentials[i].is_used && (!directory.credentials[i].is_used ||
-		    memcmp(&shard.credentials[i].entry, &directory.credentials[i].entry, sizeof(struct credential_entry)) != 0))
+		if (shard.credentials[i].is_used &&
+		    (!directory.credentials[i].is_used ||
+		        memcmp(&shard.credentials[i].entry, &directory.credentials[i].entry,
+		            sizeof(struct credential_entry)) != 0))
 			return false;
 	}
 	return true;
@@ -349,8 +353,8 @@ judge_directory(const struct world *crashed)
 	const struct directory_shared *before = crashed->directory, *after = it.copy.directory;
 
 	if (before->sequence % 2 == 0 && before->lsn > shard_of(&it.copy)->root.stream_tail)
-		wrong("the directory shows what is not committed: up to %" PRIu64 " of %" PRIu64, before->lsn,
-		    shard_of(&it.copy)->root.stream_tail);
+		wrong("the directory shows what is not committed: up to %" PRIu64 " of %" PRIu64,
+		    before->lsn, shard_of(&it.copy)->root.stream_tail);
 	if (!directory_is_true(&it.copy))
 		wrong("recovery does not show in the directory what is committed");
 	if (after->generation <= before->generation)
@@ -369,7 +373,8 @@ judge_answers(void)
 		is_shown |= tail > it.replies_seen[i];
 		it.replies_seen[i] = tail;
 	}
-	if (is_shown && shard_of(&it.seen)->undo.count == 0 && it.cold_digest == 0 && !directory_is_true(&it.seen))
+	if (is_shown && shard_of(&it.seen)->undo.count == 0 && it.cold_digest == 0 &&
+	    !directory_is_true(&it.seen))
 		wrong("an answer was shown before the directory was brought up to date");
 }
 
@@ -676,8 +681,14 @@ judge_stepped(void)
 void
 oracle_judge(const struct script *script, const struct oracle_plan *plan, struct verdict *verdict)
 {
-	struct shard_geometry geometry = { .messages = script->messages != 0 ? script->messages : SCRIPT_MESSAGES,
-		.queues = 6, .fronts = WORLD_FRONTS, .waiters_per_front = 8, .grants = 4, .users = 4, .credentials = 6 };
+	struct shard_geometry geometry = { .messages = script->messages != 0 ? script->messages
+		                                                             : SCRIPT_MESSAGES,
+		.queues = 6,
+		.fronts = WORLD_FRONTS,
+		.waiters_per_front = 8,
+		.grants = 4,
+		.users = 4,
+		.credentials = 6 };
 	struct world *worlds[] = { &it.reference, &it.live, &it.seen, &it.copy, &it.other, &it.dead, &it.dead_seen };
 	struct timespec began, ended;
 

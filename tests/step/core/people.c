@@ -16,9 +16,12 @@ name_of(const char *text)
 	(uint32_t)(sizeof(request) - offsetof(__typeof__(request), caller) - sizeof(struct caller))
 
 uint64_t
-play_user(struct play *play, enum op op, const char *name, const struct user_config *config, uint32_t fields)
+play_user(struct play *play, enum op op, const char *name, const struct user_config *config,
+    uint32_t fields)
 {
-	struct user_request request = { .name = name_of(name), .config = *config, .fields = fields };
+	struct user_request request = {
+		.name = name_of(name), .config = *config, .fields = fields
+	};
 
 	return play_post(play, op, BODY(request));
 }
@@ -40,10 +43,15 @@ play_user_delete(struct play *play, const char *name)
 }
 
 uint64_t
-play_credential(struct play *play, uint64_t uid, enum credential_kind kind, char secret, uint64_t idle_ms)
+play_credential(
+    struct play *play, uint64_t uid, enum credential_kind kind, char secret, uint64_t idle_ms)
 {
-	struct credential_request request = { .credential = { .uid = uid, .kind = (uint8_t)kind, .idle_ms = idle_ms,
-		.name = name_of("played"), .scopes_bytes = 1, .scopes = "*" } };
+	struct credential_request request = { .credential = { .uid = uid,
+		                                  .kind = (uint8_t)kind,
+		                                  .idle_ms = idle_ms,
+		                                  .name = name_of("played"),
+		                                  .scopes_bytes = 1,
+		                                  .scopes = "*" } };
 
 	memset(request.credential.hash, secret, sizeof(request.credential.hash));
 	return play_post(play, OP_CREDENTIAL_CREATE, BODY(request));
@@ -80,7 +88,9 @@ play_grant(struct play *play, enum op op, const char *queue, uint64_t uid, uint3
 		uint32_t rights, reserved;
 	} body = { .name = name_of(queue), .uid = uid, .rights = rights };
 
-	_Static_assert(sizeof(body) == sizeof(struct grant_request) - offsetof(struct queue_request, name), "the same");
+	_Static_assert(
+	    sizeof(body) == sizeof(struct grant_request) - offsetof(struct queue_request, name),
+	    "the same");
 	return play_post(play, op, &body, sizeof(body));
 }
 
@@ -119,7 +129,8 @@ play_shows_user(struct play *play, uint64_t uid)
 	const struct directory directory = directory_of(play);
 	struct user_entry user;
 
-	return play_is_past(play) || directory_user_by_uid(&directory, uid, &user) == DIRECTORY_FOUND;
+	return play_is_past(play) ||
+	    directory_user_by_uid(&directory, uid, &user) == DIRECTORY_FOUND;
 }
 
 bool
@@ -128,5 +139,6 @@ play_shows_credential(struct play *play, uint64_t id)
 	const struct directory directory = directory_of(play);
 	struct credential_entry credential;
 
-	return play_is_past(play) || directory_credential_by_id(&directory, id, &credential) == DIRECTORY_FOUND;
+	return play_is_past(play) ||
+	    directory_credential_by_id(&directory, id, &credential) == DIRECTORY_FOUND;
 }

@@ -132,7 +132,8 @@ copy_words(const struct world *to, const struct world *from)
 
 	is_different |= copy_if_different((char *)to->shard + tables, (char *)from->shard + tables, shard_bytes - tables);
 	is_different |= copy_if_different(to->stream, from->stream, sizeof(*to->stream));
-	is_different |= copy_if_different(to->directory, from->directory, directory_size_bytes(&from->geometry));
+	is_different |= copy_if_different(
+	    to->directory, from->directory, directory_size_bytes(&from->geometry));
 	for (unsigned i = 0; i < WORLD_FRONTS; i++)
 		is_different |= copy_if_different(&to->front[i]->worker[0], &from->front[i]->worker[0], sizeof(struct front_pair));
 	is_different |= copy_if_different(to->stats->closed_epoch, from->stats->closed_epoch, sizeof(to->stats->closed_epoch));
@@ -159,7 +160,8 @@ world_written(const struct world *world, struct world_part parts[WORLD_PARTS])
 		parts[1 + i] = (struct world_part){ (char *)world->front[i], page_up(sizeof(struct front_shared)) };
 	/* Of the statistics nothing is acted upon but which fronts are closed. */
 	parts[1 + WORLD_FRONTS] = (struct world_part){ (char *)world->stats, PAGE_BYTES };
-	_Static_assert(WORLD_PARTS == 2 + WORLD_FRONTS, "shard, stream and directory, fronts, statistics");
+	_Static_assert(
+	    WORLD_PARTS == 2 + WORLD_FRONTS, "shard, stream and directory, fronts, statistics");
 	_Static_assert(offsetof(struct stats_shared, closed_epoch) + sizeof(uint64_t[FRONT_MAX]) <= PAGE_BYTES, "in the first page");
 }
 

@@ -32,7 +32,8 @@ grant_put_perform(struct play *play)
 	play_expect(play, bad, OUTCOME_BAD_FIELD);
 
 	play->caller = (struct caller){ .uid = BOB };
-	uint64_t may = play_receive(play, "orders", (struct play_receive){ .max = 1, .lease_ms = 1000 });
+	uint64_t may = play_receive(
+	    play, "orders", (struct play_receive){ .max = 1, .lease_ms = 1000 });
 	uint64_t may_not = play_publish(play, "orders", 1, 0);
 	play_run(play);
 	play_expect(play, may, OUTCOME_EMPTY);
@@ -60,13 +61,16 @@ grant_delete_perform(struct play *play)
 	play_run(play);
 	/* Bob waits, and behind him Ann. */
 	play->caller = (struct caller){ .uid = BOB };
-	uint64_t bob = play_receive(play, "orders", (struct play_receive){ .max = 1, .lease_ms = 9000, .wait_ms = 60000 });
+	uint64_t bob = play_receive(
+	    play, "orders", (struct play_receive){ .max = 1, .lease_ms = 9000, .wait_ms = 60000 });
 	play->caller = (struct caller){ .uid = ANN };
 	uint64_t ann = play_receive(play, "orders",
-	    (struct play_receive){ .max = 1, .lease_ms = 9000, .wait_ms = 60000, .waiter_slot = 1 });
+	    (struct play_receive){
+	        .max = 1, .lease_ms = 9000, .wait_ms = 60000, .waiter_slot = 1 });
 	play_run(play);
 	play_expect_none(play, bob);
-	uint64_t gone = play_grant(play, OP_GRANT_DELETE, "orders", BOB, 0), again = play_grant(play, OP_GRANT_DELETE, "orders", BOB, 0);
+	uint64_t gone = play_grant(play, OP_GRANT_DELETE, "orders", BOB, 0),
+	         again = play_grant(play, OP_GRANT_DELETE, "orders", BOB, 0);
 	play_publish(play, "orders", 1, 0);
 	play_run(play);
 	play_expect(play, gone, OUTCOME_OK);
@@ -75,7 +79,8 @@ grant_delete_perform(struct play *play)
 	play_expect_delivered(play, ann, 1);
 }
 
-const struct script grant_delete_script = { .name = "grant_delete", .perform = grant_delete_perform };
+const struct script grant_delete_script = { .name = "grant_delete",
+	.perform = grant_delete_perform };
 
 static void
 grant_list_perform(struct play *play)
@@ -99,12 +104,15 @@ const struct script grant_list_script = { .name = "grant_list", .perform = grant
 static void
 owner_changes_perform(struct play *play)
 {
-	struct queue_config_request request = { .queue.name = { .bytes = 6, .text = "orders" }, .fields = FIELD_OWNER, .owner = BOB };
+	struct queue_config_request request = {
+		.queue.name = { .bytes = 6, .text = "orders" }, .fields = FIELD_OWNER, .owner = BOB
+	};
 
 	begin(play);
 	play_publish(play, "orders", 1, 0);
 	play->caller = (struct caller){ .flags = CALLER_ADMIN };
-	uint64_t given = play_post(play, OP_QUEUE_PATCH, &request.queue.name, sizeof(request) - offsetof(struct queue_request, name));
+	uint64_t given = play_post(play, OP_QUEUE_PATCH, &request.queue.name,
+	    sizeof(request) - offsetof(struct queue_request, name));
 	play->caller = (struct caller){ .uid = ANN };
 	uint64_t before = play_queue_get(play, "orders");
 	play->caller = (struct caller){ .uid = BOB };
@@ -119,4 +127,5 @@ owner_changes_perform(struct play *play)
 	play_expect(play, after, OUTCOME_OK);
 }
 
-const struct script owner_changes_script = { .name = "owner_changes", .perform = owner_changes_perform };
+const struct script owner_changes_script = { .name = "owner_changes",
+	.perform = owner_changes_perform };

@@ -111,7 +111,8 @@ any_person(struct mixture *mixture)
 {
 	static const char *const names[] = { "ann", "bob", "eve", "joe", "sue" };
 	const char *name = names[below(mixture, 5)];
-	struct user_config config = { .is_disabled = below(mixture, 3) == 0, .role = (uint8_t)below(mixture, 2) };
+	struct user_config config = { .is_disabled = below(mixture, 3) == 0,
+		.role = (uint8_t)below(mixture, 2) };
 	enum credential_kind kind = (enum credential_kind)below(mixture, 2);
 	struct play *play = mixture->play;
 
@@ -126,7 +127,8 @@ any_person(struct mixture *mixture)
 		play_user_delete(play, name);
 		return;
 	case 3 ... 4:
-		play_credential(play, any_uid(mixture), kind, (char)below(mixture, 100), below(mixture, 2) * 600);
+		play_credential(play, any_uid(mixture), kind, (char)below(mixture, 100),
+		    below(mixture, 2) * 600);
 		return;
 	case 5:
 		play_revoke_all(play, any_uid(mixture), kind);
@@ -142,16 +144,18 @@ any_person(struct mixture *mixture)
 static void
 any_grant(struct mixture *mixture)
 {
-	play_grant(mixture->play, below(mixture, 3) == 0 ? OP_GRANT_DELETE : OP_GRANT_PUT, any_queue(mixture), any_uid(mixture),
-	    1 + below(mixture, RIGHTS_ALL));
+	play_grant(mixture->play, below(mixture, 3) == 0 ? OP_GRANT_DELETE : OP_GRANT_PUT,
+	    any_queue(mixture), any_uid(mixture), 1 + below(mixture, RIGHTS_ALL));
 }
 
 /* Mostly an admin; or somebody who may be given rights meanwhile, or lose them. */
 static void
 any_caller(struct mixture *mixture)
 {
-	mixture->play->caller = below(mixture, 3) > 0 ? (struct caller){ .flags = CALLER_ADMIN | CALLER_MAY_CREATE }
-	    : (struct caller){ .uid = any_uid(mixture), .flags = below(mixture, 2) * CALLER_MAY_CREATE };
+	mixture->play->caller = below(mixture, 3) > 0
+	    ? (struct caller){ .flags = CALLER_ADMIN | CALLER_MAY_CREATE }
+	    : (struct caller){ .uid = any_uid(mixture),
+		      .flags = below(mixture, 2) * CALLER_MAY_CREATE };
 }
 
 static void

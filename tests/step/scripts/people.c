@@ -23,24 +23,28 @@ static void
 user_put_perform(struct play *play)
 {
 	struct user_config config = with_password("$y$one");
-	uint64_t ann = play_user_make(play, "ann", USER_ROLE_ADMIN), bob = play_user(play, OP_USER_PUT, "bob", &config, USER_FIELD_PASSWORD);
+	uint64_t ann = play_user_make(play, "ann", USER_ROLE_ADMIN),
+	         bob = play_user(play, OP_USER_PUT, "bob", &config, USER_FIELD_PASSWORD);
 
 	play_run(play);
 	play_expect(play, ann, OUTCOME_CREATED);
 	play_expect(play, bob, OUTCOME_CREATED);
-	play_expect_that(play, play_shows_user(play, UID(1, 0)) && play_shows_user(play, UID(2, 1)), "both are shown");
+	play_expect_that(play, play_shows_user(play, UID(1, 0)) && play_shows_user(play, UID(2, 1)),
+	    "both are shown");
 
 	config.quotas.connections = 7;
 	uint64_t changed = play_user(play, OP_USER_PUT, "bob", &config, USER_FIELD_CONNECTIONS);
 	uint64_t same = play_user(play, OP_USER_PUT, "bob", &config, USER_FIELD_CONNECTIONS);
-	uint64_t last = play_user_make(play, "ann", USER_ROLE_USER), bad = play_user_make(play, ".eve", USER_ROLE_USER);
+	uint64_t last = play_user_make(play, "ann", USER_ROLE_USER),
+	         bad = play_user_make(play, ".eve", USER_ROLE_USER);
 	play_run(play);
 	play_expect(play, changed, OUTCOME_OK);
 	play_expect(play, same, OUTCOME_OK);
 	play_expect(play, last, OUTCOME_LAST_ADMIN);
 	play_expect(play, bad, OUTCOME_BAD_NAME);
 
-	uint64_t third = play_user_make(play, "eve", USER_ROLE_USER), fourth = play_user_make(play, "joe", USER_ROLE_USER);
+	uint64_t third = play_user_make(play, "eve", USER_ROLE_USER),
+	         fourth = play_user_make(play, "joe", USER_ROLE_USER);
 	uint64_t fifth = play_user_make(play, "sue", USER_ROLE_USER);
 	play_run(play);
 	play_expect(play, third, OUTCOME_CREATED);
@@ -72,7 +76,8 @@ user_patch_perform(struct play *play)
 	play_expect(play, more, OUTCOME_FORBIDDEN);
 	play_advance(play, 1000);
 	play_run(play);
-	play_expect_that(play, !play_shows_credential(play, ID(1, 0)) || play_is_past(play), "the session is gone");
+	play_expect_that(play, !play_shows_credential(play, ID(1, 0)) || play_is_past(play),
+	    "the session is gone");
 	play_expect_that(play, play_shows_credential(play, ID(2, 1)), "the token is not");
 }
 
@@ -84,10 +89,12 @@ user_delete_perform(struct play *play)
 	play_user_make(play, "ann", USER_ROLE_ADMIN);
 	play_user_make(play, "bob", USER_ROLE_USER);
 	for (char secret = 'a'; secret < 'e'; secret++)
-		play_credential(play, UID(2, 1), secret % 2 == 0 ? CREDENTIAL_TOKEN : CREDENTIAL_SESSION, secret, 0);
+		play_credential(play, UID(2, 1),
+		    secret % 2 == 0 ? CREDENTIAL_TOKEN : CREDENTIAL_SESSION, secret, 0);
 	play_run(play);
 
-	uint64_t gone = play_user_delete(play, "bob"), again = play_user_delete(play, "bob"), last = play_user_delete(play, "ann");
+	uint64_t gone = play_user_delete(play, "bob"), again = play_user_delete(play, "bob"),
+	         last = play_user_delete(play, "ann");
 	play_run(play);
 	play_expect(play, gone, OUTCOME_OK);
 	play_expect(play, again, OUTCOME_NO_USER);
@@ -126,7 +133,8 @@ credential_create_perform(struct play *play)
 	play_expect_that(play, play_shows_credential(play, ID(6, 5)), "the last is shown");
 }
 
-const struct script credential_create_script = { .name = "credential_create", .perform = credential_create_perform };
+const struct script credential_create_script = { .name = "credential_create",
+	.perform = credential_create_perform };
 
 static void
 credential_revoke_perform(struct play *play)
@@ -135,7 +143,8 @@ credential_revoke_perform(struct play *play)
 	for (char secret = 'a'; secret < 'd'; secret++)
 		play_credential(play, UID(1, 0), CREDENTIAL_TOKEN, secret, 0);
 	play_run(play);
-	uint64_t middle = play_revoke(play, ID(2, 1), CREDENTIAL_TOKEN), again = play_revoke(play, ID(2, 1), CREDENTIAL_TOKEN);
+	uint64_t middle = play_revoke(play, ID(2, 1), CREDENTIAL_TOKEN),
+	         again = play_revoke(play, ID(2, 1), CREDENTIAL_TOKEN);
 	uint64_t session = play_revoke(play, ID(1, 0), CREDENTIAL_SESSION);
 	play_run(play);
 	play_expect(play, middle, OUTCOME_OK);
@@ -147,16 +156,19 @@ credential_revoke_perform(struct play *play)
 	play_expect_that(play, play_shows_credential(play, ID(4, 1)), "its slot is taken again");
 }
 
-const struct script credential_revoke_script = { .name = "credential_revoke", .perform = credential_revoke_perform };
+const struct script credential_revoke_script = { .name = "credential_revoke",
+	.perform = credential_revoke_perform };
 
 static void
 credential_revoke_all_perform(struct play *play)
 {
 	play_user_make(play, "bob", USER_ROLE_USER);
 	for (char secret = 'a'; secret < 'e'; secret++)
-		play_credential(play, UID(1, 0), secret % 2 == 0 ? CREDENTIAL_TOKEN : CREDENTIAL_SESSION, secret, 0);
+		play_credential(play, UID(1, 0),
+		    secret % 2 == 0 ? CREDENTIAL_TOKEN : CREDENTIAL_SESSION, secret, 0);
 	play_run(play);
-	uint64_t all = play_revoke_all(play, UID(1, 0), CREDENTIAL_SESSION), none = play_revoke_all(play, UID(9, 3), CREDENTIAL_SESSION);
+	uint64_t all = play_revoke_all(play, UID(1, 0), CREDENTIAL_SESSION),
+	         none = play_revoke_all(play, UID(9, 3), CREDENTIAL_SESSION);
 	play_credential(play, UID(1, 0), CREDENTIAL_SESSION, 'n', 0);
 	play_run(play);
 	play_expect(play, all, OUTCOME_OK);
@@ -166,7 +178,8 @@ credential_revoke_all_perform(struct play *play)
 	play_expect_that(play, play_shows_credential(play, ID(5, 4)), "the new session stays");
 }
 
-const struct script credential_revoke_all_script = { .name = "credential_revoke_all", .perform = credential_revoke_all_perform };
+const struct script credential_revoke_all_script = { .name = "credential_revoke_all",
+	.perform = credential_revoke_all_perform };
 
 /* Those that are used stay, those that are not end by the clock. */
 static void
@@ -183,21 +196,26 @@ credential_touch_perform(struct play *play)
 	play_expect_none(play, nobody);
 	play_advance(play, 3000);
 	play_run(play);
-	play_expect_that(play, play_shows_credential(play, ID(1, 0)), "the one that was used is there");
-	play_expect_that(play, !play_shows_credential(play, ID(2, 1)) || play_is_past(play), "the other is not");
+	play_expect_that(
+	    play, play_shows_credential(play, ID(1, 0)), "the one that was used is there");
+	play_expect_that(
+	    play, !play_shows_credential(play, ID(2, 1)) || play_is_past(play), "the other is not");
 	play_advance(play, 3000);
 	play_run(play);
 	play_cold_start(play, false);
 }
 
-const struct script credential_touch_script = { .name = "credential_touch", .perform = credential_touch_perform };
+const struct script credential_touch_script = { .name = "credential_touch",
+	.perform = credential_touch_perform };
 
 static void
 first_admin_perform(struct play *play)
 {
 	play_ask_admin(play, BOOTSTRAP_IF_NONE, 'f');
 	play_run(play);
-	play_expect_that(play, play_shows_user(play, UID(1, 0)) && play_shows_credential(play, ID(1, 0)), "there is an admin");
+	play_expect_that(play,
+	    play_shows_user(play, UID(1, 0)) && play_shows_credential(play, ID(1, 0)),
+	    "there is an admin");
 	play_ask_admin(play, BOOTSTRAP_IF_NONE, 'g');
 	play_run(play);
 	uint64_t revoked = play_revoke(play, ID(1, 0), CREDENTIAL_TOKEN);
@@ -205,7 +223,8 @@ first_admin_perform(struct play *play)
 	play_expect(play, revoked, OUTCOME_OK);
 	play_ask_admin(play, BOOTSTRAP_ALWAYS, 'f');
 	play_run(play);
-	play_expect_that(play, !play_shows_credential(play, ID(2, 0)) || play_is_past(play), "the revoked one does not come back");
+	play_expect_that(play, !play_shows_credential(play, ID(2, 0)) || play_is_past(play),
+	    "the revoked one does not come back");
 	play_ask_admin(play, BOOTSTRAP_ALWAYS, 'h');
 	play_run(play);
 	play_expect_that(play, play_shows_credential(play, ID(2, 0)), "another does");
