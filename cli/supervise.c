@@ -19,6 +19,7 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -161,6 +162,17 @@ make_front(const struct supervisor *supervisor, const struct supervised *process
 	snprintf(prefix, sizeof(prefix), "front.%u.", process->index);
 	(void)region_unlink_all(supervisor->conf.instance_name, prefix); /* how many does not matter */
 	return make_next_rings(supervisor, process);
+}
+
+/* For rings beside those that are still held by others: else the others come first. */
+static bool
+has_room_for_rings(const struct supervisor *supervisor)
+{
+	struct statvfs fs;
+
+	if (statvfs("/dev/shm", &fs) != 0)
+		return false;
+	return fs.f_blocks == 0 || (uint64_t)fs.f_bavail * fs.f_frsize > front_size_bytes(&supervisor->geometry.front);
 }
 
 /* Giving the memory of rings back takes as long as making them: when both are needed, clients wait only for the one. */
@@ -359,8 +371,8 @@ on_death(struct supervisor *supervisor, struct supervised *process, int wait_sta
 		    process->wait_ns >= SECOND ? " in some seconds" : "");
 		store_relaxed(&slot->restarts, load_relaxed(&slot->restarts) + 1);
 		handle(supervisor, process, PROCESS_DIED);
-		/* While the others let go of the old ones.  When it does not work, make_front() tries again and says why. */
-		if (process->kind == ROLE_FRONT)
+		/* While the others let go of the old ones. */
+		if (process->kind == ROLE_FRONT && has_room_for_rings(supervisor))
 			process->rings_are_made = make_next_rings(supervisor, process) == 0;
 		return;
 	}

@@ -41,7 +41,7 @@ struct fetches {
 	struct fetch *active;
 	bool is_touched;             /* frames pushed or taken: post and wake persistd */
 	bool has_unasked;
-	uint64_t persist_epoch;      /* the last one that all which was outstanding was asked of */
+	uint64_t persist_epoch;      /* the last persistd that was asked for all that was outstanding */
 	char *scratch;               /* where hot bodies are gathered; grows to what one receive can hold */
 	uint32_t scratch_bytes;
 };
