@@ -146,8 +146,10 @@ give_secret(json_t *made, const struct arguments *arguments)
 		fprintf(stderr, "chasqui: the answer holds no token; is this a Chasqui?\n");
 		return CLI_FAILED;
 	}
-	if (file != NULL && !secret_save(file, token))
+	if (file != NULL && !secret_save(file, token)) {
+		fprintf(stderr, "chasqui: %s was made and is lost; remove it\n", id);
 		return CLI_FAILED;
+	}
 	if (arguments->is_json) {
 		if (file != NULL)
 			json_object_del(made, "token");

@@ -60,6 +60,47 @@ static const struct verb verbs[] = {
 
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
 
+/* What `help VERB` says besides, of verbs that are not used every day. */
+static const struct {
+	const char *verb;
+	const char *text;
+} details[] = {
+	{ "user",
+	  "\n"
+	  "  role=admin               may do everything; else role=user\n"
+	  "  creates=PATTERN,...      names of queues that the user may create; NAME,NAME.* unless given\n"
+	  "  quotas.queues=N          also stored_bytes, connections, messages_per_second,\n"
+	  "                           bytes_per_second; null is no limit\n"
+	  "\n"
+	  "In a pattern * is one word between dots, # any number of them.  Without USER `show` and\n"
+	  "`passwd` are about yourself; your own password is changed by who knows it.\n" },
+	{ "token",
+	  "\n"
+	  "  --scope VERB:PATTERN     publish, consume, browse, manage or * on queues of these names;\n"
+	  "                           or `admin`; or `*`, which is all that the user may, and what a\n"
+	  "                           token may without --scope\n"
+	  "  --expires-in 90d         else it does not expire\n"
+	  "  --save FILE              readable by you alone; else it is printed, this once\n" },
+	{ "session",
+	  "\n"
+	  "A session ends when it is not used (auth.session_idle), after auth.session_max, and when the\n"
+	  "password changes.  `rm current` ends the one that asks: give its --token-file.\n" },
+	{ "grant",
+	  "\n"
+	  "  publish   publish            consume   receive and settle\n"
+	  "  browse    look at the queue  manage    configure, purge, delete, grant\n"
+	  "\n"
+	  "`set` replaces what was granted before.  The owner of a queue and admins may do all of it.\n" },
+};
+
+static void
+print_details(const char *verb)
+{
+	for (size_t i = 0; i < sizeof(details) / sizeof(details[0]); i++)
+		if (strcmp(details[i].verb, verb) == 0)
+			fputs(details[i].text, stdout);
+}
+
 const struct verb *
 verb_find(const char *name)
 {
@@ -133,6 +174,7 @@ verb_help(int argc, char **argv)
 		}
 		print_synopsis(stdout, verb);
 		printf("%s\n", verb->help);
+		print_details(verb->name);
 		return CLI_OK;
 	}
 	printf("chasqui VERB ...: a message broker.  First: chasqui up -c FILE\n\n");

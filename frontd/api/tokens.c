@@ -71,6 +71,9 @@ take_owner(struct api_call *call, const struct json_rule *user)
 		    "tokens of others are for admins to make");
 	if (!people_find(call, name, &entry))
 		return false;
+	if (entry.config.is_disabled)
+		return api_refuse(call, OUTCOME_BAD_FIELD, "user: %.*s is disabled", (int)name.len,
+		    name.ptr);
 	call->credential.config.uid = entry.uid;
 	return true;
 }
@@ -127,7 +130,7 @@ take_login(struct api_call *call)
 		{ "user", JSON_RULE_TEXT, .text = &user },
 		{ "password", JSON_RULE_TEXT, .text = &password },
 	};
-	bool is_in_header = call->principal != NULL && call->principal->uid != 0;
+	bool is_in_header = call->principal != NULL && call->principal->kind == PRINCIPAL_PASSWORD;
 
 	if (!json_take_body(call, rules, 2))
 		return false;

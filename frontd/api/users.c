@@ -69,6 +69,23 @@ people_find(struct api_call *call, struct http_slice text, struct user_entry *us
 	return api_not_now(call);
 }
 
+bool
+people_find_self(struct api_call *call, struct user_entry *user)
+{
+	const struct principal *principal = call->principal;
+
+	switch (directory_user_by_uid(call->world->directory, principal->uid, user)) {
+	case DIRECTORY_FOUND:
+		return true;
+	case DIRECTORY_NONE:
+		return api_refuse(call, OUTCOME_NO_USER, "user %.*s", (int)principal->name.len,
+		    principal->name.ptr);
+	case DIRECTORY_NOT_NOW:
+		break;
+	}
+	return api_not_now(call);
+}
+
 enum directory_look
 people_name(const struct api_world *world, uint64_t uid, struct queue_name *name)
 {
@@ -162,7 +179,7 @@ check_own_password(struct api_call *call, const struct json_rule *current)
 			    "current_password: only with your own new password");
 		return true;
 	}
-	if (!people_find(call, name, &self))
+	if (!people_find_self(call, &self))
 		return false;
 	if (current->seen == JSON_GIVEN) {
 		call->password.user = name;

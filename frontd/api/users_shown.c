@@ -76,9 +76,11 @@ bool
 user_get_plan(struct api_call *call)
 {
 	condition_take_known(call);
-	return user_take_name(call, 2, false) &&
-	    people_find(call, (struct http_slice){ call->memo.name, call->memo.name_bytes },
-		&call->user.shown);
+	if (!user_take_name(call, 2, false))
+		return false;
+	struct http_slice name = { call->memo.name, call->memo.name_bytes };
+	return call->principal->is_admin ? people_find(call, name, &call->user.shown)
+	    : people_find_self(call, &call->user.shown);
 }
 
 void
@@ -103,8 +105,7 @@ user_get(struct api_call *call, struct answer *answer)
 bool
 user_me_plan(struct api_call *call)
 {
-	return call->principal->uid == 0 ||
-	    people_find(call, call->principal->name, &call->user.shown);
+	return call->principal->uid == 0 || people_find_self(call, &call->user.shown);
 }
 
 static const char *

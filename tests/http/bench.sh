@@ -17,11 +17,11 @@ expect 2 "whole number" bench connections=1.5
 expect 2 "number from" bench seconds=nan
 expect 2 "no rate" bench consume rate=5
 expect 2 "needs queue=NAME" bench --existing
-expect 2 "not the http:// URL" bench --url https://127.0.0.1:1
+expect 2 "not the http" bench --url ftp://127.0.0.1:1
 expect 69 "there is no broker" bench -i "$name"
 expect 69 "127.0.0.1:1" bench --url http://127.0.0.1:1
 
-up_start -o worker.messages=300000
+up_start -o worker.messages=300000 -o auth.mode=off # bench/load has no credentials
 url=$(sed -n 's/.*ready on //p' "$work/up")
 
 short="connections=4 seconds=0.3"

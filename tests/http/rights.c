@@ -107,6 +107,9 @@ START_TEST(what_is_wrong_with_a_wish_for_a_token_is_said)
 		    refused_tokens[i].detail) != NULL,
 		    "%s: %s", refused_tokens[i].json, answer->body);
 	}
+	expect_status(accounts_ask(accounts_admin(), "{\"disabled\":true}", "PUT /v1/users/away"), 201);
+	expect_problem(accounts_ask(accounts_admin(), "{\"name\":\"t\",\"user\":\"away\"}",
+	    "POST /v1/tokens"), 400, "bad-field");
 	expect_problem(accounts_ask(accounts_admin(), "{\"name\":\"t\",\"user\":\"never\"}",
 	    "POST /v1/tokens"),
 	    404, "no-user");

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/credentials.h"
+#include "cli/http.h"
 #include "cli/secret.h"
 #include "cli/verbs.h"
 #include "tests/harness/scripted.h"
@@ -321,6 +322,27 @@ START_TEST(tokens_sessions_and_grants_are_listed_and_removed)
 }
 END_TEST
 
+START_TEST(each_option_sets_what_it_is_called)
+{
+	char *words[] = { "x", "--ca", "ca", "--cert", "cert", "--key", "key", "--new-admin-token",
+		"--user", "user", "--token-file", "file", "--password-stdin", "--no-password",
+		"--scope", "*", "--expires-in", "1h", "--save", "to", NULL };
+	struct arguments arguments;
+
+	ck_assert(arguments_parse(&arguments, HTTP_OPTIONS_TAKEN "ANSxv", 20, words));
+	ck_assert_str_eq(arguments.authority_file, "ca");
+	ck_assert_str_eq(arguments.certificate_file, "cert");
+	ck_assert_str_eq(arguments.key_file, "key");
+	ck_assert(arguments.makes_admin_token);
+	ck_assert_str_eq(arguments.user, "user");
+	ck_assert_str_eq(arguments.token_file, "file");
+	ck_assert(arguments.reads_password && arguments.has_no_password);
+	ck_assert_str_eq(arguments.scopes[0], "*");
+	ck_assert_str_eq(arguments.expires_in, "1h");
+	ck_assert_str_eq(arguments.save_file, "to");
+}
+END_TEST
+
 static Suite *
 people_suite(void)
 {
@@ -340,6 +362,7 @@ people_suite(void)
 	tcase_add_test(tcase, a_new_token_is_all_that_goes_to_stdout);
 	tcase_add_test(tcase, a_secret_is_saved_for_its_owner_alone);
 	tcase_add_test(tcase, tokens_sessions_and_grants_are_listed_and_removed);
+	tcase_add_test(tcase, each_option_sets_what_it_is_called);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -176,6 +176,9 @@ START_TEST(without_a_free_descriptor_nothing_is_half_taken)
 	ck_assert_int_eq(errno, EMFILE);
 	ck_assert_int_eq(handed_find("stats.0"), -1);
 	ck_assert_int_eq(dup(0), last); /* it was given back */
+	/* Whoever looks at this process when it ends, as a sanitizer does, needs some. */
+	while (last > 32)
+		close(last--);
 }
 END_TEST
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/step/core/people.h"
 #include "tests/step/scripts/scripts.h"
 
 #define RUNS 40
@@ -98,11 +99,68 @@ cancel(struct mixture *mixture)
 	play_receive_cancel(mixture->play, id, below(mixture, 9));
 }
 
+/* One who may be there, or may have been. */
+static uint64_t
+any_uid(struct mixture *mixture)
+{
+	return USER_UID(1 + below(mixture, 5), below(mixture, 4));
+}
+
+static void
+any_person(struct mixture *mixture)
+{
+	static const char *const names[] = { "ann", "bob", "eve", "joe", "sue" };
+	const char *name = names[below(mixture, 5)];
+	struct user_config config = { .is_disabled = below(mixture, 3) == 0, .role = (uint8_t)below(mixture, 2) };
+	enum credential_kind kind = (enum credential_kind)below(mixture, 2);
+	struct play *play = mixture->play;
+
+	switch (below(mixture, 8)) {
+	case 0:
+		play_user(play, OP_USER_PUT, name, &config, USER_FIELD_ROLE | USER_FIELD_DISABLED);
+		return;
+	case 1:
+		play_user(play, OP_USER_PATCH, name, &config, USER_FIELD_DISABLED);
+		return;
+	case 2:
+		play_user_delete(play, name);
+		return;
+	case 3 ... 4:
+		play_credential(play, any_uid(mixture), kind, (char)below(mixture, 100), below(mixture, 2) * 600);
+		return;
+	case 5:
+		play_revoke_all(play, any_uid(mixture), kind);
+		return;
+	case 6:
+		play_touch(play, CREDENTIAL_ID(1 + below(mixture, 8), below(mixture, 6)));
+		return;
+	default:
+		play_revoke(play, CREDENTIAL_ID(1 + below(mixture, 8), below(mixture, 6)), kind);
+	}
+}
+
+static void
+any_grant(struct mixture *mixture)
+{
+	play_grant(mixture->play, below(mixture, 3) == 0 ? OP_GRANT_DELETE : OP_GRANT_PUT, any_queue(mixture), any_uid(mixture),
+	    1 + below(mixture, RIGHTS_ALL));
+}
+
+/* Mostly an admin; or somebody who may be given rights meanwhile, or lose them. */
+static void
+any_caller(struct mixture *mixture)
+{
+	mixture->play->caller = below(mixture, 3) > 0 ? (struct caller){ .flags = CALLER_ADMIN | CALLER_MAY_CREATE }
+	    : (struct caller){ .uid = any_uid(mixture), .flags = below(mixture, 2) * CALLER_MAY_CREATE };
+}
+
 static void
 any_operation(struct mixture *mixture)
 {
 	struct play *play = mixture->play;
-	uint32_t choice = below(mixture, 100);
+	uint32_t choice = below(mixture, 120);
+
+	any_caller(mixture);
 
 	if (choice < 34)
 		play_publish(play, any_queue(mixture), 1 + below(mixture, 4), any_delay_ms(mixture));
@@ -114,8 +172,12 @@ any_operation(struct mixture *mixture)
 		cancel(mixture);
 	else if (choice < 96)
 		put_or_patch(mixture);
-	else
+	else if (choice < 100)
 		play_queue_list(play, below(mixture, 4), 1 + below(mixture, 6), "");
+	else if (choice < 114)
+		any_person(mixture);
+	else
+		any_grant(mixture);
 }
 
 /*
@@ -127,6 +189,7 @@ long_work(struct mixture *mixture)
 {
 	struct play *play = mixture->play;
 
+	play->caller = (struct caller){ .flags = CALLER_ADMIN };
 	play_advance(play, WAIT_MS + 50);
 	play_run(play);
 	if (below(mixture, 3) == 0)

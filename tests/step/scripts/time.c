@@ -2,6 +2,7 @@
  * What time does: leases end, delays are over, waiters give up, the wheel turns; and the longest night, a cold start.
  */
 #include "shm/record.h"
+#include "tests/step/core/people.h"
 #include "tests/step/scripts/scripts.h"
 
 static void
@@ -248,6 +249,26 @@ recorded_types(const struct play *play)
 	return types;
 }
 
+/* Their records too. */
+static void
+people_come_and_go(struct play *play)
+{
+	struct user_config config = { .quotas.connections = 7 };
+
+	play_user_make(play, "ann", USER_ROLE_ADMIN);
+	play_user_make(play, "bob", USER_ROLE_USER);
+	play_user(play, OP_USER_PATCH, "ann", &config, USER_FIELD_CONNECTIONS);
+	play_credential(play, USER_UID(1, 0), CREDENTIAL_TOKEN, 't', 0);
+	play_credential(play, USER_UID(1, 0), CREDENTIAL_TOKEN, 'u', 0);
+	play_run(play);
+	play_advance(play, 10); /* used later than it was made */
+	play_touch(play, CREDENTIAL_ID(1, 0));
+	play_revoke(play, CREDENTIAL_ID(2, 1), CREDENTIAL_TOKEN);
+	play_grant(play, OP_GRANT_PUT, "orders", USER_UID(1, 0), RIGHT_BROWSE);
+	play_user_delete(play, "bob");
+	play_run(play);
+}
+
 static void
 replay_each_perform(struct play *play)
 {
@@ -276,6 +297,7 @@ replay_each_perform(struct play *play)
 	play_run(play);
 	play_queue_delete(play, "other");
 	play_run(play);
+	people_come_and_go(play);
 	play_cold_start(play, false);
 	if (!play_is_past(play)) {
 		uint64_t types = recorded_types(play);
