@@ -1,11 +1,13 @@
 /*
- * handshakes: how many TLS handshakes a frontd does, and what one costs it; one line of key=value on stdout.
+ * handshakes: how many TLS handshakes a frontd does, and what one costs it; one line of key=value
+ * on stdout.
  *
  *   handshakes PORT [seconds=1] [threads=4] [resumed=0] [version=1.3] [pid=0]
  *
- * Each thread connects, shakes hands, says good-bye and closes, one after the other.  resumed=1: with a ticket from the first.  pid is the
- * frontd's: its CPU time is divided by the handshakes.  The client works more than the broker (it verifies), so on two CPUs the
- * rate is its own: what the broker could do is 1 / cpu_us.
+ * Each thread connects, shakes hands, says good-bye and closes, one after the other.  resumed=1:
+ * with a ticket from the first.  pid is the frontd's: its CPU time is divided by the handshakes.
+ * The client works more than the broker (it verifies), so on two CPUs the rate is its own: what the
+ * broker could do is 1 / cpu_us.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -98,7 +100,8 @@ shake_hands(struct worker *worker, bool asks)
 	}
 	bool is_done = SSL_connect(ssl) == 1;
 	if (is_done && asks)
-		is_done = SSL_write(ssl, request, sizeof(request) - 1) > 0 && SSL_read(ssl, answer, sizeof(answer)) > 0;
+		is_done = SSL_write(ssl, request, sizeof(request) - 1) > 0 &&
+		    SSL_read(ssl, answer, sizeof(answer)) > 0;
 	/* The broker is done when it has closed: it takes the good-bye behind the last flight. */
 	if (is_done && SSL_shutdown(ssl) >= 0)
 		while (recv(fd, answer, sizeof(answer), 0) > 0)
@@ -133,7 +136,8 @@ cpu_seconds(int pid)
 	const char *end = fgets(text, sizeof(text), file) != NULL ? strrchr(text, ')') : NULL;
 	fclose(file);
 	if (end != NULL)
-		(void)sscanf(end + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
+		(void)sscanf(
+		    end + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
 	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
@@ -155,14 +159,17 @@ main(int argc, char **argv)
 	struct worker sum = { .done = 0 };
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: handshakes PORT [key=value]...; see the head of bench/handshakes.c\n");
+		fprintf(stderr,
+		    "usage: handshakes PORT [key=value]...; see the head of bench/handshakes.c\n");
 		return 2;
 	}
 	unsigned threads = (unsigned)option(argc, argv, "threads", 4);
 	double seconds = option(argc, argv, "seconds", 1);
 	int pid = (int)option(argc, argv, "pid", 0);
-	struct run run = { .port = (uint16_t)atoi(argv[1]), .is_resumed = option(argc, argv, "resumed", 0) != 0,
-		.version = option(argc, argv, "version", 1.3) < 1.25 ? TLS1_2_VERSION : TLS1_3_VERSION };
+	struct run run = { .port = (uint16_t)atoi(argv[1]),
+		.is_resumed = option(argc, argv, "resumed", 0) != 0,
+		.version = option(argc, argv, "version", 1.3) < 1.25 ? TLS1_2_VERSION
+								     : TLS1_3_VERSION };
 
 	if (threads == 0 || threads > THREADS_MAX)
 		return 2;
@@ -184,9 +191,11 @@ main(int argc, char **argv)
 		SSL_CTX_free(workers[i].context);
 	}
 	double lasted = (double)(now_ns() - begin_ns) / 1e9, cpu = cpu_seconds(pid) - cpu_before;
-	printf("version=%s resumed=%d handshakes=%lu of_them_resumed=%lu failed=%lu seconds=%.2f per_second=%.0f cpu_us=%.1f\n",
-	    run.version == TLS1_2_VERSION ? "1.2" : "1.3", run.is_resumed, (unsigned long)sum.done, (unsigned long)sum.resumed,
-	    (unsigned long)sum.failed, lasted, (double)sum.done / lasted, cpu * 1e6 / (double)sum.done);
+	printf("version=%s resumed=%d handshakes=%lu of_them_resumed=%lu failed=%lu seconds=%.2f "
+	       "per_second=%.0f cpu_us=%.1f\n",
+	    run.version == TLS1_2_VERSION ? "1.2" : "1.3", run.is_resumed, (unsigned long)sum.done,
+	    (unsigned long)sum.resumed, (unsigned long)sum.failed, lasted,
+	    (double)sum.done / lasted, cpu * 1e6 / (double)sum.done);
 	SSL_CTX_free(first.context);
 	SSL_SESSION_free(newest);
 	return sum.failed != 0;

@@ -1,7 +1,10 @@
 /*
- * Happy path: tls_keeper_open() at the start; tls_keeper_read() and tls_keeper_take() on SIGHUP; tls_keeper_rotate() every second.
- * Failure modes: a file that is missing, unreadable, encrypted, broken, or a key of another certificate: at the start an error
- * and exit 78, on SIGHUP an error and what is in use stays.  Reading is separate from taking, so that a reload is all or nothing.
+ * Happy path: tls_keeper_open() at the start; tls_keeper_read() and tls_keeper_take() on SIGHUP;
+ * tls_keeper_rotate() every second.
+ *
+ * Failure modes: a file that is missing, unreadable, encrypted, broken, or a key of another
+ * certificate: at the start an error and exit 78, on SIGHUP an error and what is in use stays.
+ * Reading is separate from taking, so that a reload is all or nothing.
  */
 #include "cli/tls.h"
 
@@ -36,7 +39,8 @@
 static int
 refuse_file(struct conf_error *error, const char *name, const char *cure)
 {
-	snprintf(error->text, sizeof(error->text), "%s: cannot be read: %s%s", name, strerror(errno), cure);
+	snprintf(error->text, sizeof(error->text), "%s: cannot be read: %s%s", name,
+	    strerror(errno), cure);
 	return -1;
 }
 
@@ -46,13 +50,16 @@ warn_of_readers(const char *name, int fd)
 	struct stat status;
 
 	if (fstat(fd, &status) == 0 && (status.st_mode & (S_IROTH | S_IWOTH)) != 0)
-		diag(DIAG_WARNING, "%s: every user of this machine can read or change this key (mode %04o); chmod 600", name,
-		    status.st_mode & 07777u);
+		diag(DIAG_WARNING,
+		    "%s: every user of this machine can read or change this key (mode %04o); chmod "
+		    "600",
+		    name, status.st_mode & 07777u);
 }
 
 /* One file behind the texts that are there. */
 static int
-read_text(struct tls_secrets *secrets, enum tls_text which, const char *name, const char *path, struct conf_error *error)
+read_text(struct tls_secrets *secrets, enum tls_text which, const char *name, const char *path,
+    struct conf_error *error)
 {
 	uint32_t unused;
 	char *text = (char *)tls_secrets_text(secrets, which, &unused);
@@ -61,7 +68,9 @@ read_text(struct tls_secrets *secrets, enum tls_text which, const char *name, co
 	ssize_t got = 0;
 
 	if (fd < 0)
-		return refuse_file(error, name, errno == EACCES ? "; the user that runs chasqui up must be able to read it" : "");
+		return refuse_file(error, name,
+		    errno == EACCES ? "; the user that runs chasqui up must be able to read it"
+				    : "");
 	while (count < room && (got = read(fd, text + count, room - count)) > 0)
 		count += (size_t)got;
 	if (which == TLS_TEXT_KEY)
@@ -73,7 +82,8 @@ read_text(struct tls_secrets *secrets, enum tls_text which, const char *name, co
 	}
 	close(fd);
 	if (count == room) {
-		snprintf(error->text, sizeof(error->text), "%s: the files of [tls] have more than %u KiB together", name,
+		snprintf(error->text, sizeof(error->text),
+		    "%s: the files of [tls] have more than %u KiB together", name,
 		    TLS_TEXT_BYTES_MAX >> 10);
 		return -1;
 	}
@@ -98,20 +108,22 @@ describe(const char *name, X509 *certificate)
 	BIO_free(bio);
 	(void)X509_NAME_oneline(X509_get_subject_name(certificate), subject, sizeof(subject));
 	(void)ASN1_TIME_diff(&days, &seconds, NULL, end); /* 0 when it cannot tell: then it warns */
-	diag(days < EXPIRY_WARNING_DAYS ? DIAG_WARNING : DIAG_INFO, "%s: %s, good until %s%s", name, subject, until,
-	    days < 0 || seconds < 0 ? ": it has EXPIRED" : "");
+	diag(days < EXPIRY_WARNING_DAYS ? DIAG_WARNING : DIAG_INFO, "%s: %s, good until %s%s", name,
+	    subject, until, days < 0 || seconds < 0 ? ": it has EXPIRED" : "");
 }
 
 /* Can a frontd use them?  It will do the same. */
 static int
-check_texts(const struct tls_secrets *secrets, const char names[TLS_TEXT_COUNT][NAME_BYTES], struct conf_error *error)
+check_texts(const struct tls_secrets *secrets, const char names[TLS_TEXT_COUNT][NAME_BYTES],
+    struct conf_error *error)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
 	struct certificate_text texts[TLS_TEXT_COUNT];
 	int result;
 
 	if (context == NULL) {
-		snprintf(error->text, sizeof(error->text), "OpenSSL cannot start: out of memory, or its configuration is broken");
+		snprintf(error->text, sizeof(error->text),
+		    "OpenSSL cannot start: out of memory, or its configuration is broken");
 		return -1;
 	}
 	for (enum tls_text i = 0; i < TLS_TEXT_COUNT; i++) {
@@ -141,11 +153,13 @@ read_all(struct tls_secrets *secrets, const struct conf *conf, struct conf_error
 	secrets->client_auth = (uint32_t)conf->tls_client_auth;
 	secrets->min_version = (uint32_t)conf->tls_min_version;
 	memset(secrets->bytes, 0, sizeof(secrets->bytes));
-	if (read_text(secrets, TLS_TEXT_CHAIN, names[TLS_TEXT_CHAIN], conf->tls_certificate, error) != 0 ||
+	if (read_text(secrets, TLS_TEXT_CHAIN, names[TLS_TEXT_CHAIN], conf->tls_certificate,
+		error) != 0 ||
 	    read_text(secrets, TLS_TEXT_KEY, names[TLS_TEXT_KEY], conf->tls_key, error) != 0)
 		return -1;
 	if (secrets->client_auth != CONF_CLIENT_AUTH_OFF &&
-	    read_text(secrets, TLS_TEXT_CLIENT_CA, names[TLS_TEXT_CLIENT_CA], conf->tls_client_ca, error) != 0)
+	    read_text(secrets, TLS_TEXT_CLIENT_CA, names[TLS_TEXT_CLIENT_CA], conf->tls_client_ca,
+		error) != 0)
 		return -1;
 	return check_texts(secrets, names, error);
 }
@@ -159,8 +173,8 @@ discard(struct tls_secrets *secrets)
 }
 
 int
-tls_keeper_read(const struct tls_keeper *keeper, const struct conf *conf, struct tls_secrets **secrets,
-    struct conf_error *error)
+tls_keeper_read(const struct tls_keeper *keeper, const struct conf *conf,
+    struct tls_secrets **secrets, struct conf_error *error)
 {
 	*secrets = NULL;
 	if (keeper->secrets == NULL)
@@ -233,7 +247,8 @@ tls_keeper_open(struct tls_keeper *keeper, const struct conf *conf)
 	}
 	keeper->secrets->material = 1;
 	/* The previous key is one that nobody has a ticket of. */
-	if (make_ticket_key(&keeper->secrets->current) != 0 || make_ticket_key(&keeper->secrets->previous) != 0) {
+	if (make_ticket_key(&keeper->secrets->current) != 0 ||
+	    make_ticket_key(&keeper->secrets->previous) != 0) {
 		diag_errno("cannot make the keys of session tickets");
 		return EX_OSERR;
 	}
@@ -258,7 +273,8 @@ void
 tls_keeper_publish(const struct tls_keeper *keeper, struct registry *registry)
 {
 	/* This generation is whole in the memory file.  Pairs with frontd's load_acquire. */
-	store_release(&registry->shared->tls_generation, keeper->secrets != NULL ? keeper->secrets->generation : 0);
+	store_release(&registry->shared->tls_generation,
+	    keeper->secrets != NULL ? keeper->secrets->generation : 0);
 }
 
 void
@@ -283,7 +299,8 @@ tls_keeper_rotate(struct tls_keeper *keeper, const struct conf *conf, struct reg
 	uint64_t time_ns = now_ns();
 	struct ticket_key fresh;
 
-	if (keeper->secrets == NULL || time_ns - keeper->rotated_ns < conf->tls_ticket_rotation_ms * 1000000)
+	if (keeper->secrets == NULL ||
+	    time_ns - keeper->rotated_ns < conf->tls_ticket_rotation_ms * 1000000)
 		return;
 	if (make_ticket_key(&fresh) != 0)
 		return; /* the next look tries again */

@@ -1,6 +1,7 @@
 /*
- * tls: the supervisor's part of TLS.  It reads certificate and key (frontds may open no file), makes and changes the keys of
- * session tickets, and hands all of it over in a memory file (shm/tls_secrets.h).
+ * tls: the supervisor's part of TLS.  It reads certificate and key (frontds may open no file),
+ * makes and changes the keys of session tickets, and hands all of it over in a memory file
+ * (shm/tls_secrets.h).
  */
 #ifndef CLI_TLS_H
 #define CLI_TLS_H
@@ -14,11 +15,13 @@
 struct tls_keeper {
 	struct tls_secrets *secrets; /* as written last; NULL: no TLS */
 	int fd;
-	int reading_fd;              /* the same file for frontds, who may not write to it; at KEPT_FD_MIN or above */
+	int reading_fd;              /* the same, to be read by frontds; at KEPT_FD_MIN or above */
 	uint64_t rotated_ns;
 };
 
-/* Reads, checks and makes the memory file, if tls.listen is on.  0, or an exit code after a diag. */
+/*
+ * Reads, checks and makes the memory file, if tls.listen is on.  0, or an exit code after a diag.
+ */
 int tls_keeper_open(struct tls_keeper *keeper, const struct conf *conf);
 
 /* Also of one that was never opened, if it is zeroed. */
@@ -28,16 +31,18 @@ void tls_keeper_close(struct tls_keeper *keeper);
 void tls_keeper_publish(const struct tls_keeper *keeper, struct registry *registry);
 
 /*
- * Read the files again.  0: *secrets, to be given to tls_keeper_take() or free(), NULL if there is no TLS.  -1 and the error:
- * something is wrong with them.
+ * Read the files again.  0: *secrets, to be given to tls_keeper_take() or free(), NULL if there is
+ * no TLS.  -1 and the error: something is wrong with them.
  */
-int tls_keeper_read(const struct tls_keeper *keeper, const struct conf *conf, struct tls_secrets **secrets,
-    struct conf_error *error);
+int tls_keeper_read(const struct tls_keeper *keeper, const struct conf *conf,
+    struct tls_secrets **secrets, struct conf_error *error);
 
 /* Takes secrets; frontds use them within a quarter of a second. */
-void tls_keeper_take(struct tls_keeper *keeper, struct tls_secrets *secrets, struct registry *registry);
+void tls_keeper_take(struct tls_keeper *keeper, struct tls_secrets *secrets,
+    struct registry *registry);
 
 /* Change the keys of session tickets if it is time. */
-void tls_keeper_rotate(struct tls_keeper *keeper, const struct conf *conf, struct registry *registry);
+void tls_keeper_rotate(struct tls_keeper *keeper, const struct conf *conf,
+    struct registry *registry);
 
 #endif

@@ -14,8 +14,8 @@ refuse(struct conf_error *error, const struct certificate_text *text, const char
 {
 	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 
-	snprintf(error->text, sizeof(error->text), "%s: %s%s%s", text->name, what, reason != NULL ? ": " : "",
-	    reason != NULL ? reason : "");
+	snprintf(error->text, sizeof(error->text), "%s: %s%s%s", text->name, what,
+	    reason != NULL ? ": " : "", reason != NULL ? reason : "");
 	ERR_clear_error();
 	return -1;
 }
@@ -47,7 +47,8 @@ use_chain(SSL_CTX *context, const struct certificate_text *text, struct conf_err
 	int result = -1;
 
 	if (certificate == NULL) {
-		refuse(error, text, "there is no certificate in it; it must be PEM, -----BEGIN CERTIFICATE-----");
+		refuse(error, text,
+		    "there is no certificate in it; it must be PEM, -----BEGIN CERTIFICATE-----");
 		goto out;
 	}
 	if (SSL_CTX_use_certificate(context, certificate) != 1) {
@@ -91,13 +92,18 @@ use_key(SSL_CTX *context, const struct certificate_text *text, struct conf_error
 
 	if (was_asked) {
 		ERR_clear_error();
-		refuse(error, text, "this key is encrypted, and nobody could type its passphrase at a restart; take it off: "
-		    "`openssl pkey -in OLD -out NEW`, and make the new file readable for the broker's user only");
+		refuse(error, text,
+		    "this key is encrypted, and nobody could type its passphrase at a restart; "
+		    "take it off: "
+		    "`openssl pkey -in OLD -out NEW`, and make the new file readable for the "
+		    "broker's user only");
 	} else if (key == NULL) {
-		refuse(error, text, "there is no private key in it; it must be PEM, -----BEGIN PRIVATE KEY-----");
+		refuse(error, text,
+		    "there is no private key in it; it must be PEM, -----BEGIN PRIVATE KEY-----");
 	} else if (SSL_CTX_use_PrivateKey(context, key) != 1) {
 		ERR_clear_error();
-		refuse(error, text, "this key does not belong to the first certificate in tls.certificate");
+		refuse(error, text,
+		    "this key does not belong to the first certificate in tls.certificate");
 	} else {
 		result = 0;
 	}
@@ -108,17 +114,19 @@ use_key(SSL_CTX *context, const struct certificate_text *text, struct conf_error
 }
 
 int
-certificate_use(SSL_CTX *context, const struct certificate_text *chain, const struct certificate_text *key,
-    struct conf_error *error)
+certificate_use(SSL_CTX *context, const struct certificate_text *chain,
+    const struct certificate_text *key, struct conf_error *error)
 {
 	if (use_chain(context, chain, error) != 0 || use_key(context, key, error) != 0)
 		return -1;
-	return SSL_CTX_check_private_key(context) == 1 ? 0 : refuse(error, key, "this key does not belong to tls.certificate");
+	return SSL_CTX_check_private_key(context) == 1
+	    ? 0
+	    : refuse(error, key, "this key does not belong to tls.certificate");
 }
 
 int
-certificate_ask_clients(SSL_CTX *context, const struct certificate_text *authorities, bool is_required,
-    struct conf_error *error)
+certificate_ask_clients(SSL_CTX *context, const struct certificate_text *authorities,
+    bool is_required, struct conf_error *error)
 {
 	X509_STORE *store = SSL_CTX_get_cert_store(context);
 	BIO *bio = open_text(authorities);
@@ -126,7 +134,8 @@ certificate_ask_clients(SSL_CTX *context, const struct certificate_text *authori
 	X509 *authority;
 
 	while ((authority = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL)) != NULL) {
-		bool is_taken = X509_STORE_add_cert(store, authority) == 1 && SSL_CTX_add_client_CA(context, authority) == 1;
+		bool is_taken = X509_STORE_add_cert(store, authority) == 1 &&
+		    SSL_CTX_add_client_CA(context, authority) == 1;
 
 		X509_free(authority);
 		if (!is_taken)
@@ -139,7 +148,9 @@ certificate_ask_clients(SSL_CTX *context, const struct certificate_text *authori
 		return refuse(error, authorities, "a certificate in it is broken");
 	ERR_clear_error();
 	if (count == 0)
-		return refuse(error, authorities, "there is no certificate in it, so no client could be let in");
-	SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (is_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
+		return refuse(error, authorities,
+		    "there is no certificate in it, so no client could be let in");
+	SSL_CTX_set_verify(
+	    context, SSL_VERIFY_PEER | (is_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
 	return 0;
 }

@@ -16,7 +16,10 @@
 #include "frontd/tls_names.h"
 #include "shm/diag.h"
 
-/* Counted for a handshake, whatever it takes at the time (measured: docs/performance.md), and for half a record. */
+/*
+ * Counted for a handshake, whatever it takes at the time (measured: docs/performance.md), and for
+ * half a record.
+ */
 #define HANDSHAKE_BYTES (48u << 10)
 #define HALF_RECORD_BYTES (17u << 10)
 
@@ -24,73 +27,11 @@
 #define PATIENCE_NS NS_PER_S
 
 /*
- * Records without a byte for us (key updates, empty ones, attempts to renegotiate) between two with some.  An honest client
- * sends one now and then; each costs us some microseconds, and a buffer has room for a thousand.
+ * Records without a byte for us (key updates, empty ones, attempts to renegotiate) between two with
+ * some.  An honest client sends one now and then; each costs us some microseconds, and a buffer has
+ * room for a thousand.
  */
 #define BARREN_MAX 32
-
-#define RECORD_HANDSHAKE 0x16 /* the first byte of any TLS connection */
-
-/* ---- the BIO ---- */
-
-static int
-bio_read(BIO *bio, char *room, int room_bytes)
-{
-	struct tls *tls = BIO_get_data(bio);
-	size_t count = tls->in_bytes < (size_t)room_bytes ? tls->in_bytes : (size_t)room_bytes;
-
-	BIO_clear_retry_flags(bio);
-	if (count == 0) {
-		BIO_set_retry_read(bio);
-		return -1;
-	}
-	memcpy(room, tls->in, count);
-	tls->in += count;
-	tls->in_bytes -= count;
-	return (int)count;
-}
-
-/* Behind what a SEND in flight borrows, if there is one. */
-static int
-bio_write(BIO *bio, const char *bytes, int count)
-{
-	struct tls *tls = BIO_get_data(bio);
-	struct sending *sending = send_run(tls->frontd, tls->conn);
-	uint32_t room = SEND_RUN_BYTES - sending->run_end;
-	uint32_t taken = (uint32_t)count < room ? (uint32_t)count : room;
-
-	BIO_clear_retry_flags(bio);
-	if (taken == 0) {
-		BIO_set_retry_write(bio);
-		return -1;
-	}
-	memcpy(sending->run + sending->run_end, bytes, taken);
-	sending->run_end += taken;
-	sending->total_bytes += taken;
-	return (int)taken;
-}
-
-static long
-bio_control(BIO *bio, int command, long number, void *pointer)
-{
-	(void)bio;
-	(void)number;
-	(void)pointer;
-	return command == BIO_CTRL_FLUSH;
-}
-
-BIO_METHOD *
-tls_bio_method(void)
-{
-	BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "chasqui");
-
-	if (method == NULL || BIO_meth_set_read(method, bio_read) != 1 || BIO_meth_set_write(method, bio_write) != 1 ||
-	    BIO_meth_set_ctrl(method, bio_control) != 1) {
-		BIO_meth_free(method);
-		return NULL;
-	}
-	return method;
-}
 
 /* ---- beginning and end ---- */
 
@@ -187,7 +128,10 @@ tls_fail(struct frontd *frontd, struct conn *conn)
 
 /* ---- bytes of clients ---- */
 
-/* One read of what is in `in`: into the body that is being received, else through frontd->tls.plain.  As SSL_read(). */
+/*
+ * One read of what is in `in`: into the body that is being received, else through
+ * frontd->tls.plain.  As SSL_read().
+ */
 static int
 read_some(struct frontd *frontd, struct conn *conn)
 {
@@ -199,7 +143,8 @@ read_some(struct frontd *frontd, struct conn *conn)
 		uint32_t whole = conn->head_bytes + conn->body_bytes;
 
 		room = conn->store + conn->store_used;
-		room_bytes = (whole < conn->store_size ? whole : conn->store_size) - conn->store_used;
+		room_bytes = (whole < conn->store_size ? whole : conn->store_size) -
+		    conn->store_used;
 		assert(room_bytes != 0);
 	}
 	ERR_clear_error();
@@ -211,7 +156,10 @@ read_some(struct frontd *frontd, struct conn *conn)
 	return count;
 }
 
-/* All that `in` has.  Ciphertext is never kept: what cannot be served yet is kept by intake, as on a plain connection. */
+/*
+ * All that `in` has.  Ciphertext is never kept: what cannot be served yet is kept by intake, as on
+ * a plain connection.
+ */
 static void
 read_all(struct frontd *frontd, struct conn *conn)
 {
@@ -426,7 +374,8 @@ tls_room(const struct conn *conn)
 {
 	uint32_t used = conn->sending->run_end + TLS_OVERHEAD_BYTES;
 
-	if (!conn->tls->is_established || conn->tls->ssl == NULL || conn->tls->said_goodbye || used >= SEND_RUN_BYTES)
+	if (!conn->tls->is_established || conn->tls->ssl == NULL || conn->tls->said_goodbye ||
+	    used >= SEND_RUN_BYTES)
 		return 0;
 	return SEND_RUN_BYTES - used;
 }
@@ -453,7 +402,8 @@ tls_goodbye(struct frontd *frontd, struct conn *conn)
 		return false;
 	tls->said_goodbye = true;
 	ERR_clear_error();
-	(void)SSL_shutdown(tls->ssl); /* what it wrote is in the run; where there was no room the end comes without it */
+	(void)SSL_shutdown(tls->ssl); /* what it wrote is in the run; where there was no room the
+					 end comes without it */
 	ERR_clear_error();
 	return conn->sending != NULL;
 }

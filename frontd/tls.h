@@ -1,17 +1,21 @@
 /*
- * tls: HTTPS.  OpenSSL sits between the ring and intake, and between send and the ring; it never sees a socket.  A BIO of our own
- * reads ciphertext where the kernel put it and writes it where SEND takes it (the run of conn->sending), so that nothing is
- * copied that OpenSSL does not copy itself:
+ * tls: HTTPS.  OpenSSL sits between the ring and intake, and between send and the ring; it never
+ * sees a socket.  A BIO of our own reads ciphertext where the kernel put it and writes it where
+ * SEND takes it (the run of conn->sending), so that nothing is copied that OpenSSL does not copy
+ * itself:
  *
- *   RECEIVE -> tls_received() -> SSL_read -> intake          send_flush() -> tls_seal() -> SSL_write -> conn->sending -> SEND
+ *   RECEIVE -> tls_received() -> SSL_read -> intake
+ *   send_flush() -> tls_seal() -> SSL_write -> conn->sending -> SEND
  *
- * A connection is CONN_HANDSHAKE until its handshake is done.  What comes meanwhile is kept and stands in a queue, from which
- * tls_turn() takes a few each turn: a storm of handshakes costs those who are connected a step a turn, and no more.  Its SSL
- * is made when its first byte is there, so that silent connections cost little.
+ * A connection is CONN_HANDSHAKE until its handshake is done.  What comes meanwhile is kept and
+ * stands in a queue, from which tls_turn() takes a few each turn: a storm of handshakes costs those
+ * who are connected a step a turn, and no more.  Its SSL is made when its first byte is there, so
+ * that silent connections cost little.
  *
- * Failure modes: a handshake that fails, or ciphertext that does not verify: the alert that OpenSSL writes leaves, nothing else
- * does (tls_fail).  Plain HTTP: told so in plain HTTP.  The end without close_notify: what was whole is answered, what was not
- * is not served, as on every connection: the length of a message is HTTP's own, so nobody can cut one short unseen.
+ * Failure modes: a handshake that fails, or ciphertext that does not verify: the alert that OpenSSL
+ * writes leaves, nothing else does (tls_fail).  Plain HTTP: told so in plain HTTP.  The end without
+ * close_notify: what was whole is answered, what was not is not served, as on every connection: the
+ * length of a message is HTTP's own, so nobody can cut one short unseen.
  */
 #ifndef FRONTD_TLS_H
 #define FRONTD_TLS_H
@@ -29,7 +33,10 @@ struct conn;
 struct frontd;
 struct tls_names;
 
-/* What OpenSSL puts around a run of answers: a record's header and tag, and a message of its own now and then. */
+/*
+ * What OpenSSL puts around a run of answers: a record's header and tag, and a message of its own
+ * now and then.
+ */
 #define TLS_OVERHEAD_BYTES 512u
 #define TLS_PLAIN_BYTES 16384u /* a record has no more */
 
@@ -74,7 +81,7 @@ void tls_stop(struct frontd *frontd);
 /* New certificate or ticket keys, if the supervisor has written some.  Every tick. */
 void tls_reload(struct frontd *frontd);
 
-/* How OpenSSL reads and writes: tls.c.  NULL: no memory. */
+/* How OpenSSL reads and writes: tls_bio.c.  NULL: no memory. */
 struct bio_method_st *tls_bio_method(void);
 
 /* The steps of handshakes that are due.  Every turn, if there is TLS. */

@@ -1,6 +1,7 @@
 /*
- * The SSL_CTX of this process: what is spoken, with which certificate, which tickets are good.  Made anew when the supervisor
- * has read another certificate; connections that exist keep the old one until they end.
+ * The SSL_CTX of this process: what is spoken, with which certificate, which tickets are good. Made
+ * anew when the supervisor has read another certificate; connections that exist keep the old one
+ * until they end.
  */
 #include <assert.h>
 #include <errno.h>
@@ -20,7 +21,10 @@
 #include "shm/atomic.h"
 #include "shm/diag.h"
 
-/* Forward secrecy and authenticated encryption only; the shorter key first, for it is the faster of two that nobody breaks. */
+/*
+ * Forward secrecy and authenticated encryption only; the shorter key first, for it is the faster of
+ * two that nobody breaks.
+ */
 #define SUITES_TLS_1_2 \
 	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:" \
 	"ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
@@ -30,8 +34,8 @@
 /* ---- what the client wants to speak ---- */
 
 static int
-choose_protocol(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_bytes, const unsigned char *offered,
-    unsigned offered_bytes, void *unused)
+choose_protocol(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_bytes,
+    const unsigned char *offered, unsigned offered_bytes, void *unused)
 {
 	static const unsigned char http_1_1[] = { 8, 'h', 't', 't', 'p', '/', '1', '.', '1' };
 
@@ -49,9 +53,13 @@ choose_protocol(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_by
 
 /* ---- session tickets ---- */
 
-/* The key that seals a new ticket, or opens this one.  1: it does; 2: it does, and is the old one; 0: none does. */
+/*
+ * The key that seals a new ticket, or opens this one.  1: it does; 2: it does, and is the old one;
+ * 0: none does.
+ */
 static int
-ticket_key(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int is_sealing)
+ticket_key(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *cipher,
+    EVP_MAC_CTX *mac, int is_sealing)
 {
 	struct tls_service *service = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 	struct ticket_key *key = &service->current;
@@ -70,31 +78,35 @@ ticket_key(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *
 		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0),
 		OSSL_PARAM_construct_end(),
 	};
-	if (EVP_CipherInit_ex(cipher, service->ticket_cipher, NULL, key->cipher, iv, is_sealing) != 1 ||
-	    EVP_MAC_CTX_set_params(mac, parameters) != 1)
+	if (EVP_MAC_CTX_set_params(mac, parameters) != 1 ||
+	    !EVP_CipherInit_ex(cipher, service->ticket_cipher, NULL, key->cipher, iv, is_sealing))
 		return -1;
 	return key == &service->current ? 1 : 2;
 }
 
 /* A ticket must not outlive the certificate of the client that it stands for. */
 static SSL_TICKET_RETURN
-ticket_opened(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t name_bytes, SSL_TICKET_STATUS status,
-    void *unused)
+ticket_opened(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t name_bytes,
+    SSL_TICKET_STATUS status, void *unused)
 {
 	(void)ssl;
 	(void)name;
 	(void)name_bytes;
 	(void)unused;
 	if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
-		return status == SSL_TICKET_EMPTY || status == SSL_TICKET_NO_DECRYPT ? SSL_TICKET_RETURN_IGNORE_RENEW
-										     : SSL_TICKET_RETURN_ABORT;
+		return status == SSL_TICKET_EMPTY || status == SSL_TICKET_NO_DECRYPT
+		    ? SSL_TICKET_RETURN_IGNORE_RENEW
+		    : SSL_TICKET_RETURN_ABORT;
 	X509 *peer = SSL_SESSION_get0_peer(session);
 	if (peer != NULL && X509_cmp_current_time(X509_get0_notAfter(peer)) <= 0)
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
 	return SSL_TICKET_RETURN_USE_RENEW;
 }
 
-/* A ticket is good only where clients are asked for the same: who became required to show a certificate cannot go round it. */
+/*
+ * A ticket is good only where clients are asked for the same: who became required to show a
+ * certificate cannot go round it.
+ */
 static bool
 bind_tickets(SSL_CTX *context, const struct tls_secrets *secrets)
 {
@@ -113,19 +125,28 @@ bind_tickets(SSL_CTX *context, const struct tls_secrets *secrets)
 static bool
 set_rules(SSL_CTX *context, const struct tls_secrets *secrets)
 {
-	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-	    SSL_OP_PRIORITIZE_CHACHA);
-	/* Idle connections hold no buffers; and we hear of each record, also those without a byte for us (BARREN_MAX). */
+	SSL_CTX_set_options(context,
+	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+		SSL_OP_PRIORITIZE_CHACHA);
+	/*
+	 * Idle connections hold no buffers; and we hear of each record, also those without a byte
+	 * for us (BARREN_MAX).
+	 */
 	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
-	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF); /* tickets, which all frontds can open */
+	/* Instead of it there are tickets, which all frontds can open. */
+	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
 	return SSL_CTX_set_min_proto_version(context,
-	           secrets->min_version == CONF_TLS_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION) == 1 &&
-	    SSL_CTX_set_cipher_list(context, SUITES_TLS_1_2) == 1 && SSL_CTX_set_ciphersuites(context, SUITES_TLS_1_3) == 1 &&
-	    SSL_CTX_set1_groups_list(context, GROUPS) == 1 && SSL_CTX_set_max_early_data(context, 0) == 1 &&
-	    SSL_CTX_set_num_tickets(context, 1) == 1 && SSL_CTX_set_tlsext_ticket_key_evp_cb(context, ticket_key) == 1 &&
-	    SSL_CTX_set_session_ticket_cb(context, NULL, ticket_opened, NULL) == 1 && bind_tickets(context, secrets);
+		   secrets->min_version == CONF_TLS_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION) == 1 &&
+	    SSL_CTX_set_cipher_list(context, SUITES_TLS_1_2) == 1 &&
+	    SSL_CTX_set_ciphersuites(context, SUITES_TLS_1_3) == 1 &&
+	    SSL_CTX_set1_groups_list(context, GROUPS) == 1 &&
+	    SSL_CTX_set_max_early_data(context, 0) == 1 &&
+	    SSL_CTX_set_num_tickets(context, 1) == 1 &&
+	    SSL_CTX_set_tlsext_ticket_key_evp_cb(context, ticket_key) == 1 &&
+	    SSL_CTX_set_session_ticket_cb(context, NULL, ticket_opened, NULL) == 1 &&
+	    bind_tickets(context, secrets);
 }
 
 static struct certificate_text
@@ -157,8 +178,9 @@ make_context(struct tls_service *service, const struct tls_secrets *secrets)
 	}
 	SSL_CTX_set_app_data(context, service);
 	if (certificate_use(context, &chain, &key, &error) != 0 ||
-	    (secrets->client_auth != CONF_CLIENT_AUTH_OFF && certificate_ask_clients(context, &authorities,
-	        secrets->client_auth == CONF_CLIENT_AUTH_REQUIRED, &error) != 0)) {
+	    (secrets->client_auth != CONF_CLIENT_AUTH_OFF &&
+		certificate_ask_clients(context, &authorities,
+		    secrets->client_auth == CONF_CLIENT_AUTH_REQUIRED, &error) != 0)) {
 		diag(DIAG_ERROR, "%s", error.text);
 		goto fail;
 	}
@@ -197,7 +219,9 @@ static int
 reload(struct frontd *frontd)
 {
 	struct tls_service *service = &frontd->tls;
-	/* This generation is whole in the memory file.  Pairs with the supervisor's store_release. */
+	/*
+	 * This generation is whole in the memory file.  Pairs with the supervisor's store_release.
+	 */
 	uint64_t generation = load_acquire(&frontd->role->registry.shared->tls_generation);
 
 	if (generation == service->generation)

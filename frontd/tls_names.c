@@ -36,18 +36,23 @@ add(struct tls_names *names, enum tls_name_kind kind, const ASN1_STRING *string)
 	const unsigned char *bytes = ASN1_STRING_get0_data(string);
 	int count = ASN1_STRING_length(string);
 
-	/* A NUL within would make two names of one: the authority signed the whole, a reader of C strings sees the first. */
+	/*
+	 * A NUL within would make two names of one: the authority signed the whole, a reader of C
+	 * strings sees the first.
+	 */
 	if (names->count == NAMES_MAX || !is_clean(bytes, count))
 		return;
 	memcpy(names->text[names->count], bytes, (size_t)count);
-	names->name[names->count] = (struct tls_name){ .kind = kind, .text = names->text[names->count] };
+	names->name[names->count] = (struct tls_name){ .kind = kind,
+		.text = names->text[names->count] };
 	names->count++;
 }
 
 static void
 add_alternatives(struct tls_names *names, X509 *certificate)
 {
-	GENERAL_NAMES *alternatives = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+	GENERAL_NAMES *alternatives = X509_get_ext_d2i(
+	    certificate, NID_subject_alt_name, NULL, NULL);
 
 	for (int i = 0; i < sk_GENERAL_NAME_num(alternatives); i++) {
 		const GENERAL_NAME *one = sk_GENERAL_NAME_value(alternatives, i);

@@ -60,7 +60,8 @@ tls_secrets_read(int fd, uint64_t generation, struct tls_secrets *secrets)
 
 	if (got < 0)
 		return -1;
-	if ((size_t)got != head || secrets->generation != generation || texts_bytes(secrets) == SIZE_MAX) {
+	if ((size_t)got != head || secrets->generation != generation ||
+	    texts_bytes(secrets) == SIZE_MAX) {
 		errno = EAGAIN;
 		return -1;
 	}
@@ -70,7 +71,8 @@ tls_secrets_read(int fd, uint64_t generation, struct tls_secrets *secrets)
 		return -1;
 	/* Written to meanwhile?  Then the generation in the file is another one. */
 	uint64_t now;
-	if ((size_t)got != bytes || pread(fd, &now, sizeof(now), half_of(generation)) != sizeof(now) || now != generation) {
+	if ((size_t)got != bytes ||
+	    pread(fd, &now, sizeof(now), half_of(generation)) != sizeof(now) || now != generation) {
 		errno = EAGAIN;
 		return -1;
 	}

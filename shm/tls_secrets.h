@@ -1,12 +1,14 @@
 /*
- * tls_secrets: what a frontd needs to speak TLS and may not read itself: certificate, key, authorities of clients and the keys
- * of session tickets.  The supervisor writes them into a memory file that frontds inherit (TLS_SECRETS_FD); nobody else has it.
+ * tls_secrets: what a frontd needs to speak TLS and may not read itself: certificate, key,
+ * authorities of clients and the keys of session tickets.  The supervisor writes them into a memory
+ * file that frontds inherit (TLS_SECRETS_FD); nobody else has it.
  *
- *   supervisor: tls_secrets_write(generation g)  into half g % 2  -> registry.tls_generation = g (store-release)
- *   frontd:     registry.tls_generation (load-acquire) = g        -> tls_secrets_read(g)
+ *   supervisor: tls_secrets_write(generation g)  into half g % 2  -> registry.tls_generation = g
+ * (store-release) frontd:     registry.tls_generation (load-acquire) = g        ->
+ * tls_secrets_read(g)
  *
- * So what is being read is never written to, unless the reader is two generations late: then it finds another generation than
- * it asked for, and asks again.
+ * So what is being read is never written to, unless the reader is two generations late: then it
+ * finds another generation than it asked for, and asks again.
  */
 #ifndef SHM_TLS_SECRETS_H
 #define SHM_TLS_SECRETS_H
@@ -35,7 +37,8 @@ struct tls_secrets {
 };
 
 /* A text within; *bytes is its length. */
-const char *tls_secrets_text(const struct tls_secrets *secrets, enum tls_text which, uint32_t *bytes);
+const char *tls_secrets_text(const struct tls_secrets *secrets, enum tls_text which,
+    uint32_t *bytes);
 
 /* 0, or -1 with errno. */
 int tls_secrets_write(int fd, const struct tls_secrets *secrets);

@@ -23,17 +23,23 @@ traffic_tls_start(struct traffic *traffic)
 	traffic->tls = context;
 	if (context == NULL || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1)
 		return traffic_fail(traffic, "OpenSSL cannot start: %s", reason());
-	int is_loaded = options->authority_file != NULL ? SSL_CTX_load_verify_locations(context, options->authority_file, NULL)
-							: SSL_CTX_set_default_verify_paths(context);
+	int is_loaded = options->authority_file != NULL
+	    ? SSL_CTX_load_verify_locations(context, options->authority_file, NULL)
+	    : SSL_CTX_set_default_verify_paths(context);
 	if (is_loaded != 1)
 		return traffic_fail(traffic, "cannot read %s: %s",
-		    options->authority_file != NULL ? options->authority_file : "the authorities of this system", reason());
+		    options->authority_file != NULL ? options->authority_file
+						    : "the authorities of this system",
+		    reason());
 	if (options->certificate_file != NULL &&
-	    (SSL_CTX_use_certificate_chain_file(context, options->certificate_file) != 1 || options->key_file == NULL ||
-	     SSL_CTX_use_PrivateKey_file(context, options->key_file, SSL_FILETYPE_PEM) != 1))
-		return traffic_fail(traffic, "cannot use %s and its key: %s", options->certificate_file, reason());
+	    (SSL_CTX_use_certificate_chain_file(context, options->certificate_file) != 1 ||
+		options->key_file == NULL ||
+		SSL_CTX_use_PrivateKey_file(context, options->key_file, SSL_FILETYPE_PEM) != 1))
+		return traffic_fail(
+		    traffic, "cannot use %s and its key: %s", options->certificate_file, reason());
 	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-	SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_mode(
+	    context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	return 0;
 }
 
@@ -99,12 +105,14 @@ ssize_t
 traffic_tls_send(struct traffic_connection *connection, const void *bytes, size_t count)
 {
 	ERR_clear_error();
-	return result_of(connection, SSL_write(connection->tls, bytes, count < INT_MAX ? (int)count : INT_MAX));
+	return result_of(
+	    connection, SSL_write(connection->tls, bytes, count < INT_MAX ? (int)count : INT_MAX));
 }
 
 ssize_t
 traffic_tls_receive(struct traffic_connection *connection, void *room, size_t room_bytes)
 {
 	ERR_clear_error();
-	return result_of(connection, SSL_read(connection->tls, room, room_bytes < INT_MAX ? (int)room_bytes : INT_MAX));
+	return result_of(connection,
+	    SSL_read(connection->tls, room, room_bytes < INT_MAX ? (int)room_bytes : INT_MAX));
 }

@@ -1,4 +1,7 @@
-/* tls: a connection of traffic that speaks TLS: a new handshake each, no tickets; as send() and recv() to connection.c. */
+/*
+ * tls: a connection of traffic that speaks TLS: a new handshake each, no tickets; as send() and
+ * recv() to connection.c.
+ */
 #ifndef TRAFFIC_TLS_H
 #define TRAFFIC_TLS_H
 

@@ -32,19 +32,26 @@ run(const char *format, ...)
 void
 tls_make_authority(const char *directory, const char *name)
 {
-	run("cd '%s' && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout %s.key -out %s.pem -days 2 "
-	    "-subj '/CN=authority %s' 2> openssl.log", directory, name, name, name);
+	run("cd '%s' && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
+	    "-keyout %s.key -out %s.pem -days 2 "
+	    "-subj '/CN=authority %s' 2> openssl.log",
+	    directory, name, name, name);
 }
 
 void
 tls_make_certificate(const char *directory, const char *name, const struct tls_wish *wish)
 {
-	run("cd '%s' && umask 077 && openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout %s.key "
-	    "-out %s.csr -subj '%s' 2> openssl.log", directory, name, name, wish->subject);
+	run("cd '%s' && umask 077 && openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 "
+	    "-nodes -keyout %s.key "
+	    "-out %s.csr -subj '%s' 2> openssl.log",
+	    directory, name, name, wish->subject);
 	if (wish->alternatives != NULL)
-		run("cd '%s' && echo 'subjectAltName=%s' > %s.ext", directory, wish->alternatives, name);
-	run("cd '%s' && openssl x509 -req -in %s.csr -CA %s.pem -CAkey %s.key -CAcreateserial -out %s.pem -days %d %s%s%s "
-	    "2> openssl.log", directory, name, wish->authority, wish->authority, name, wish->days,
+		run("cd '%s' && echo 'subjectAltName=%s' > %s.ext", directory, wish->alternatives,
+		    name);
+	run("cd '%s' && openssl x509 -req -in %s.csr -CA %s.pem -CAkey %s.key -CAcreateserial -out "
+	    "%s.pem -days %d %s%s%s "
+	    "2> openssl.log",
+	    directory, name, wish->authority, wish->authority, name, wish->days,
 	    wish->alternatives != NULL ? "-extfile " : "", wish->alternatives != NULL ? name : "",
 	    wish->alternatives != NULL ? ".ext" : "");
 }
@@ -53,7 +60,8 @@ void
 tls_broker_init(struct broker *broker, const char *const *options)
 {
 	static char text[3][200];
-	static const char *const keys[] = { "tls.certificate=%s/server.pem", "tls.key=%s/server.key", "tls.client_ca=%s/ca.pem" };
+	static const char *const keys[] = { "tls.certificate=%s/server.pem",
+		"tls.key=%s/server.key", "tls.client_ca=%s/ca.pem" };
 	unsigned used = 0;
 
 	broker_init(broker, options);
@@ -66,8 +74,11 @@ tls_broker_init(struct broker *broker, const char *const *options)
 	}
 	broker->options[used++] = "tls.listen=127.0.0.1:0";
 	tls_make_authority(broker->directory, "ca");
-	tls_make_certificate(broker->directory, "server", &(struct tls_wish){ .authority = "ca", .subject = "/CN=localhost",
-	    .alternatives = "DNS:localhost,IP:127.0.0.1", .days = 1 });
+	tls_make_certificate(broker->directory, "server",
+	    &(struct tls_wish){ .authority = "ca",
+		.subject = "/CN=localhost",
+		.alternatives = "DNS:localhost,IP:127.0.0.1",
+		.days = 1 });
 }
 
 /* ---- a client ---- */
@@ -163,7 +174,8 @@ context_of(const struct tls_dialog *dialog)
 	if (dialog->protocols != NULL)
 		offer(context, dialog->protocols);
 	if (dialog->version != 0) {
-		SSL_CTX_set_security_level(context, 0); /* or it would not even offer what is too old */
+		SSL_CTX_set_security_level(
+		    context, 0); /* or it would not even offer what is too old */
 		ck_assert_int_eq(SSL_CTX_set_min_proto_version(context, dialog->version), 1);
 		ck_assert_int_eq(SSL_CTX_set_max_proto_version(context, dialog->version), 1);
 	}
@@ -177,7 +189,9 @@ alert_of(unsigned long error)
 {
 	int reason = ERR_GET_REASON(error);
 
-	return ERR_GET_LIB(error) == ERR_LIB_SSL && reason > SSL_AD_REASON_OFFSET ? reason - SSL_AD_REASON_OFFSET : 0;
+	return ERR_GET_LIB(error) == ERR_LIB_SSL && reason > SSL_AD_REASON_OFFSET
+	    ? reason - SSL_AD_REASON_OFFSET
+	    : 0;
 }
 
 bool
@@ -216,7 +230,8 @@ tls_client_open(struct client *client, uint16_t port, const struct tls_dialog *d
 {
 	int alert;
 
-	ck_assert_msg(tls_client_try(client, port, dialog, &alert), "the handshake failed: alert %d, %s", alert,
+	ck_assert_msg(tls_client_try(client, port, dialog, &alert),
+	    "the handshake failed: alert %d, %s", alert,
 	    ERR_reason_error_string(ERR_peek_last_error()));
 }
 
@@ -316,7 +331,8 @@ ssize_t
 tls_client_read(struct client *client, char *room, size_t room_bytes)
 {
 	ERR_clear_error();
-	int count = SSL_read(client->tls->ssl, room, room_bytes < 1u << 20 ? (int)room_bytes : 1 << 20);
+	int count = SSL_read(
+	    client->tls->ssl, room, room_bytes < 1u << 20 ? (int)room_bytes : 1 << 20);
 
 	if (count <= 0 && SSL_get_error(client->tls->ssl, count) == SSL_ERROR_ZERO_RETURN)
 		client->tls->heard_goodbye = true;
@@ -332,7 +348,9 @@ tls_client_has_bytes(const struct client *client)
 void
 tls_client_free(struct client *client)
 {
-	/* Else OpenSSL takes an end without a good-bye for an attack, and its session for spoiled. */
+	/*
+	 * Else OpenSSL takes an end without a good-bye for an attack, and its session for spoiled.
+	 */
 	SSL_set_shutdown(client->tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(client->tls->ssl);
 	SSL_SESSION_free(client->tls->session);

@@ -2,8 +2,8 @@
 #define TESTS_HARNESS_TLS_H
 
 /*
- * tls: certificates that are made for a test and go with it, and TLS for the client of client.h, by OpenSSL; the test decides
- * what is offered, and what happens between the bytes.
+ * tls: certificates that are made for a test and go with it, and TLS for the client of client.h, by
+ * OpenSSL; the test decides what is offered, and what happens between the bytes.
  */
 
 #include <stdbool.h>
@@ -12,14 +12,12 @@
 #include "tests/harness/broker.h"
 #include "tests/harness/client.h"
 
-/*
- * Runs openssl.  An authority, NAME.pem and NAME.key in directory.
- */
+/* Runs openssl.  An authority, NAME.pem and NAME.key in directory. */
 void tls_make_authority(const char *directory, const char *name);
 
 /*
- * A certificate of that authority: NAME.pem and NAME.key.  subject: "/CN=alice"; alternatives: "DNS:localhost,IP:127.0.0.1",
- * NULL: none; days may be negative: it has expired.
+ * A certificate of that authority: NAME.pem and NAME.key.  subject: "/CN=alice"; alternatives:
+ * "DNS:localhost,IP:127.0.0.1", NULL: none; days may be negative: it has expired.
  */
 struct tls_wish {
 	const char *authority;
@@ -30,8 +28,9 @@ struct tls_wish {
 void tls_make_certificate(const char *directory, const char *name, const struct tls_wish *wish);
 
 /*
- * A broker with HTTPS on a free port.  In its directory: the authority `ca`, and the certificate `server` of it, for localhost
- * and 127.0.0.1, which it serves with.  options: as broker_init(), at most 15; broker_start() is left to the test.
+ * A broker with HTTPS on a free port.  In its directory: the authority `ca`, and the certificate
+ * `server` of it, for localhost and 127.0.0.1, which it serves with.  options: as broker_init(), at
+ * most 15; broker_start() is left to the test.
  */
 void tls_broker_init(struct broker *broker, const char *const *options);
 
@@ -49,13 +48,23 @@ struct tls_dialog {
 /* Connects and shakes hands; fails the test when that does not work. */
 void tls_client_open(struct client *client, uint16_t port, const struct tls_dialog *dialog);
 
-/* The same, where it may fail: true, or the client is closed and *alert is the number of the broker's alert, 0: none came. */
-bool tls_client_try(struct client *client, uint16_t port, const struct tls_dialog *dialog, int *alert);
+/*
+ * The same, where it may fail: true, or the client is closed and *alert is the number of the
+ * broker's alert, 0: none came.
+ */
+bool tls_client_try(struct client *client, uint16_t port, const struct tls_dialog *dialog,
+    int *alert);
 
-/* Connects and says only the first `count` bytes of its hello; then the test goes on by hand, without TLS. */
+/*
+ * Connects and says only the first `count` bytes of its hello; then the test goes on by hand,
+ * without TLS.
+ */
 void tls_client_begin(struct client *client, uint16_t port, size_t count);
 
-/* The newest session that the broker has given this client a ticket for; owned, SSL_SESSION_free().  NULL: none. */
+/*
+ * The newest session that the broker has given this client a ticket for; owned, SSL_SESSION_free().
+ * NULL: none.
+ */
 struct ssl_session_st *tls_client_session(struct client *client);
 
 /* Was the handshake made short by a ticket? */

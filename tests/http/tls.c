@@ -1,6 +1,6 @@
 /*
- * HTTPS as clients see it: what they do over plain HTTP works over TLS, whatever the pieces that it comes in, and what is no TLS,
- * or broken, ends with the alert that says so and harms nobody else.
+ * HTTPS as clients see it: what they do over plain HTTP works over TLS, whatever the pieces that it
+ * comes in, and what is no TLS, or broken, ends with the alert that says so and harms nobody else.
  */
 #include <sys/socket.h>
 
@@ -16,8 +16,8 @@ static struct broker broker;
 static struct client client;
 static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
 
-static const char *const options[] = { "tls.handshake_timeout=2s", "server.idle_timeout=3s", "worker.stream_ring=64MiB",
-	"data.segment_bytes=16MiB", NULL };
+static const char *const options[] = { "tls.handshake_timeout=2s", "server.idle_timeout=3s",
+	"worker.stream_ring=64MiB", "data.segment_bytes=16MiB", NULL };
 
 static void
 begin(void)
@@ -92,8 +92,11 @@ START_TEST(hundreds_of_pipelined_requests_are_all_answered_in_order)
 	open_client();
 	client_queue(&client, "deep", "{}");
 	for (unsigned i = 0; i < 500; i++)
-		used += (size_t)sprintf(bytes + used, "POST /v1/queues/deep/messages HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
-		    "Content-Length: 3\r\n\r\n%03u", i);
+		used += (size_t)sprintf(bytes + used,
+		    "POST /v1/queues/deep/messages HTTP/1.1\r\nHost: x\r\nContent-Type: "
+		    "text/plain\r\n"
+		    "Content-Length: 3\r\n\r\n%03u",
+		    i);
 	client_send(&client, bytes, used);
 	for (unsigned i = 0; i < 500; i++)
 		expect_status(client_answer(&client), 201);
@@ -134,10 +137,14 @@ START_TEST(the_largest_message_comes_back_as_it_was)
 	tls_client_open(&client, broker.tls_port, &one);
 	client_queue(&client, queue, "{}");
 	snprintf(request, sizeof(request), "POST /v1/queues/%s/messages", queue);
-	expect_status(client_ask_bytes(&client, request, "Content-Type: application/octet-stream\r\n", body, MESSAGE_BYTES), 201);
+	expect_status(client_ask_bytes(&client, request,
+			  "Content-Type: application/octet-stream\r\n", body, MESSAGE_BYTES),
+	    201);
 	snprintf(request, sizeof(request), "POST /v1/queues/%s/messages:receive", queue);
-	struct response *answer = client_ask(&client, request, "Accept: application/octet-stream\r\n"
-	    "Content-Type: application/json\r\n", "{\"max\":1}");
+	struct response *answer = client_ask(&client, request,
+	    "Accept: application/octet-stream\r\n"
+	    "Content-Type: application/json\r\n",
+	    "{\"max\":1}");
 	expect_status(answer, 200);
 	ck_assert_uint_eq(answer->body_bytes, MESSAGE_BYTES);
 	ck_assert_mem_eq(answer->body, body, MESSAGE_BYTES);
@@ -163,9 +170,12 @@ START_TEST(the_largest_request_is_taken_whole_and_in_chunks)
 	ck_assert_uint_le(used, 8u << 20);
 	open_client();
 	client_queue(&client, "whole", "{}");
-	expect_status(client_ask_bytes(&client, "POST /v1/queues/whole/messages", "Content-Type: application/x-ndjson\r\n", body,
-	    used), 200);
-	client_text(&client, "POST /v1/queues/whole/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+	expect_status(client_ask_bytes(&client, "POST /v1/queues/whole/messages",
+			  "Content-Type: application/x-ndjson\r\n", body, used),
+	    200);
+	client_text(&client,
+	    "POST /v1/queues/whole/messages HTTP/1.1\r\nHost: x\r\nContent-Type: "
+	    "application/x-ndjson\r\n"
 	    "Transfer-Encoding: chunked\r\n\r\n");
 	for (size_t at = 0; at < used;) {
 		size_t piece = used - at < 100003 ? used - at : 100003;
@@ -201,7 +211,9 @@ START_TEST(a_slow_reader_gets_every_byte)
 		    "Content-Type: application/octet-stream\r\n", body, MESSAGE_BYTES), 201);
 	/* All asked for before the first is taken; others are served meanwhile. */
 	for (unsigned i = 0; i < MESSAGES; i++)
-		client_text(&client, "POST /v1/queues/slow/messages:receive HTTP/1.1\r\nHost: x\r\nAccept: application/octet-stream\r\n"
+		client_text(&client,
+		    "POST /v1/queues/slow/messages:receive HTTP/1.1\r\nHost: x\r\nAccept: "
+		    "application/octet-stream\r\n"
 		    "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{\"max\":1}");
 	expect_served();
 	for (unsigned i = 0; i < MESSAGES; i++) {
@@ -228,7 +240,9 @@ START_TEST(ciphertext_may_come_byte_by_byte)
 	tls_client_open(&client, broker.tls_port, &one);
 	client_queue(&client, queue, "{}");
 	client_publish(&client, queue, "hello");
-	ck_assert_str_eq(response_text(client_receive(&client, queue, "{\"max\":1}"), "messages.0.body"), "hello");
+	ck_assert_str_eq(
+	    response_text(client_receive(&client, queue, "{\"max\":1}"), "messages.0.body"),
+	    "hello");
 	client_close(&client);
 }
 END_TEST
@@ -238,7 +252,9 @@ START_TEST(records_may_hold_one_byte_each)
 	open_client();
 	client_drip(&client, "PUT /v1/queues/tiny HTTP/1.1\r\nHost: x\r\n\r\n");
 	expect_status(client_answer(&client), 201);
-	client_drip(&client, "POST /v1/queues/tiny/messages HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\n"
+	client_drip(&client,
+	    "POST /v1/queues/tiny/messages HTTP/1.1\r\nHost: x\r\nContent-Type: "
+	    "text/plain\r\nContent-Length: 5\r\n\r\n"
 	    "helloGET /livez HTTP/1.1\r\nHost: x\r\n\r\n");
 	expect_status(client_answer(&client), 201);
 	expect_status(client_answer(&client), 200);
@@ -256,8 +272,11 @@ START_TEST(a_long_poll_is_served_and_ends_when_its_client_says_good_bye)
 	for (unsigned i = 0; i < 2; i++) {
 		uint64_t deadline_ms = deadline_in(CLIENT_TIMEOUT_MS);
 
-		client_text(&client, "POST /v1/queues/poll/messages:receive HTTP/1.1\r\nHost: x\r\nPrefer: wait=60\r\n\r\n");
-		while (response_number(client_do(&publisher, "GET /v1/queues/poll"), "stats.waiters") == 0)
+		client_text(&client,
+		    "POST /v1/queues/poll/messages:receive HTTP/1.1\r\nHost: x\r\nPrefer: "
+		    "wait=60\r\n\r\n");
+		while (response_number(
+			   client_do(&publisher, "GET /v1/queues/poll"), "stats.waiters") == 0)
 			ck_assert(deadline_pause(deadline_ms));
 		if (i == 0) {
 			client_publish(&publisher, "poll", "x");
@@ -265,7 +284,8 @@ START_TEST(a_long_poll_is_served_and_ends_when_its_client_says_good_bye)
 			continue;
 		}
 		tls_client_goodbye(&client);
-		while (response_number(client_do(&publisher, "GET /v1/queues/poll"), "stats.waiters") != 0)
+		while (response_number(
+			   client_do(&publisher, "GET /v1/queues/poll"), "stats.waiters") != 0)
 			ck_assert(deadline_pause(deadline_ms));
 	}
 	client_close(&publisher);
@@ -295,7 +315,8 @@ END_TEST
 START_TEST(a_client_that_says_good_bye_gets_the_answers_to_what_it_has_asked)
 {
 	open_client();
-	client_text(&client, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\nPUT /v1/queues/bye HTTP/1.1\r\nHost: x\r\n\r\n");
+	client_text(&client,
+	    "GET /livez HTTP/1.1\r\nHost: x\r\n\r\nPUT /v1/queues/bye HTTP/1.1\r\nHost: x\r\n\r\n");
 	tls_client_goodbye(&client);
 	expect_status(client_answer(&client), 200);
 	expect_status(client_answer(&client), 201);
@@ -304,22 +325,28 @@ START_TEST(a_client_that_says_good_bye_gets_the_answers_to_what_it_has_asked)
 }
 END_TEST
 
-/* An end without close_notify may be an attacker's: what is whole is served, what is not is as if it had never come. */
+/*
+ * An end without close_notify may be an attacker's: what is whole is served, what is not is as if
+ * it had never come.
+ */
 START_TEST(a_truncated_stream_serves_what_was_whole_and_nothing_else)
 {
 	open_client();
 	client_queue(&client, "cut", "{}");
-	client_text(&client, "POST /v1/queues/cut/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nfour"
+	client_text(&client,
+	    "POST /v1/queues/cut/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nfour"
 	    "POST /v1/queues/cut/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf");
 	client_end(&client);
 	expect_status(client_answer(&client), 201);
 	(void)tls_client_heard_goodbye(&client); /* it has closed, and sent nothing else */
 	client_close(&client);
 	open_client();
-	ck_assert_int_eq(response_number(client_do(&client, "GET /v1/queues/cut"), "stats.ready"), 1);
+	ck_assert_int_eq(
+	    response_number(client_do(&client, "GET /v1/queues/cut"), "stats.ready"), 1);
 	/* Within a record: not even what its bytes said so far. */
 	client_send(&client, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", 10);
-	ck_assert_int_eq(send(client.fd, "\x17\x03\x03\x40\x00half a record", 18, MSG_NOSIGNAL), 18);
+	ck_assert_int_eq(
+	    send(client.fd, "\x17\x03\x03\x40\x00half a record", 18, MSG_NOSIGNAL), 18);
 	client_end(&client);
 	(void)tls_client_heard_goodbye(&client);
 	client_close(&client);
@@ -359,7 +386,8 @@ END_TEST
 START_TEST(plain_http_is_told_that_this_is_the_https_port)
 {
 	static const char *const requests[] = { "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n",
-		"POST /v1/queues/q/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello", "B" };
+		"POST /v1/queues/q/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
+		"B" };
 
 	for (unsigned i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
 		client_open(&client, broker.tls_port);
@@ -391,7 +419,8 @@ START_TEST(garbage_on_the_port_harms_nobody)
 		client_open(&client, broker.tls_port);
 		bytes[i] = (char)(i % 4 == 0 ? 0x16 : i % 4 == 1 ? 0x15 : i % 4 == 2 ? 0x80 : 0);
 		if (i % 8 == 0)
-			memcpy(bytes + i, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11); /* a hello, and noise in it */
+			memcpy(bytes + i, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+			    11); /* a hello, and noise in it */
 		(void)send(client.fd, bytes + i, 1024 - i, MSG_NOSIGNAL);
 		if (i % 8 != 0) {
 			/* A record that is longer than what comes would be waited for. */
@@ -413,7 +442,8 @@ START_TEST(a_record_that_does_not_verify_ends_its_connection_alone)
 	one.version = versions[_i];
 	tls_client_open(&client, broker.tls_port, &one);
 	expect_status(client_do(&client, "GET /livez"), 200);
-	ck_assert_int_eq(send(client.fd, record, sizeof(record), MSG_NOSIGNAL), (ssize_t)sizeof(record));
+	ck_assert_int_eq(
+	    send(client.fd, record, sizeof(record), MSG_NOSIGNAL), (ssize_t)sizeof(record));
 	/* The alert is bad_record_mac; what is asked behind it is not served. */
 	ck_assert_ptr_null(client_try_answer(&client, 5000));
 	ck_assert_uint_eq(client.count, 0);

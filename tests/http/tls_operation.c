@@ -1,6 +1,7 @@
 /*
- * HTTPS as an operator sees it: what a broker refuses to start with, certificates that change under load, tickets that all frontds
- * open and that end, clients by certificate, handshakes in masses, and the death of a frontd.
+ * HTTPS as an operator sees it: what a broker refuses to start with, certificates that change under
+ * load, tickets that all frontds open and that end, clients by certificate, handshakes in masses,
+ * and the death of a frontd.
  */
 #include <signal.h>
 #include <sys/socket.h>
@@ -66,7 +67,8 @@ stat_of(uint32_t front, size_t offset)
 	ck_assert_int_eq(registry_attach(&registry, broker.instance, NULL, REGION_READ_ONLY), 0);
 	struct region_identity store = registry_identity(&registry);
 	registry_detach(&registry);
-	ck_assert_int_eq(stats_attach(&stats, broker.instance, SLOT_FRONT(front), &store, REGION_READ_ONLY), 0);
+	ck_assert_int_eq(
+	    stats_attach(&stats, broker.instance, SLOT_FRONT(front), &store, REGION_READ_ONLY), 0);
 	uint64_t value = load_relaxed((const uint64_t *)((const char *)stats.shared + offset));
 	stats_detach(&stats);
 	return value;
@@ -76,7 +78,10 @@ stat_of(uint32_t front, size_t offset)
 
 /* ---- starting ---- */
 
-/* Started with the files of a whole broker, after `spoil` was run in their directory: it must say `word` and exit with 78. */
+/*
+ * Started with the files of a whole broker, after `spoil` was run in their directory: it must say
+ * `word` and exit with 78.
+ */
 static void
 expect_refused(const char *const *options, const char *spoil, const char *word)
 {
@@ -87,7 +92,8 @@ expect_refused(const char *const *options, const char *spoil, const char *word)
 	ck_assert_msg(!broker_try_start(&broker, &exit_status), "it started after: %s", spoil);
 	char *log = broker_log(&broker);
 	ck_assert_msg(exit_status == 78, "exit code %d after: %s: %s", exit_status, spoil, log);
-	ck_assert_msg(strstr(log, word) != NULL, "the log does not say `%s` after: %s: %s", word, spoil, log);
+	ck_assert_msg(
+	    strstr(log, word) != NULL, "the log does not say `%s` after: %s: %s", word, spoil, log);
 	free(log);
 	broker_free(&broker);
 }
@@ -98,12 +104,17 @@ START_TEST(files_that_cannot_be_used_are_refused_with_cause_and_cure)
 
 	expect_refused(NULL, "rm server.pem", "server.pem: cannot be read: No such file");
 	expect_refused(NULL, "rm server.key", "server.key: cannot be read: No such file");
-	expect_refused(NULL, "rm server.pem && mkdir server.pem", "server.pem: cannot be read: Is a directory");
+	expect_refused(NULL, "rm server.pem && mkdir server.pem",
+	    "server.pem: cannot be read: Is a directory");
 	expect_refused(NULL, "echo garbage > server.pem", "there is no certificate in it");
 	expect_refused(NULL, "cp server.pem server.key", "there is no private key in it");
 	expect_refused(NULL, "cp ca.key server.key", "does not belong to the first certificate");
-	expect_refused(NULL, "(echo -----BEGIN CERTIFICATE-----; echo AAAA; echo -----END CERTIFICATE-----) >> server.pem", "behind the first");
-	expect_refused(NULL, "openssl pkey -in server.key -aes256 -passout pass:x -out new && mv new server.key",
+	expect_refused(NULL,
+	    "(echo -----BEGIN CERTIFICATE-----; echo AAAA; echo -----END CERTIFICATE-----) >> "
+	    "server.pem",
+	    "behind the first");
+	expect_refused(NULL,
+	    "openssl pkey -in server.key -aes256 -passout pass:x -out new && mv new server.key",
 	    "this key is encrypted");
 	expect_refused(NULL, "head -c 600000 /dev/zero > server.pem", "more than 512 KiB");
 	expect_refused(wants_clients, "rm ca.pem", "ca.pem: cannot be read");
@@ -113,7 +124,8 @@ END_TEST
 
 START_TEST(plain_http_beyond_loopback_is_refused_by_name)
 {
-	static const char *const options[] = { "auth.mode=required", "server.listen=0.0.0.0:0", NULL };
+	static const char *const options[] = { "auth.mode=required", "server.listen=0.0.0.0:0",
+		NULL };
 
 	expect_refused(options, "true", "insecure = yes");
 }
@@ -124,7 +136,8 @@ START_TEST(a_key_that_everybody_can_read_is_warned_of)
 	tls_broker_init(&broker, NULL);
 	shell("chmod 644 '%s/server.key'", broker.directory);
 	broker_start(&broker);
-	broker_wait_log(&broker, "every user of this machine can read or change this key (mode 0644); chmod 600");
+	broker_wait_log(&broker,
+	    "every user of this machine can read or change this key (mode 0644); chmod 600");
 	expect_served();
 	broker_free(&broker);
 }
@@ -133,8 +146,8 @@ END_TEST
 START_TEST(a_certificate_that_has_expired_is_served_and_warned_of)
 {
 	tls_broker_init(&broker, NULL);
-	tls_make_certificate(broker.directory, "server", &(struct tls_wish){ .authority = "ca", .subject = "/CN=localhost",
-	    .days = -1 });
+	tls_make_certificate(broker.directory, "server",
+	    &(struct tls_wish){ .authority = "ca", .subject = "/CN=localhost", .days = -1 });
 	broker_start(&broker);
 	broker_wait_log(&broker, "it has EXPIRED");
 	broker_free(&broker);
@@ -150,7 +163,9 @@ START_TEST(plain_http_may_be_off)
 	expect_served();
 	const char *status[] = { "status", "-i", broker.instance, NULL };
 	ck_assert_int_eq(broker_command(output, sizeof(output), status), 0);
-	ck_assert_msg(strstr(output, "http://") == NULL && strstr(output, "https://127.0.0.1:") != NULL, "%s", output);
+	ck_assert_msg(
+	    strstr(output, "http://") == NULL && strstr(output, "https://127.0.0.1:") != NULL, "%s",
+	    output);
 	broker_free(&broker);
 }
 END_TEST
@@ -160,8 +175,11 @@ END_TEST
 static void
 renew(const char *name, const char *subject)
 {
-	tls_make_certificate(broker.directory, name, &(struct tls_wish){ .authority = "ca", .subject = subject,
-	    .alternatives = "DNS:localhost,IP:127.0.0.1", .days = 1 });
+	tls_make_certificate(broker.directory, name,
+	    &(struct tls_wish){ .authority = "ca",
+		.subject = subject,
+		.alternatives = "DNS:localhost,IP:127.0.0.1",
+		.days = 1 });
 }
 
 static void
@@ -214,7 +232,8 @@ START_TEST(a_new_certificate_is_served_without_a_connection_lost)
 		tls_client_peer_serial(&clients[i], own);
 		ck_assert_str_eq(own, before);
 	}
-	ck_assert_int_eq(response_number(client_do(&clients[0], "GET /v1/queues/load"), "stats.ready"), answers);
+	ck_assert_int_eq(
+	    response_number(client_do(&clients[0], "GET /v1/queues/load"), "stats.ready"), answers);
 	for (unsigned i = 0; i < CLIENTS; i++)
 		client_close(&clients[i]);
 	broker_free(&broker);
@@ -236,7 +255,8 @@ START_TEST(a_bad_new_certificate_is_refused_and_the_old_one_stays)
 	serial_now(before);
 	shell("cd '%s' && cp server.pem good.pem && cp server.key good.key", broker.directory);
 	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		shell("cd '%s' && cp good.pem server.pem && cp good.key server.key && %s", broker.directory, wrong[i].spoil);
+		shell("cd '%s' && cp good.pem server.pem && cp good.key server.key && %s",
+		    broker.directory, wrong[i].spoil);
 		ck_assert_int_eq(kill(broker.pid, SIGHUP), 0);
 		snprintf(line, sizeof(line), "%s", wrong[i].word);
 		broker_wait_log(&broker, line);
@@ -300,7 +320,8 @@ START_TEST(a_ticket_is_good_at_every_frontd_and_after_their_deaths)
 		ck_assert(deadline_in(0) < deadline_ms);
 	}
 	for (uint32_t front = 0; front < 2; front++)
-		broker_wait_live(&broker, SLOT_FRONT(front), broker_kill(&broker, SLOT_FRONT(front)));
+		broker_wait_live(
+		    &broker, SLOT_FRONT(front), broker_kill(&broker, SLOT_FRONT(front)));
 	uint64_t before[] = { STAT(0, tls_resumed), STAT(1, tls_resumed) };
 	while (STAT(0, tls_resumed) == before[0] || STAT(1, tls_resumed) == before[1]) {
 		ck_assert(is_resumed(session, versions[_i]));
@@ -337,10 +358,13 @@ static void
 make_clients(void)
 {
 	tls_make_authority(broker.directory, "other");
-	tls_make_certificate(broker.directory, "alice", &(struct tls_wish){ .authority = "ca", .subject = "/CN=alice",
-	    .alternatives = "DNS:alice.example,email:alice@example.org", .days = 1 });
-	tls_make_certificate(broker.directory, "late", &(struct tls_wish){ .authority = "ca", .subject = "/CN=late",
-	    .days = -1 });
+	tls_make_certificate(broker.directory, "alice",
+	    &(struct tls_wish){ .authority = "ca",
+		.subject = "/CN=alice",
+		.alternatives = "DNS:alice.example,email:alice@example.org",
+		.days = 1 });
+	tls_make_certificate(broker.directory, "late",
+	    &(struct tls_wish){ .authority = "ca", .subject = "/CN=late", .days = -1 });
 	tls_make_certificate(broker.directory, "stranger", &(struct tls_wish){ .authority = "other",
 	    .subject = "/CN=alice", .days = 1 });
 }
@@ -385,7 +409,8 @@ expect_let_in(const char *certificate, int version)
 
 START_TEST(who_must_show_a_certificate_and_has_no_good_one_is_told_why)
 {
-	static const char *const required[] = { "tls.client_auth=required", "tls.client_users=san", NULL };
+	static const char *const required[] = { "tls.client_auth=required", "tls.client_users=san",
+		NULL };
 	int version = versions[_i];
 
 	tls_broker_init(&broker, required);
@@ -461,7 +486,10 @@ START_TEST(silent_handshakes_do_not_keep_others_out)
 
 	start(few);
 	for (unsigned i = 0; i < SILENT; i++)
-		tls_client_begin(&silent[i], broker.tls_port, i % 3 == 0 ? 0 : i % 3 == 1 ? 60 : 4000);
+		tls_client_begin(&silent[i], broker.tls_port,
+		    i % 3 == 0       ? 0
+			: i % 3 == 1 ? 60
+				     : 4000);
 	uint64_t begin_ms = deadline_in(0);
 	expect_served(); /* its turn comes as those before it are ended, 32 a second */
 	ck_assert_uint_le(deadline_in(0) - begin_ms, 30000);
@@ -487,7 +515,8 @@ START_TEST(a_frontd_that_is_killed_costs_its_connections_and_no_message)
 	/* The listener is the supervisor's: a connection made now waits. */
 	tls_client_open(&client, broker.tls_port, &usual);
 	broker_wait_live(&broker, SLOT_FRONT(0), epoch);
-	ck_assert_int_eq(response_number(client_do(&client, "GET /v1/queues/kept"), "stats.ready"), 50);
+	ck_assert_int_eq(
+	    response_number(client_do(&client, "GET /v1/queues/kept"), "stats.ready"), 50);
 	client_close(&client);
 	broker_free(&broker);
 }
@@ -531,9 +560,11 @@ suite(void)
 	tcase_add_test(tcase, a_bad_new_certificate_is_refused_and_the_old_one_stays);
 	tcase_add_loop_test(tcase, a_ticket_is_good_at_every_frontd_and_after_their_deaths, 0, 2);
 	tcase_add_loop_test(tcase, a_ticket_ends_with_the_second_change_of_keys, 0, 2);
-	tcase_add_loop_test(tcase, who_must_show_a_certificate_and_has_no_good_one_is_told_why, 0, 2);
+	tcase_add_loop_test(
+	    tcase, who_must_show_a_certificate_and_has_no_good_one_is_told_why, 0, 2);
 	tcase_add_loop_test(tcase, a_certificate_may_be_optional_but_not_wrong, 0, 2);
-	tcase_add_loop_test(tcase, a_ticket_from_before_does_not_replace_the_certificate_that_is_asked_for_now, 0, 2);
+	tcase_add_loop_test(tcase,
+	    a_ticket_from_before_does_not_replace_the_certificate_that_is_asked_for_now, 0, 2);
 	tcase_add_test(tcase, silent_handshakes_do_not_keep_others_out);
 	tcase_add_test(tcase, a_frontd_that_is_killed_costs_its_connections_and_no_message);
 	tcase_add_test(tcase, a_clean_stop_ends_handshakes_and_says_good_bye_to_the_others);

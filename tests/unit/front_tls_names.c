@@ -1,5 +1,6 @@
 /*
- * tls_names: who a client is by its certificate.  A handshake in memory, with certificates that are made here.
+ * tls_names: who a client is by its certificate.  A handshake in memory, with certificates that are
+ * made here.
  */
 #include <string.h>
 
@@ -25,7 +26,9 @@ make_key(void)
 static void
 add_name(X509_NAME *subject, const char *name, int bytes)
 {
-	ck_assert_int_eq(X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)name, bytes, -1, 0), 1);
+	ck_assert_int_eq(X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
+			     (const unsigned char *)name, bytes, -1, 0),
+	    1);
 }
 
 /* Signed by itself; common_names end with NULL. */
@@ -43,7 +46,8 @@ make_certificate(EVP_PKEY *key, const char *const *common_names, const char *alt
 		add_name(X509_get_subject_name(certificate), common_names[i], -1);
 	X509_set_issuer_name(certificate, X509_get_subject_name(certificate));
 	if (alternatives != NULL) {
-		X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, alternatives);
+		X509_EXTENSION *extension = X509V3_EXT_conf_nid(
+		    NULL, NULL, NID_subject_alt_name, alternatives);
 
 		ck_assert_ptr_nonnull(extension);
 		X509_add_ext(certificate, extension, -1);
@@ -65,9 +69,11 @@ believe(int is_good, X509_STORE_CTX *store)
 static struct tls_names *
 names_by_handshake(X509 *certificate, EVP_PKEY *key)
 {
-	SSL_CTX *server_context = SSL_CTX_new(TLS_server_method()), *client_context = SSL_CTX_new(TLS_client_method());
+	SSL_CTX *server_context = SSL_CTX_new(TLS_server_method()),
+		*client_context = SSL_CTX_new(TLS_client_method());
 	EVP_PKEY *server_key = make_key();
-	X509 *server_certificate = make_certificate(server_key, (const char *const[]){ "server", NULL }, NULL);
+	X509 *server_certificate = make_certificate(
+	    server_key, (const char *const[]){ "server", NULL }, NULL);
 	BIO *one, *other;
 
 	SSL_CTX_use_certificate(server_context, server_certificate);
@@ -81,7 +87,8 @@ names_by_handshake(X509 *certificate, EVP_PKEY *key)
 	ck_assert_int_eq(BIO_new_bio_pair(&one, 0, &other, 0), 1);
 	SSL_set_bio(server, one, one);
 	SSL_set_bio(client, other, other);
-	for (int i = 0; i < 10 && !(SSL_is_init_finished(server) && SSL_is_init_finished(client)); i++) {
+	for (int i = 0; i < 10 && !(SSL_is_init_finished(server) && SSL_is_init_finished(client));
+	     i++) {
 		(void)SSL_connect(client);
 		(void)SSL_accept(server);
 	}
@@ -125,7 +132,8 @@ START_TEST(the_alternatives_are_given_in_their_order_and_the_common_name_apart)
 {
 	const struct tls_name *names;
 
-	SEE("DNS:alice.example,email:alice@example.org,URI:spiffe://example/alice,IP:127.0.0.1", "alice");
+	SEE("DNS:alice.example,email:alice@example.org,URI:spiffe://example/alice,IP:127.0.0.1",
+	    "alice");
 	ck_assert_uint_eq(names_by(CONF_CLIENT_USERS_SAN, &names), 3);
 	ck_assert_int_eq(names[0].kind, TLS_NAME_DNS);
 	ck_assert_str_eq(names[0].text, "alice.example");

@@ -51,7 +51,8 @@ START_TEST(the_one_before_can_still_be_read_and_the_one_before_that_is_told_to_b
 	int fd = memfd_create("secrets", 0);
 
 	for (uint64_t generation = 1; generation <= 3; generation++) {
-		fill(generation, "chain", generation % 2 != 0 ? "a longer key" : "key", "authorities");
+		fill(generation, "chain", generation % 2 != 0 ? "a longer key" : "key",
+		    "authorities");
 		ck_assert_int_eq(tls_secrets_write(fd, &written), 0);
 	}
 	ck_assert_int_eq(tls_secrets_read(fd, 3, &seen), 0);
@@ -91,7 +92,8 @@ suite(void)
 	TCase *secrets = tcase_create("secrets");
 
 	tcase_add_test(secrets, what_is_written_is_read);
-	tcase_add_test(secrets, the_one_before_can_still_be_read_and_the_one_before_that_is_told_to_be_gone);
+	tcase_add_test(
+	    secrets, the_one_before_can_still_be_read_and_the_one_before_that_is_told_to_be_gone);
 	tcase_add_test(secrets, lengths_that_cannot_be_are_not_believed);
 	suite_add_tcase(suite, secrets);
 	return suite;
