@@ -582,6 +582,7 @@ START_TEST(a_hundred_people_log_in_at_once)
 {
 	static struct client many[LOGINS];
 	char name[32], json[PATH_BYTES];
+	uint64_t deadline_ms = deadline_in(60000);
 	struct response *answer;
 
 	load_admin(&session.broker);
@@ -596,6 +597,13 @@ START_TEST(a_hundred_people_log_in_at_once)
 	}
 	for (unsigned i = 0; i < LOGINS; i++) {
 		answer = client_answer(&many[i]);
+		/* A slow disk under the audit log makes some come again: no password may be found wrong for that. */
+		while (answer->status == 503) {
+			ck_assert_ptr_nonnull(response_field(answer, "Retry-After"));
+			ck_assert(deadline_pause(deadline_ms));
+			snprintf(json, sizeof(json), "{\"user\":\"login%u\",\"password\":\"login%u's password\"}", i, i);
+			answer = ask(&many[i], "POST /v1/sessions", NULL, json);
+		}
 		expect_status(answer, 201);
 		snprintf(name, sizeof(name), "login%u", i);
 		char secret[SECRET_BYTES];
