@@ -68,7 +68,7 @@ static const struct {
 	{ "user",
 	  "\n"
 	  "  role=admin               may do everything; else role=user\n"
-	  "  creates=PATTERN,...      names of queues that the user may create; NAME,NAME.* unless given\n"
+	  "  creates=PATTERN,...      names of queues that the user may create; NAME,NAME.# unless given\n"
 	  "  quotas.queues=N          also stored_bytes, connections, messages_per_second,\n"
 	  "                           bytes_per_second; null is no limit\n"
 	  "\n"

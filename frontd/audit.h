@@ -28,8 +28,8 @@ enum exchange_audit {
 };
 
 /* Of lines: what waits, and as much again in flight.  Half of it is for admin actions. */
-#define AUDIT_BUFFER_BYTES (256u << 10)
-#define AUDIT_ADMINS_MAX 48u       /* of them under way at once; the others are answered busy */
+#define AUDIT_BUFFER_BYTES (1u << 20)
+#define AUDIT_ADMINS_MAX 192u      /* of them under way at once; the others are answered busy */
 #define AUDIT_FAILURES_PER_SECOND 1000u
 
 struct audit {

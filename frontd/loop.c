@@ -200,6 +200,7 @@ loop_turn(struct frontd *frontd)
 			identity_walk(frontd);
 		audit_tick(frontd);
 		tls_reload(frontd);
+		memory_trim(frontd);
 		loop_check_end(frontd);
 	}
 	listen_update(frontd);

@@ -1,6 +1,7 @@
 #include "frontd/memory.h"
 
 #include <assert.h>
+#include <malloc.h>
 
 #include "frontd/frontd.h"
 #include "frontd/serve.h"
@@ -13,6 +14,7 @@
 #define SHED_AGE_NS (20 * NS_PER_MS)
 
 #define LITTLE_BYTES (256u << 10)
+#define TRIM_BYTES_MIN (4u << 20)
 
 bool
 memory_has_room(struct frontd *frontd, const struct conn *conn, uint64_t bytes)
@@ -147,4 +149,19 @@ memory_shed(struct frontd *frontd)
 			coming += frontd->memory_used + held - used;
 	}
 	frontd->holders.is_wanted = false;
+}
+
+/*
+ * The C library keeps what is freed between blocks that stay.  After clients who held much have gone that would be several
+ * times the budget, for ever; so it is told, but not while the same memory is taken and given back all the time.
+ */
+void
+memory_trim(struct frontd *frontd)
+{
+	if (frontd->memory_used > frontd->memory_peak)
+		frontd->memory_peak = frontd->memory_used;
+	if (frontd->memory_peak < TRIM_BYTES_MIN || frontd->memory_used > frontd->memory_peak / 4)
+		return;
+	frontd->memory_peak = frontd->memory_used;
+	(void)malloc_trim(0); /* whether there was something does not matter */
 }

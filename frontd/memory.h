@@ -35,4 +35,7 @@ void memory_progress(struct frontd *frontd, struct conn *conn);
 /* Once a turn: end those who hold the most stale memory, if that is needed. */
 void memory_shed(struct frontd *frontd);
 
+/* Once a tick: when most of what was held has been given back, it goes back to the kernel too. */
+void memory_trim(struct frontd *frontd);
+
 #endif

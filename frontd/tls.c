@@ -17,7 +17,7 @@
 #include "shm/diag.h"
 
 /*
- * Counted for a handshake, whatever it takes at the time (measured: docs/performance.md), and for
+ * Counted for a handshake, whatever it takes at the time (an estimate, on the high side), and for
  * half a record.
  */
 #define HANDSHAKE_BYTES (48u << 10)

@@ -30,7 +30,7 @@ user_config_default(const struct queue_name *name)
 	struct user_config config = { .role = USER_ROLE_USER };
 	char *at = config.creates;
 
-	_Static_assert(2 * NAME_MAX_BYTES + 3 <= CREATES_BYTES_MAX, "NAME and NAME.* fit");
+	_Static_assert(2 * NAME_MAX_BYTES + 3 <= CREATES_BYTES_MAX, "NAME and NAME.# fit");
 	assert(name->bytes <= NAME_MAX_BYTES);
 	memcpy(at, name->text, name->bytes);
 	at += name->bytes;
@@ -38,7 +38,7 @@ user_config_default(const struct queue_name *name)
 	memcpy(at, name->text, name->bytes);
 	at += name->bytes;
 	*at++ = '.';
-	*at++ = '*';
+	*at++ = '#';
 	config.creates_bytes = (uint16_t)(at - config.creates);
 	return config;
 }

@@ -98,7 +98,7 @@ _Static_assert(sizeof(struct user_entry) == 824, "user: format of frames and rec
 #define USER_UID(number, slot) ((uint64_t)(number) << 32 | (slot))
 #define USER_NUMBER(uid) ((uid) >> 32)
 
-/* A new user's: role user, enabled, no password, no quotas; creates `NAME` and `NAME.*`. */
+/* A new user's: role user, enabled, no password, no quotas; creates `NAME` and `NAME.#`. */
 struct user_config user_config_default(const struct queue_name *name);
 
 /* Take the fields named in `fields` from `from`. */

@@ -123,8 +123,8 @@ START_TEST(a_new_user_may_create_under_his_name_and_nothing_else)
 	ck_assert_uint_ne(replied()->etag, 0);
 	ck_assert_uint_eq(replied()->password_etag, 0);
 	ck_assert_int_eq(replied()->config.role, USER_ROLE_USER);
-	ck_assert_uint_eq(replied()->config.creates_bytes, strlen("bob bob.*"));
-	ck_assert_mem_eq(replied()->config.creates, "bob bob.*", strlen("bob bob.*"));
+	ck_assert_uint_eq(replied()->config.creates_bytes, strlen("bob bob.#"));
+	ck_assert_mem_eq(replied()->config.creates, "bob bob.#", strlen("bob bob.#"));
 	ck_assert_uint_ne(((struct reply *)(void *)engine->reply)->lsn, 0);
 	ck_assert_uint_eq(user_named("bob").created_ms, engine->now_ms);
 }
@@ -146,7 +146,7 @@ START_TEST(put_replaces_all_but_the_password_and_patch_what_it_names)
 	ck_assert_int_eq(people_put(engine, "bob", &config, USER_FIELD_QUEUES), OUTCOME_OK);
 	ck_assert_uint_eq(replied()->config.quotas.queues, 11);
 	ck_assert_uint_eq(replied()->config.quotas.connections, 0);
-	ck_assert_mem_eq(replied()->config.creates, "bob bob.*", 9);
+	ck_assert_mem_eq(replied()->config.creates, "bob bob.#", 9);
 	ck_assert_mem_eq(replied()->config.password, "$y$one", 6);
 }
 END_TEST
