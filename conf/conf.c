@@ -324,7 +324,8 @@ conf_write_fd(const struct conf *conf, int fd)
 				return -1;
 		}
 		conf_option_format(conf, i, value);
-		if (dprintf(fd, "%s = %s\n", options[i].key, value) < 0)
+		/* Without blanks: what filled its line in the file must not be too long here. */
+		if (dprintf(fd, "%s=%s\n", options[i].key, value) < 0)
 			return -1;
 	}
 	return 0;
