@@ -191,6 +191,19 @@ exchange_answer_end(struct frontd *frontd, struct exchange *exchange, struct ans
 }
 
 void
+exchanges_trim(struct frontd *frontd)
+{
+	struct exchanges *exchanges = &frontd->exchanges;
+
+	while (exchanges->free_blocks != NULL) {
+		char *block = exchanges->free_blocks;
+
+		memcpy(&exchanges->free_blocks, block, sizeof(char *));
+		free(block);
+	}
+}
+
+void
 exchanges_free_all(struct frontd *frontd)
 {
 	struct exchanges *exchanges = &frontd->exchanges;
@@ -202,10 +215,5 @@ exchanges_free_all(struct frontd *frontd)
 		free(exchanges->chunks[c]);
 	}
 	free(exchanges->chunks);
-	while (exchanges->free_blocks != NULL) {
-		char *block = exchanges->free_blocks;
-
-		memcpy(&exchanges->free_blocks, block, sizeof(char *));
-		free(block);
-	}
+	exchanges_trim(frontd);
 }

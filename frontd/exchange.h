@@ -107,6 +107,9 @@ void exchange_hold(struct frontd *frontd, struct exchange *exchange, size_t byte
 /* Its client has gone. */
 void exchange_disown(struct frontd *frontd, struct exchange *exchange);
 
+/* Give up the blocks that are kept for answers to come. */
+void exchanges_trim(struct frontd *frontd);
+
 void exchanges_free_all(struct frontd *frontd);
 
 #endif

@@ -163,5 +163,6 @@ memory_trim(struct frontd *frontd)
 	if (frontd->memory_peak < TRIM_BYTES_MIN || frontd->memory_used > frontd->memory_peak / 4)
 		return;
 	frontd->memory_peak = frontd->memory_used;
+	exchanges_trim(frontd);
 	(void)malloc_trim(0); /* whether there was something does not matter */
 }
