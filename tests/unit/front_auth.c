@@ -132,9 +132,9 @@ START_TEST(whoever_may_create_a_queue_is_said_to)
 		const char *request;
 		bool may;
 	} queues[] = { { "PUT /v1/queues/alice", true }, { "PUT /v1/queues/alice.x", true }, { "PUT /v1/queues/bob", false },
-		{ "PUT /v1/queues/alice.x.y", false } };
+		{ "PUT /v1/queues/alice.x.y", true }, { "PUT /v1/queues/alicex", false } };
 
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof(queues) / sizeof(queues[0]); i++) {
 		client_request(&client, queues[i].request, BEARER TOKEN "\r\nContent-Type: application/json\r\n", "{}", 2);
 		const struct queue_request *request = world_take(OP_QUEUE_PUT);
 		ck_assert_msg(request->caller.flags == (queues[i].may ? CALLER_MAY_CREATE : 0), "%s", queues[i].request);
