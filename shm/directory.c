@@ -213,17 +213,26 @@ directory_user_by_name(
 	return look;
 }
 
-static enum directory_look
-find_user_by_uid(const struct directory *directory, uint64_t uid, struct user_entry *user)
+/* In the table itself: while LOOK() looks. */
+static const struct user_entry *
+user_of_uid(const struct directory *directory, uint64_t uid)
 {
 	uint32_t slot = USER_SLOT(uid);
 
 	if (uid == 0 || slot >= directory->users_max)
-		return DIRECTORY_NONE;
+		return NULL;
 	const struct directory_user *at = &directory->users[slot];
-	if (!at->is_used || at->entry.uid != uid)
+	return at->is_used && at->entry.uid == uid ? &at->entry : NULL;
+}
+
+static enum directory_look
+find_user_by_uid(const struct directory *directory, uint64_t uid, struct user_entry *user)
+{
+	const struct user_entry *found = user_of_uid(directory, uid);
+
+	if (found == NULL)
 		return DIRECTORY_NONE;
-	*user = at->entry;
+	*user = *found;
 	return DIRECTORY_FOUND;
 }
 
@@ -239,14 +248,11 @@ directory_user_by_uid(const struct directory *directory, uint64_t uid, struct us
 static enum directory_look
 find_quotas(const struct directory *directory, uint64_t uid, struct user_quotas *quotas)
 {
-	uint32_t slot = USER_SLOT(uid);
+	const struct user_entry *found = user_of_uid(directory, uid);
 
-	if (uid == 0 || slot >= directory->users_max)
+	if (found == NULL)
 		return DIRECTORY_NONE;
-	const struct directory_user *at = &directory->users[slot];
-	if (!at->is_used || at->entry.uid != uid)
-		return DIRECTORY_NONE;
-	*quotas = at->entry.config.quotas;
+	*quotas = found->config.quotas;
 	return DIRECTORY_FOUND;
 }
 
