@@ -29,7 +29,7 @@ LIBS_CHECK := -lcheck -lsubunit -lrt -lm
 
 # What Debian 12 needs; docs/dependencies.md says why each.
 PACKAGES := gcc libc6-dev make liburing-dev libseccomp-dev libinih-dev libssl-dev libxxhash-dev libjansson-dev libcurl4-openssl-dev \
-	libcrypt-dev check openssl clang libclang-rt-14-dev spin strace curl e2fsprogs mount bsdutils
+	libcrypt-dev check openssl clang libclang-rt-14-dev spin strace curl e2fsprogs mount bsdutils procps
 
 FOLDERS := shm conf traffic frontd workerd persistd cli
 SOURCES_shm := $(wildcard shm/*.c shm/state/*.c)
