@@ -28,6 +28,8 @@ world_refresh(struct frontd *frontd)
 	world->usages = frontd->limits.auth_is_required ? frontd->usages : NULL;
 	world->session_idle_ms = frontd->limits.session_idle_ms;
 	world->session_max_ms = frontd->limits.session_max_ms;
+	world->metrics_access = (enum metrics_access)frontd->limits.metrics_access;
+	world->metrics_queues_max = frontd->limits.metrics_queues_max;
 }
 
 /* What auth.h says, in our words. */
@@ -199,6 +201,11 @@ serve_local(struct frontd *frontd, struct exchange *exchange)
 	for (uint32_t slot = 0; slot < SLOT_MAX; slot++)
 		frontd->world.stats[slot] = slot == frontd->role->slot ? frontd->stats : frontd->role->peer[slot].shared;
 	peers_refresh(frontd);
+	frontd->world.now_ns = frontd->now_ns;
+	frontd->world.registry = frontd->role->registry.shared;
+	frontd->world.durable = frontd->durable.shared;
+	for (uint32_t w = 0; w < frontd->shard_count; w++)
+		frontd->world.undurable_bytes[w] = peers_undurable_bytes(frontd, w);
 	frontd->world.unready = peers_unready(frontd, &frontd->world.unready_outcome);
 	exchange_answer_begin(frontd, exchange, &answer);
 	call->memo.route->local(call, &answer);

@@ -27,12 +27,17 @@
 #include "frontd/http/parse.h"
 #include "frontd/http/target.h"
 #include "shm/directory.h"
+#include "shm/durable.h"
 #include "shm/frame.h"
 #include "shm/limits.h"
 #include "shm/ops.h"
 #include "shm/people.h"
+#include "shm/registry.h"
 #include "shm/stats.h"
 #include "shm/usage.h"
+
+/* Who may see /metrics; the words of metrics.access, in its order. */
+enum metrics_access { METRICS_ADMIN, METRICS_USERS, METRICS_ANY, METRICS_OFF };
 
 struct api_call;
 struct api_memo;
@@ -50,6 +55,13 @@ struct api_world {
 	const struct stats_shared *stats[SLOT_MAX]; /* NULL: there is no such process */
 	const struct directory *directory;
 	const struct usage *usages; /* of SLOT_MAX slots; NULL: nobody counts */
+	enum metrics_access metrics_access;
+	uint32_t metrics_queues_max; /* of /metrics/queues; 0: there is no such thing */
+	/* Of calls that are answered without a worker, and of replies. */
+	uint64_t now_ns;
+	const struct registry_shared *registry;
+	const struct durable_shared *durable;
+	uint64_t undurable_bytes[WORKER_MAX]; /* of each shard's records: not on disk yet */
 };
 
 /* One delivered message's bytes. */
@@ -76,6 +88,8 @@ enum api_right {
 	RIGHT_ADMIN = 1 << 9,
 	RIGHT_LOGIN = 1 << 10, /* credentials in Authorization, or in the body: then call->principal is NULL */
 	RIGHT_ANYBODY = 1 << 11, /* any good credential */
+	RIGHT_METRICS = 1 << 12, /* who metrics.access lets, with scopes `*`, `metrics`, or `admin` of an admin */
+	RIGHT_QUEUE_METRICS = 1 << 13, /* as RIGHT_BROWSE on all queues; `metrics` of an admin has that too */
 };
 
 /* Does a call need credentials? */
@@ -118,6 +132,7 @@ struct api_memo {
 	uint32_t wait_ms;
 	uint16_t preferred_wait_s;     /* Prefer: wait=; 0 none */
 	bool wants_raw;                /* receive: application/octet-stream */
+	bool wants_openmetrics;        /* metrics: application/openmetrics-text */
 	bool is_batch;
 	bool is_head;
 	bool keep_alive;
