@@ -82,4 +82,5 @@ limits_reload(struct frontd *frontd)
 	limits->handshakes_max = fresh.handshakes_max;
 	limits->handshakes_per_turn = fresh.handshakes_per_turn;
 	limits->client_users = fresh.client_users;
+	heads_forget(frontd);
 }
