@@ -89,4 +89,5 @@ limits_reload(struct frontd *frontd)
 	limits->client_users = fresh.client_users;
 	limits->metrics_access = fresh.metrics_access;
 	limits->metrics_queues_max = fresh.metrics_queues_max;
+	heads_forget(frontd);
 }

@@ -1,7 +1,7 @@
 /*
  * call: one API request on its way through this folder, which does no I/O:
  *
- *   routes_resolve() target -> route, and whether credentials are needed
+ *   routes_resolve() target -> route, and whether credentials are needed   (or api_known_give(), of a head that came before)
  *   (the caller finds out who asks: call->principal, or a problem 401)
  *   routes_admit()   head -> a problem (404, 405, 403, 406, 413, 415, unknown headers), or not    before the body is read
  *   route->plan()    head and body -> shard and size of the request frame, or a problem
@@ -220,6 +220,22 @@ struct api_password {
 	char hash[PASSWORD_HASH_BYTES_MAX + 1]; /* of fresh, as crypt(3) writes it, NUL-terminated */
 };
 
+#define KNOWN_ATTRIBUTES_MAX 256u
+
+/*
+ * What a head was found to say when it came before: all that its bytes decide by themselves.  Of a publish also what
+ * publish_plan() made of it.
+ */
+struct api_known {
+	struct api_memo memo;          /* without caller and credential */
+	enum api_entry entry;
+	uint64_t body_max;
+	bool is_planned;               /* memo has name, shard and is_batch, and the rest is set */
+	uint32_t attributes_bytes;
+	uint64_t delay_ms;
+	char attributes[KNOWN_ATTRIBUTES_MAX];
+};
+
 struct api_call {
 	/* Set by the caller. */
 	const struct http_request *request;
@@ -230,7 +246,8 @@ struct api_call {
 	const struct principal *principal; /* NULL: nobody knows; only where the entry is open or optional */
 	struct http_slice tried;       /* the user name of a login that was refused */
 
-	/* By routes_resolve(). */
+	/* By routes_resolve(), or by api_known_give() in its place. */
+	struct api_known *known;       /* NULL: the head did not come before */
 	enum api_entry entry;
 	unsigned methods;              /* bits of those the path takes */
 
@@ -253,6 +270,10 @@ struct api_call {
 		struct credential_plan credential;
 	};
 };
+
+/* Remember the call, which was admitted, / resolve it as what is remembered. */
+void api_known_take(struct api_known *known, const struct api_call *call);
+void api_known_give(struct api_known *known, struct api_call *call);
 
 /* Frees what plan allocated. */
 void api_call_end(struct api_call *call);

@@ -235,6 +235,15 @@ accept_check(struct api_call *call)
 }
 
 static bool
+length_check(struct api_call *call)
+{
+	if (call->request->content_length <= call->body_max)
+		return true;
+	return api_refuse(call, OUTCOME_TOO_LARGE, "%llu bytes, at most %llu are taken here",
+	    (unsigned long long)call->request->content_length, (unsigned long long)call->body_max);
+}
+
+static bool
 body_check(struct api_call *call)
 {
 	struct http_slice type = call->request->known[HTTP_CONTENT_TYPE];
@@ -259,10 +268,7 @@ body_check(struct api_call *call)
 		break;
 	}
 	call->body_max = max;
-	if (call->request->content_length > max)
-		return api_refuse(call, OUTCOME_TOO_LARGE, "%llu bytes, at most %llu are taken here",
-		    (unsigned long long)call->request->content_length, (unsigned long long)max);
-	return true;
+	return length_check(call);
 }
 
 static bool
@@ -333,6 +339,8 @@ routes_admit(struct api_call *call)
 	const struct http_request *request = call->request;
 	bool is_options = request->method == HTTP_OPTIONS;
 
+	if (call->known != NULL)
+		return authorize(call) && length_check(call);
 	if (call->methods == 0 && !is_everything(call))
 		return api_refuse(call, OUTCOME_NOT_FOUND, "there is no resource %.*s",
 		    (int)(request->origin_form.len < 120 ? request->origin_form.len : 120), request->origin_form.ptr);
