@@ -25,10 +25,10 @@ snapshots_init(struct snapshots *snapshots, uint32_t shards)
 }
 
 static void
-snapshot_clear(struct snapshot *snapshot)
+snapshot_clear(struct journal_snapshot *snapshot)
 {
 	free(snapshot->live.segments);
-	*snapshot = (struct snapshot){ 0 };
+	*snapshot = (struct journal_snapshot){ 0 };
 }
 
 void
@@ -187,7 +187,7 @@ live_forget(struct live *live, uint64_t floor)
 static bool
 live_add(struct snapshots *snapshots, uint32_t shard, const struct image_message *message)
 {
-	struct snapshot *running = &snapshots->shard[shard].running;
+	struct journal_snapshot *running = &snapshots->shard[shard].running;
 	uint64_t segment = snapshots_segment_of(snapshots, shard, message->lsn);
 	uint64_t payload = (uint64_t)message->attributes_bytes + message->body_bytes;
 
@@ -208,7 +208,7 @@ live_add(struct snapshots *snapshots, uint32_t shard, const struct image_message
 static void
 give_up(struct snapshots *snapshots, uint32_t shard, const char *why)
 {
-	struct snapshot *running = &snapshots->shard[shard].running;
+	struct journal_snapshot *running = &snapshots->shard[shard].running;
 
 	diag(DIAG_WARNING, "shard %" PRIu32 ": the snapshot at LSN %" PRIu64 " is not used: %s", shard, running->begun_lsn, why);
 	snapshot_clear(running);
@@ -218,12 +218,12 @@ give_up(struct snapshots *snapshots, uint32_t shard, const char *why)
 static void
 on_begun(struct snapshots *snapshots, uint32_t shard, const struct record *record)
 {
-	struct snapshot *running = &snapshots->shard[shard].running;
+	struct journal_snapshot *running = &snapshots->shard[shard].running;
 
 	if (running->begun_lsn != 0)
 		snapshots->given_up++;
 	snapshot_clear(running);
-	*running = (struct snapshot){ .begun_lsn = record->lsn, .bytes = record->bytes, .begun_bytes = snapshots->bytes };
+	*running = (struct journal_snapshot){ .begun_lsn = record->lsn, .bytes = record->bytes, .begun_bytes = snapshots->bytes };
 }
 
 /* The image at bytes[0 .. available), or NULL where there is none. */
@@ -243,7 +243,7 @@ static void
 on_images(struct snapshots *snapshots, uint32_t shard, const struct record *record)
 {
 	const struct snapshot_images_record *images = (const struct snapshot_images_record *)record;
-	struct snapshot *running = &snapshots->shard[shard].running;
+	struct journal_snapshot *running = &snapshots->shard[shard].running;
 	uint32_t at = sizeof(*images);
 
 	if (record->bytes < sizeof(*images) || running->begun_lsn == 0 || images->begun_lsn != running->begun_lsn)
@@ -282,9 +282,8 @@ on_ended(struct snapshots *snapshots, uint32_t shard, const struct record *recor
 	snapshot_clear(&mine->older);
 	mine->older = mine->newer;
 	mine->newer = mine->running;
-	mine->running = (struct snapshot){ 0 };
+	mine->running = (struct journal_snapshot){ 0 };
 	snapshots->completed++;
-	snapshots->completed_bytes += mine->newer.bytes;
 }
 
 bool
@@ -313,10 +312,10 @@ snapshots_read(struct snapshots *snapshots, const struct batch_header *header, c
 
 /* --- asked by others --- */
 
-const struct snapshot *
+const struct journal_snapshot *
 snapshots_newest(const struct snapshots *snapshots, uint32_t shard)
 {
-	const struct snapshot *newer = &snapshots->shard[shard].newer;
+	const struct journal_snapshot *newer = &snapshots->shard[shard].newer;
 
 	return newer->begun_lsn != 0 ? newer : NULL;
 }
@@ -331,7 +330,7 @@ snapshots_are_complete(const struct snapshots *snapshots, uint32_t *shard)
 	return true;
 }
 
-static const struct snapshot *
+static const struct journal_snapshot *
 which(const struct snapshots *snapshots, uint32_t shard, bool by_newer)
 {
 	return by_newer ? &snapshots->shard[shard].newer : &snapshots->shard[shard].older;
@@ -345,7 +344,7 @@ snapshots_begun_segment(const struct snapshots *snapshots, bool by_newer)
 	if (snapshots->is_behind || snapshots->is_blind)
 		return 0;
 	for (uint32_t s = 0; s < snapshots->shards; s++) {
-		const struct snapshot *snapshot = which(snapshots, s, by_newer);
+		const struct journal_snapshot *snapshot = which(snapshots, s, by_newer);
 
 		if (snapshot->begun_lsn == 0)
 			return 0;
@@ -401,6 +400,20 @@ snapshots_forget(struct snapshots *snapshots, uint64_t floor)
 		if (snapshots->mark_count > 0 && mine->first_lsn < snapshots->marks[0].lsn[s])
 			mine->first_lsn = snapshots->marks[0].lsn[s];
 	}
+}
+
+uint64_t
+snapshots_live_bytes(const struct snapshots *snapshots)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t s = 0; s < snapshots->shards; s++) {
+		const struct live *live = &snapshots->shard[s].newer.live;
+
+		for (uint32_t i = 0; i < live->count; i++)
+			bytes += live->segments[i].bytes;
+	}
+	return bytes;
 }
 
 uint64_t

@@ -33,7 +33,7 @@ struct live {
 	uint32_t count, capacity;
 };
 
-struct snapshot {
+struct journal_snapshot {
 	uint64_t begun_lsn;             /* 0: there is none */
 	uint64_t ended_lsn;             /* of its SNAPSHOT_ENDED; 0: it runs */
 	uint64_t images;
@@ -43,7 +43,7 @@ struct snapshot {
 };
 
 struct shard_snapshots {
-	struct snapshot older, newer, running;
+	struct journal_snapshot older, newer, running;
 	uint64_t first_lsn;             /* the lowest that was seen; 0: none yet */
 };
 
@@ -59,7 +59,6 @@ struct snapshots {
 	bool is_blind;                  /* it cannot be read, or memory was short: nothing more is concluded */
 	uint64_t bytes;                 /* of all batches that were seen */
 	uint64_t completed;             /* snapshots that ended while we looked */
-	uint64_t completed_bytes;
 	uint64_t given_up;              /* that never ended */
 	struct segment_mark *marks;     /* in order of segments */
 	uint32_t mark_count, mark_capacity;
@@ -79,7 +78,7 @@ void snapshots_place(struct snapshots *snapshots, const struct batch_header *hea
 bool snapshots_read(struct snapshots *snapshots, const struct batch_header *header, const char *payload);
 
 /* The newest complete snapshot of a shard, NULL if there is none.  Borrowed until the next batch. */
-const struct snapshot *snapshots_newest(const struct snapshots *snapshots, uint32_t shard);
+const struct journal_snapshot *snapshots_newest(const struct snapshots *snapshots, uint32_t shard);
 
 /* True if each shard has a complete one; else *shard is the first that has none. */
 bool snapshots_are_complete(const struct snapshots *snapshots, uint32_t *shard);
@@ -101,6 +100,9 @@ uint64_t snapshots_floor(const struct snapshots *snapshots, bool by_newer);
 
 /* Segments below `floor` are gone. */
 void snapshots_forget(struct snapshots *snapshots, uint64_t floor);
+
+/* What the newest snapshots need of records before them. */
+uint64_t snapshots_live_bytes(const struct snapshots *snapshots);
 
 /* Bytes of the last complete snapshots of all shards: what it costs to make them all once more. */
 uint64_t snapshots_cost(const struct snapshots *snapshots);
