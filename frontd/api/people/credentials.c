@@ -80,7 +80,8 @@ take_user(struct api_call *call)
 static bool
 list_plan(struct api_call *call, enum cursor_list list)
 {
-	return pages_take(call, list, DIRECTORY_NIL, &call->credential.page) && take_user(call);
+	return pages_take(call, list, DIRECTORY_NIL, &call->credential.page) && take_user(call) &&
+	    people_can_look(call);
 }
 
 bool

@@ -179,7 +179,7 @@ user_me(struct api_call *call, struct answer *answer)
 bool
 user_list_plan(struct api_call *call)
 {
-	return pages_take(call, CURSOR_USERS, DIRECTORY_NIL, &call->page);
+	return pages_take(call, CURSOR_USERS, DIRECTORY_NIL, &call->page) && people_can_look(call);
 }
 
 static bool
