@@ -12,7 +12,7 @@
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
-#include "cli/audit_file.h"
+#include "cli/supervisor/audit_file.h"
 #include "shm/clock.h"
 #include "shm/diag.h"
 
