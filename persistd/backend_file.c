@@ -255,16 +255,13 @@ count_unneeded(const struct backend_file *file, uint64_t floor_index)
 	return count;
 }
 
+/* The first `count` of the catalog.  0, or -1 and a diag. */
 static int
-file_trim(struct backend *backend, uint64_t floor_index)
+drop_segments(struct backend_file *file, uint32_t count)
 {
-	struct backend_file *file = self(backend);
 	struct store *store = file->store;
-	uint32_t count = count_unneeded(file, floor_index);
 	char name[SEGMENT_NAME_BYTES];
 
-	if (count == 0 || spares_is_writing_current(&file->segments.spares))
-		return 0;
 	/* First they need not exist, then they do not. */
 	store->current.floor = file->catalog.entries[count].number;
 	if (store_save_current(store) != 0)
@@ -281,6 +278,24 @@ file_trim(struct backend *backend, uint64_t floor_index)
 	}
 	catalog_drop(&file->catalog, count);
 	return 0;
+}
+
+static int
+file_trim(struct backend *backend, uint64_t floor_index)
+{
+	struct backend_file *file = self(backend);
+	uint32_t count = count_unneeded(file, floor_index);
+
+	if (count == 0 || spares_is_writing_current(&file->segments.spares))
+		return 0;
+	bool is_ours = store_trim_begin(file->store);
+	/* A backup that hangs must not stop the broker: without space it loses what it reads, and says so. */
+	if (!is_ours && !spares_is_disk_full(&file->segments.spares))
+		return 0;
+	int result = drop_segments(file, count);
+	if (is_ours)
+		store_trim_end(file->store);
+	return result;
 }
 
 /* --- in the background --- */
