@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "cli/arguments.h"
-#include "cli/children.h"
+#include "cli/supervisor/children.h"
 #include "cli/instance.h"
 #include "cli/verbs.h"
 #include "conf/conf.h"

@@ -13,7 +13,7 @@
 #include "shm/atomic.h"
 #include "shm/durable.h"
 #include "shm/limits.h"
-#include "shm/sandbox.h"
+#include "shm/sandbox/sandbox.h"
 #include "shm/stats.h"
 
 static const char *const journal_states[] = {

@@ -6,7 +6,7 @@
 
 #include "frontd/api/queues.h"
 #include "frontd/api/receive.h"
-#include "frontd/attempt.h"
+#include "frontd/people/attempt.h"
 #include "frontd/audit.h"
 #include "frontd/frontd.h"
 #include "frontd/memory.h"

@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#include "frontd/auth.h"
+#include "frontd/people/auth.h"
 #include "frontd/loop.h"
 #include "frontd/sandbox.h"
 #include "frontd/send.h"
 #include "shm/clock.h"
 #include "shm/diag.h"
-#include "shm/sandbox.h"
+#include "shm/sandbox/sandbox.h"
 
 #define RESERVED_FDS 160u /* CONF_FD .. EVENT_FD(SLOT_MAX), the ring, shared memory while it is mapped */
 

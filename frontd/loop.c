@@ -7,7 +7,7 @@
 
 #include <assert.h>
 
-#include "frontd/attempt.h"
+#include "frontd/people/attempt.h"
 #include "frontd/audit.h"
 #include "frontd/await.h"
 #include "frontd/frontd.h"

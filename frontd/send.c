@@ -8,7 +8,7 @@
 #include "frontd/frontd.h"
 #include "frontd/intake.h"
 #include "frontd/memory.h"
-#include "frontd/tls.h"
+#include "frontd/tls/tls.h"
 
 void
 send_queue(struct frontd *frontd, struct conn *conn, struct exchange *exchange)

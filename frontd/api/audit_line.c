@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "frontd/api/ids.h"
-#include "frontd/api/principal.h"
+#include "frontd/api/people/principal.h"
 #include "frontd/http/text.h"
 #include "frontd/http/units.h"
 

@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #include "frontd/api/answer.h"
-#include "frontd/api/principal.h"
+#include "frontd/api/people/principal.h"
 #include "frontd/api/problem.h"
 #include "frontd/http/authorization.h"
 #include "frontd/http/parse.h"

@@ -10,12 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "frontd/api/authorize.h"
+#include "frontd/api/people/authorize.h"
 #include "frontd/api/headers.h"
 #include "frontd/api/media.h"
 #include "frontd/api/operation.h"
 #include "frontd/api/pages.h"
-#include "frontd/api/people.h"
+#include "frontd/api/people/people.h"
 #include "frontd/api/publish.h"
 #include "frontd/api/queues.h"
 #include "frontd/api/receive.h"

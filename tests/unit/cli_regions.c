@@ -5,7 +5,7 @@
 
 #include "tests/harness/unit.h"
 
-#include "cli/regions.h"
+#include "cli/supervisor/regions.h"
 #include "shm/diag.h"
 
 static char instance[32];
@@ -143,7 +143,7 @@ END_TEST
 static Suite *
 suite(void)
 {
-	Suite *suite = suite_create("cli/regions");
+	Suite *suite = suite_create("cli/supervisor/regions");
 	TCase *regions = tcase_create("regions");
 
 	tcase_add_checked_fixture(regions, setup, teardown);

@@ -1,4 +1,4 @@
-#include "frontd/logins.h"
+#include "frontd/people/logins.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

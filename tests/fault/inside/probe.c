@@ -36,7 +36,7 @@
 
 #include "shm/atomic.h"
 #include "shm/front.h"
-#include "shm/sandbox.h"
+#include "shm/sandbox/sandbox.h"
 #include "tests/harness/attack.h"
 
 int __real_sandbox_enter(struct role *role, const struct sandbox_policy *policy);
