@@ -14,10 +14,10 @@
 #include <sysexits.h>
 
 #include "conf/conf.h"
-#include "persistd/backup.h"
+#include "persistd/backup/backup.h"
+#include "persistd/backup/restore.h"
 #include "persistd/check.h"
 #include "persistd/persist.h"
-#include "persistd/restore.h"
 #include "persistd/store.h"
 #include "shm/diag.h"
 

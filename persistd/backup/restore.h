@@ -8,8 +8,8 @@
  *
  * DIR/store is written last: without it there is no store.
  */
-#ifndef PERSISTD_RESTORE_H
-#define PERSISTD_RESTORE_H
+#ifndef PERSISTD_BACKUP_RESTORE_H
+#define PERSISTD_BACKUP_RESTORE_H
 
 /* DIR must be empty or not there.  0, or after a diag an exit code of store.h. */
 int restore_main(const char *from, const char *directory);

@@ -5,7 +5,7 @@
  * Failure modes: the store is damaged (the loader says where); the target is full; segments were dropped while it read;
  * SIGINT or SIGTERM.  After each TO.partial is removed.  SIGKILL leaves it behind: it has no end (B3).
  */
-#include "persistd/backup.h"
+#include "persistd/backup/backup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "persistd/backup_file.h"
+#include "persistd/backup/file.h"
 #include "persistd/disk.h"
 #include "persistd/loader.h"
 #include "persistd/store.h"
@@ -244,13 +244,10 @@ static void
 report(FILE *to, const char *name, const struct backup_chain *chain)
 {
 	const struct backup_header *header = &chain->header;
-	time_t seconds = (time_t)(header->made_ms / 1000);
 	char uuid[33], made[32];
-	struct tm utc;
 
 	store_uuid_text(header->store_uuid, uuid);
-	gmtime_r(&seconds, &utc);
-	strftime(made, sizeof(made), "%Y-%m-%dT%H:%M:%SZ", &utc);
+	backup_made_text(header, made);
 	fprintf(to, "%s: backup of store %s, %" PRIu32 " shard%s, begun %s\n", name, uuid, header->shards,
 	    header->shards == 1 ? "" : "s", made);
 	fprintf(to, "%" PRIu64 " batches up to index %" PRIu64 ", %" PRIu64 " records, %" PRIu64 " messages, %" PRIu64 " bytes\n",

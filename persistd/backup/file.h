@@ -1,5 +1,5 @@
 /*
- * backup_file: every byte of a backup.  It is written and read from front to end, so it may be a file or a pipe.
+ * file: every byte of a backup.  It is written and read from front to end, so it may be a file or a pipe.
  *
  *   0      struct backup_header, alone in a block of 4 KiB
  *   4096   batch | padding | batch | padding ...   verbatim as in the journal of one store (format.h), in its order
@@ -70,6 +70,9 @@ struct backup_chain {
 	struct records records;
 };
 
+/* When it was begun, in UTC. */
+void backup_made_text(const struct backup_header *header, char text[32]);
+
 /* --- writing --- */
 
 struct backup_writer {
@@ -77,6 +80,7 @@ struct backup_writer {
 	int fd;
 	char *buffer;
 	size_t buffered_bytes;
+	size_t slice_bytes;            /* that go out at a time */
 	uint64_t written_bytes;
 	uint64_t bytes_per_second;     /* 0: as fast as it goes */
 	uint64_t begun_ns;

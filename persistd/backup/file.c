@@ -1,13 +1,13 @@
 /*
- * backup_file: see backup_file.h.
+ * file: see file.h.
  *
  * Happy path: backup_write_begin(), backup_write_batch() for each, backup_write_end(); the same with read.
  * Writer and reader step over each piece by the same chain_*() functions, so what one writes the other accepts.
  */
-#include "persistd/backup_file.h"
+#include "persistd/backup/file.h"
 
 #include <assert.h>
-#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -19,9 +19,20 @@
 #include "shm/record.h"
 #include "shm/store_file.h"
 
-/* What goes out at a time: large enough for a disk, small enough that a rate is even. */
+/* What goes out at a time, at most: enough for a disk.  With a rate it is less, so that no pause is longer than 1 / PAUSES s. */
 #define SLICE_BYTES (1u << 20)
+#define PAUSES 8
 #define READ_BYTES BLOCK_ALIGN(BATCH_BYTES_MAX)
+
+void
+backup_made_text(const struct backup_header *header, char text[32])
+{
+	time_t seconds = (time_t)(header->made_ms / 1000);
+	struct tm utc;
+
+	if (gmtime_r(&seconds, &utc) == NULL || strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+		snprintf(text, 32, "unknown");
+}
 
 /* --- the chain --- */
 
@@ -129,6 +140,16 @@ flush(struct backup_writer *writer)
 	return 0;
 }
 
+static size_t
+slice_bytes(uint64_t bytes_per_second)
+{
+	uint64_t bytes = bytes_per_second / PAUSES & ~(uint64_t)(BLOCK_BYTES - 1);
+
+	if (bytes_per_second == 0 || bytes > SLICE_BYTES)
+		return SLICE_BYTES;
+	return bytes != 0 ? bytes : BLOCK_BYTES;
+}
+
 static int
 put(struct backup_writer *writer, const void *piece, size_t bytes)
 {
@@ -136,13 +157,13 @@ put(struct backup_writer *writer, const void *piece, size_t bytes)
 
 	assert(bytes % BLOCK_BYTES == 0);
 	while (bytes > 0) {
-		size_t room = SLICE_BYTES - writer->buffered_bytes, count = bytes < room ? bytes : room;
+		size_t room = writer->slice_bytes - writer->buffered_bytes, count = bytes < room ? bytes : room;
 
 		memcpy(writer->buffer + writer->buffered_bytes, from, count);
 		writer->buffered_bytes += count;
 		from += count;
 		bytes -= count;
-		if (writer->buffered_bytes == SLICE_BYTES && flush(writer) != 0)
+		if (writer->buffered_bytes == writer->slice_bytes && flush(writer) != 0)
 			return -1;
 	}
 	return 0;
@@ -154,7 +175,8 @@ backup_write_begin(struct backup_writer *writer, int fd, const struct backup_hea
 	struct backup_header sealed = *header;
 	char block[BLOCK_BYTES] = { 0 };
 
-	*writer = (struct backup_writer){ .fd = fd, .bytes_per_second = bytes_per_second, .begun_ns = now_ns() };
+	*writer = (struct backup_writer){ .fd = fd, .bytes_per_second = bytes_per_second,
+		.slice_bytes = slice_bytes(bytes_per_second), .begun_ns = now_ns() };
 	writer->buffer = disk_memory(SLICE_BYTES);
 	if (writer->buffer == NULL) {
 		diag_errno("no memory to write a backup");

@@ -4,7 +4,7 @@
  * Happy path: make_directory() -> write_all() -> finish() -> check_main().
  * Failure modes: FROM is damaged or DIR is full: what was made is removed again.  Killed: DIR is not empty and holds no store.
  */
-#include "persistd/restore.h"
+#include "persistd/backup/restore.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "persistd/backup_file.h"
+#include "persistd/backup/file.h"
 #include "persistd/batch.h"
 #include "persistd/catalog.h"
 #include "persistd/check.h"
@@ -269,15 +269,16 @@ finish(struct restore *restore)
 {
 	const struct backup_header *header = &restore->reader.chain.header;
 	struct store *store = &restore->store;
-	char note[128], uuid[33];
+	char note[128], uuid[33], made[32];
 
 	store->current.highest = restore->header.number;
 	store->current.durable_index = restore->reader.chain.end.last_index;
 	if (store_save_current(store) != 0)
 		return EXIT_TARGET;
 	store_uuid_text(header->store_uuid, uuid);
-	snprintf(note, sizeof(note), "restored from %s batch %" PRIu64 " backup %" PRIu64, uuid,
-	    store->current.durable_index - 1, header->made_ms / 1000);
+	backup_made_text(header, made);
+	snprintf(note, sizeof(note), "restored from %s batch %" PRIu64 " backup %s", uuid, store->current.durable_index - 1,
+	    made);
 	return store_file_write_at(store->dir_fd, restore->directory, &restore->identity, note) == 0 ? 0 : EXIT_TARGET;
 }
 

@@ -1,6 +1,6 @@
 /*
  * backup: `chasqui-persistd --backup DIR TO [--instance NAME] [--rate BYTES]`: copies the journal of a data directory into one
- * file (backup_file.h), up to a batch that is on stable storage, and verifies every checksum on the way and once more
+ * file (file.h), up to a batch that is on stable storage, and verifies every checksum on the way and once more
  * what was written.  It only reads in DIR.
  *
  *   of a broker that runs (--instance)   up to the batch that was durable when it began: everything acknowledged before is in it.
@@ -10,8 +10,8 @@
  *   TO           a file that does not exist.  It is TO.partial until it is whole, verified and on stable storage
  *   TO = `-`     stdout; what is printed goes to stderr, and nothing is read again
  */
-#ifndef PERSISTD_BACKUP_H
-#define PERSISTD_BACKUP_H
+#ifndef PERSISTD_BACKUP_BACKUP_H
+#define PERSISTD_BACKUP_BACKUP_H
 
 #include <stdint.h>
 
