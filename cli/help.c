@@ -104,8 +104,8 @@ static const struct {
 	{ "token",
 	  "\n"
 	  "  --scope VERB:PATTERN     publish, consume, browse, manage or * on queues of these names;\n"
-	  "                           or `admin`; or `*`, which is all that the user may, and what a\n"
-	  "                           token may without --scope\n"
+	  "                           or `admin`; or `metrics`; or `*`, which is all that the user\n"
+	  "                           may, and what a token may without --scope\n"
 	  "  --expires-in 90d         else it does not expire\n"
 	  "  --save FILE              readable by you alone; else it is printed, this once\n" },
 	{ "session",

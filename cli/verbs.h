@@ -4,6 +4,8 @@
 #ifndef CLI_VERBS_H
 #define CLI_VERBS_H
 
+#include "shm/version.h"
+
 enum cli_exit {
 	CLI_OK = 0,
 	CLI_FAILED = 1,       /* it was tried and did not work, or the broker refused it; stderr says why */
@@ -11,8 +13,6 @@ enum cli_exit {
 	CLI_NOT_RUNNING = 69, /* there is no such broker (EX_UNAVAILABLE) */
 	CLI_CONFIG = 78,      /* the configuration is wrong (EX_CONFIG) */
 };
-
-#define CHASQUI_VERSION "0.1.0"
 
 int verb_up(int argc, char **argv);
 int verb_down(int argc, char **argv);

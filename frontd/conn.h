@@ -72,6 +72,7 @@ struct conn {
 	uint8_t state;             /* enum conn_state; only conn_set_state() sets it */
 	uint8_t operations;        /* in flight, all kinds */
 	uint8_t exchange_count;
+	uint8_t head;              /* which of heads.all its last request had, or another */
 	bool is_receiving;
 	bool is_shut_write;        /* SHUTDOWN(WR) was started */
 	bool is_shut;              /* SHUTDOWN(RDWR) was started */

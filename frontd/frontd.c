@@ -134,6 +134,7 @@ frontd_free(struct frontd *frontd)
 	fetch_free_all(frontd);
 	auth_close(frontd);
 	quota_close(frontd);
+	heads_close(frontd);
 	audit_free(frontd);
 	tls_stop(frontd);
 	detach_regions(frontd);
@@ -159,6 +160,11 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 	frontd->now_ns = now_ns();
 	frontd->config_generation = load_acquire(&role->registry.shared->config_generation);
 	frontd->enters_before = frontd->stats->front_enters;
+	frontd->request = &frontd->parsed;
+	if (heads_open(frontd) != 0) {
+		diag_errno("cannot start");
+		goto out;
+	}
 	if (attach_regions(frontd) != 0)
 		goto out;
 	if (limits->is_tls_on && tls_start(frontd, TLS_SECRETS_FD) != 0) {

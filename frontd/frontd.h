@@ -20,6 +20,7 @@
 #include "frontd/deadline.h"
 #include "frontd/exchange.h"
 #include "frontd/fetch.h"
+#include "frontd/heads.h"
 #include "frontd/http/units.h"
 #include "frontd/people/identity.h"
 #include "frontd/limits.h"
@@ -67,6 +68,7 @@ struct frontd {
 	struct attempts attempts;
 	struct audit audit;
 	struct quotas quotas;
+	struct heads heads;
 	struct tls_service tls;
 
 	uint64_t now_ns;           /* of this turn */
@@ -84,7 +86,9 @@ struct frontd {
 	uint64_t enters_before;    /* statistics go on over restarts */
 
 	/* The request being read; one at a time. */
-	struct http_request request;
+	struct http_request *request;  /* `parsed`, or that of a head that came before */
+	struct head *head;         /* that one, NULL: its head is not known */
+	struct http_request parsed;
 	struct http_target target;
 	struct api_world world;
 	struct api_call call;

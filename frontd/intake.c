@@ -71,7 +71,7 @@ serve_or_wait(struct frontd *frontd, struct conn *conn, struct http_slice body)
 static void
 begin_body(struct frontd *frontd, struct conn *conn, const char *bytes, size_t count)
 {
-	const struct http_request *request = &frontd->request;
+	const struct http_request *request = frontd->request;
 	size_t head_bytes = request->head_bytes;
 	uint64_t wanted = head_bytes + request->content_length;
 	bool wants_continue = request->expect_continue && count == head_bytes;
@@ -102,6 +102,19 @@ begin_body(struct frontd *frontd, struct conn *conn, const char *bytes, size_t c
 		serve_continue(frontd, conn);
 }
 
+/* The head at the start of bytes, to frontd->request: one that came before, or parsed. */
+static enum http_result
+read_head(struct frontd *frontd, struct conn *conn, const char *bytes, size_t count, size_t *scan_from)
+{
+	frontd->head = heads_find(frontd, conn, bytes, count);
+	if (frontd->head != NULL) {
+		frontd->request = &frontd->head->request;
+		return HTTP_DONE;
+	}
+	frontd->request = &frontd->parsed;
+	return http_parse_head(bytes, count, scan_from, frontd->request);
+}
+
 /*
  * One request at the start of bytes.  Returns how many bytes it took; 0: they stay (more must come, or it waits, or the store
  * is building its body: see the connection's state).
@@ -109,8 +122,8 @@ begin_body(struct frontd *frontd, struct conn *conn, const char *bytes, size_t c
 static size_t
 take_request(struct frontd *frontd, struct conn *conn, const char *bytes, size_t count)
 {
-	const struct http_request *request = &frontd->request;
-	enum http_result result = http_parse_head(bytes, count, &conn->scan_from, &frontd->request);
+	enum http_result result = read_head(frontd, conn, bytes, count, &conn->scan_from);
+	const struct http_request *request = frontd->request;
 
 	if (result == HTTP_NEED_MORE) {
 		if (conn->state == CONN_IDLE)
@@ -123,7 +136,7 @@ take_request(struct frontd *frontd, struct conn *conn, const char *bytes, size_t
 		return count;
 	}
 	bool is_whole = !request->is_chunked && request->content_length <= count - request->head_bytes;
-	switch (serve_admit(frontd, conn)) {
+	switch (serve_admit(frontd, conn, bytes)) {
 	case SERVE_DONE:
 		break;
 	case SERVE_REFUSED:
@@ -216,12 +229,12 @@ static void
 serve_whole(struct frontd *frontd, struct conn *conn)
 {
 	size_t scan_from = 0;
-	enum http_result result = http_parse_head(conn->store, conn->head_bytes, &scan_from, &frontd->request);
+	enum http_result result = read_head(frontd, conn, conn->store, conn->head_bytes, &scan_from);
 	struct http_slice body = { .ptr = conn->store + conn->head_bytes, .len = conn->body_bytes };
 
 	assert(result == HTTP_DONE);
 	conn->is_whole = true;
-	enum served served = serve_admit(frontd, conn);
+	enum served served = serve_admit(frontd, conn, conn->store);
 	if (served == SERVE_REFUSED)
 		serve_refuse(frontd, conn, false);
 	else if (served == SERVE_DONE ? !serve_or_wait(frontd, conn, body) : wait_or_refuse(frontd, conn, served))

@@ -28,6 +28,8 @@ world_refresh(struct frontd *frontd)
 	world->usages = frontd->limits.auth_is_required ? frontd->usages : NULL;
 	world->session_idle_ms = frontd->limits.session_idle_ms;
 	world->session_max_ms = frontd->limits.session_max_ms;
+	world->metrics_access = (enum metrics_access)frontd->limits.metrics_access;
+	world->metrics_queues_max = frontd->limits.metrics_queues_max;
 }
 
 /* What auth.h says, in our words. */
@@ -48,25 +50,42 @@ served_of(struct frontd *frontd, enum auth_answer answer)
 	return SERVE_NO_ROOM;
 }
 
-enum served
-serve_admit(struct frontd *frontd, struct conn *conn)
+/* What the head asks for; false: it cannot be read.  A head that came before has been found fine. */
+static bool
+resolve(struct frontd *frontd)
 {
 	struct api_call *call = &frontd->call;
 
-	call->request = &frontd->request;
+	call->request = frontd->request;
+	if (frontd->head != NULL) {
+		call->target = &frontd->head->target;
+		api_known_give(&frontd->head->known, call);
+		return true;
+	}
 	call->target = &frontd->target;
-	call->world = &frontd->world;
-	call->waiter_slot = conn->index;
-	call->is_planned = call->is_not_now = false;
-	world_refresh(frontd);
-	enum http_result result = http_target_parse(frontd->request.origin_form,
+	call->known = NULL;
+	enum http_result result = http_target_parse(frontd->request->origin_form,
 	    (struct http_span){ .ptr = frontd->target_scratch, .len = sizeof(frontd->target_scratch) }, &frontd->target);
 	if (http_is_refusal(result)) {
 		routes_begin(call);
 		problem_of_http(&call->problem, result);
-		return SERVE_REFUSED;
+		return false;
 	}
 	routes_resolve(call);
+	return true;
+}
+
+enum served
+serve_admit(struct frontd *frontd, struct conn *conn, const char *head)
+{
+	struct api_call *call = &frontd->call;
+
+	call->world = &frontd->world;
+	call->waiter_slot = conn->index;
+	call->is_planned = call->is_not_now = false;
+	world_refresh(frontd);
+	if (!resolve(frontd))
+		return SERVE_REFUSED;
 	enum served served = served_of(frontd, auth_admit(frontd, conn));
 	if (served != SERVE_DONE)
 		return served;
@@ -76,6 +95,8 @@ serve_admit(struct frontd *frontd, struct conn *conn)
 	}
 	if (!routes_admit(call))
 		return SERVE_REFUSED;
+	if (frontd->head == NULL)
+		heads_learn(frontd, conn, head);
 	/* Before a body is asked for that would be thrown away. */
 	enum outcome refusal = call->memo.route->op == OP_NONE ? OUTCOME_OK : peers_refusal(frontd, call->memo.route->op);
 	if (refusal == OUTCOME_OK && frontd->audit.is_on && audit_is_admin(call->memo.route))
@@ -199,6 +220,11 @@ serve_local(struct frontd *frontd, struct exchange *exchange)
 	for (uint32_t slot = 0; slot < SLOT_MAX; slot++)
 		frontd->world.stats[slot] = slot == frontd->role->slot ? frontd->stats : frontd->role->peer[slot].shared;
 	peers_refresh(frontd);
+	frontd->world.now_ns = frontd->now_ns;
+	frontd->world.registry = frontd->role->registry.shared;
+	frontd->world.durable = frontd->durable.shared;
+	for (uint32_t w = 0; w < frontd->shard_count; w++)
+		frontd->world.undurable_bytes[w] = peers_undurable_bytes(frontd, w);
 	frontd->world.unready = peers_unready(frontd, &frontd->world.unready_outcome);
 	exchange_answer_begin(frontd, exchange, &answer);
 	call->memo.route->local(call, &answer);

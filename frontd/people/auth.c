@@ -343,7 +343,7 @@ admit_anew(struct frontd *frontd, struct conn *conn, struct http_slice header)
 enum auth_answer
 auth_admit(struct frontd *frontd, struct conn *conn)
 {
-	struct http_slice header = frontd->request.known[HTTP_AUTHORIZATION];
+	struct http_slice header = frontd->request->known[HTTP_AUTHORIZATION];
 
 	frontd->call.principal = NULL;
 	frontd->call.tried = (struct http_slice){ .ptr = NULL };

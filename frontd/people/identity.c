@@ -55,6 +55,7 @@ set_rights(struct principal *principal, const struct user_entry *user)
 	principal->is_whole = scopes_are_full(principal->scopes.ptr, principal->scopes.len);
 	principal->is_admin = principal->has_admin_role &&
 	    (principal->is_whole || scopes_have_admin(principal->scopes.ptr, principal->scopes.len));
+	principal->has_metrics = scopes_have_metrics(principal->scopes.ptr, principal->scopes.len);
 }
 
 static void

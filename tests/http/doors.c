@@ -19,6 +19,7 @@ enum kind {
 	ON_ALL,      /* the same on all queues */
 	SELF,        /* a credential that is not narrowed */
 	ADMIN,
+	METRICS,     /* an admin's, with `*`, `admin` or `metrics` */
 	LOGIN,       /* a name and a password */
 };
 
@@ -79,6 +80,8 @@ static const struct door {
 	{ HTTP_DELETE, "/v1/sessions/{id}", SELF, "/v1/sessions/{session}", NULL, 204, 404, "no-session", NULL },
 	{ HTTP_DELETE, "/v1/sessions", SELF, "/v1/sessions", NULL, 204, 204, NULL, NULL },
 	{ HTTP_GET, "/v1/stats", ADMIN, "/v1/stats", NULL, 200, 403, "forbidden", NULL },
+	{ HTTP_GET, "/metrics", METRICS, "/metrics", NULL, 200, 403, "forbidden", NULL },
+	{ HTTP_GET, "/metrics/queues", ON_ALL, "/metrics/queues", NULL, 200, 200, NULL, "browse" },
 	{ HTTP_GET, "/livez", OPEN, "/livez", NULL, 200, 200, NULL, NULL },
 	{ HTTP_GET, "/readyz", OPEN, "/readyz", NULL, 200, 200, NULL, NULL },
 };
@@ -376,10 +379,14 @@ try_weak_ones(const struct door *door)
 		break;
 	case SELF:
 		try_weak(door, "alice", "\"*:#\"");
+		try_weak(door, "admin", "\"metrics\"");
 		break;
 	case ADMIN:
+		try_weak(door, "admin", "\"metrics\"");
+		/* fall through */
+	case METRICS:
 		try_weak(door, "alice", "\"*\"");
-		try_weak(door, "alice", "\"admin\"");
+		try_weak(door, "alice", "\"admin\",\"metrics\"");
 		try_weak(door, "admin", "\"*:#\"");
 		expect_door(door, "as a user", try(&tried, bearer(alice)), 403, "forbidden");
 		break;
@@ -411,7 +418,8 @@ static void
 try_good(const struct door *door)
 {
 	struct tried tried = prepare(door);
-	const char *fields = door->kind == OPEN || door->kind == LOGIN ? NULL : bearer(door->kind == ADMIN ? admin : alice);
+	bool is_admins = door->kind == ADMIN || door->kind == METRICS;
+	const char *fields = door->kind == OPEN || door->kind == LOGIN ? NULL : bearer(is_admins ? admin : alice);
 	struct response *answer = try(&tried, fields);
 
 	ck_assert_msg(answer->status == door->good, "%s with the right credentials: %u %.300s", tried.request, answer->status,

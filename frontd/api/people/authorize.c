@@ -24,13 +24,24 @@ authorize_queue(struct api_call *call, unsigned right, struct http_slice queue)
 }
 
 static bool
+authorize_metrics(struct api_call *call)
+{
+	const struct principal *principal = call->principal;
+
+	if (!principal->has_metrics && !principal->is_admin)
+		return api_refuse(call, OUTCOME_FORBIDDEN, "the scopes of this token are not * and have neither admin nor metrics");
+	return principal->has_admin_role || call->world->metrics_access == METRICS_USERS ||
+	    api_refuse(call, OUTCOME_FORBIDDEN, "this is for admins (metrics.access)");
+}
+
+static bool
 authorize_right(struct api_call *call, struct http_slice queue)
 {
 	const struct principal *principal = call->principal;
 	unsigned right = call->memo.route->right;
 
 	if (principal == NULL)
-		return right == RIGHT_NONE || right == RIGHT_LOGIN || api_refuse(call, OUTCOME_UNAUTHORIZED, NULL);
+		return call->entry != ENTRY_REQUIRED || api_refuse(call, OUTCOME_UNAUTHORIZED, NULL);
 	switch (right) {
 	case RIGHT_NONE:
 	case RIGHT_LOGIN:
@@ -42,6 +53,11 @@ authorize_right(struct api_call *call, struct http_slice queue)
 	case RIGHT_ADMIN:
 		return principal->is_admin || api_refuse(call, OUTCOME_FORBIDDEN, principal->has_admin_role ?
 		    "the scopes of this token are not * and do not have admin" : "this is for admins");
+	case RIGHT_METRICS:
+		return authorize_metrics(call);
+	case RIGHT_QUEUE_METRICS:
+		return (principal->has_admin_role && principal->has_metrics) ||
+		    authorize_queue(call, RIGHT_BROWSE, queue);
 	default:
 		return authorize_queue(call, right, queue);
 	}
@@ -59,7 +75,7 @@ authorize(struct api_call *call)
 	if (principal == NULL)
 		return true;
 	/* About a queue the scopes have spoken already; about people an admin needs a credential that says so. */
-	bool is_admin = right & RIGHTS_ALL ? principal->has_admin_role : principal->is_admin;
+	bool is_admin = right & (RIGHTS_ALL | RIGHT_QUEUE_METRICS) ? principal->has_admin_role : principal->is_admin;
 
 	call->memo.caller = (struct caller){ .uid = principal->uid, .flags = is_admin ? CALLER_ADMIN : 0 };
 	if (principal->credential_id != 0)

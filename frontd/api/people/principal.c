@@ -6,6 +6,7 @@ const struct principal principal_anybody = {
 	.kind = PRINCIPAL_ANYBODY,
 	.has_admin_role = true,
 	.is_admin = true,
+	.has_metrics = true,
 	.is_whole = true,
 	.name = { .ptr = "", .len = 0 },
 	.scopes = { .ptr = "*", .len = 1 },

@@ -26,6 +26,7 @@ struct principal {
 	enum principal_kind kind;
 	bool has_admin_role;
 	bool is_admin;         /* has the role, and his credential's scopes are `*` or hold `admin` */
+	bool has_metrics;      /* his scopes are `*` or hold `metrics` */
 	bool is_whole;         /* his credential is not narrowed: scopes `*` */
 	struct http_slice name;
 	struct http_slice scopes;

@@ -15,7 +15,7 @@
 
 #define SCOPE_WANTED \
 	"publish, consume, browse, manage or * with a colon and a pattern (publish:orders.#), or " \
-	"admin, or *"
+	"admin, metrics, or *"
 
 /* ---- tokens ---- */
 
