@@ -19,6 +19,8 @@ int verb_down(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_stats(int argc, char **argv);
 int verb_check(int argc, char **argv);
+int verb_backup(int argc, char **argv);
+int verb_restore(int argc, char **argv);
 int verb_queue(int argc, char **argv);
 int verb_msg(int argc, char **argv);
 int verb_user(int argc, char **argv);

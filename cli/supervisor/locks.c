@@ -176,7 +176,14 @@ locks_directory(const char *directory, int *fd)
 
 	snprintf(path, sizeof(path), "%s/lock", directory);
 	snprintf(what, sizeof(what), "a broker on %s/", directory);
-	return take(path, what, 0, fd); /* to the end of all bytes */
+	int code = take(path, what, 1, fd);
+	if (code != 0)
+		return code;
+	/* Not byte 2: a backup may go on reading while a broker that was killed starts again. */
+	code = wait_bytes_free(*fd, 3, 0, what); /* to the end of all bytes */
+	if (code != 0)
+		close(*fd);
+	return code;
 }
 
 int

@@ -3,7 +3,7 @@
  *
  *   /dev/shm/chasqui.NAME.lock   byte 0: the supervisor of this instance; byte 1 + slot: each of its processes
  *   DIR/lock                     byte 0: the supervisor that works on this data directory; 1: persistd, 16 + w: workerd w (their own
- *                                doing, in case they are not ours)
+ *                                doing, in case they are not ours); 2: backups that read (persistd/store.h), which nobody waits for
  *
  * A new supervisor therefore knows not only that its predecessor is gone, but also that all its children are.
  */

@@ -29,7 +29,7 @@ never 'the API has no sockets and no rings' "$inc(liburing|sys/socket|netinet|sh
 never 'what reads strangers is ours: JSON is read by frontd/api/scan' "${inc}jansson" frontd/*.[ch] frontd/*/*.[ch] frontd/*/*/*.[ch]
 never 'frontd cannot reach queue state' "$inc(shm/(state|txn\.h)|workerd|persistd|cli)" $front
 never 'a worker has no sockets and no disk' "$inc(liburing|sys/socket|netinet|frontd|persistd|cli)" workerd/*.[ch]
-never 'persistd knows records, not queues' "$inc(shm/state|frontd|workerd|cli)" persistd/*.[ch]
+never 'persistd knows records, not queues' "$inc(shm/state|frontd|workerd|cli)" persistd/*.[ch] persistd/backup/*.[ch]
 never 'traffic is a client: it knows no server' "$inc(shm/state|conf|frontd|workerd|persistd|cli/[a-su-z]|jansson|curl)" cli/traffic/*.[ch]
 never 'the command line runs the daemons and does not contain them' "$inc(shm/state|frontd|workerd|persistd)" cli/*.[ch] cli/supervisor/*.[ch]
 never 'memory order is known in one place' '__atomic_|stdatomic\.h' $(echo "$code" | grep -v '^shm/atomic.h$')
