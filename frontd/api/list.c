@@ -10,6 +10,8 @@
 
 #include "frontd/api/pages.h"
 
+#define LISTING_BYTES (16u << 10) /* at first */
+
 /* A list in the making: owned by its memo. */
 struct queue_listing {
 	uint32_t shard_count;
@@ -17,7 +19,7 @@ struct queue_listing {
 	uint32_t count;        /* put so far */
 	uint32_t from_idx;     /* where the next request begins in memo->shard */
 	struct queue_name prefix;
-	struct answer text;    /* its body holds the JSON so far, always on the heap */
+	struct answer text;    /* its body holds the JSON so far, always on the heap; none before the first reply */
 };
 
 void
@@ -71,10 +73,6 @@ queue_list_fill(struct api_call *call, void *frame)
 	listing->prefix.bytes = (uint8_t)call->page.prefix.len;
 	if (call->page.prefix.len != 0)
 		memcpy(listing->prefix.text, call->page.prefix.ptr, call->page.prefix.len);
-	listing->text.room = NULL;
-	listing->text.heap = malloc(ANSWER_ROOM_BYTES * 2);
-	assert(listing->text.heap != NULL);
-	listing->text.size = ANSWER_ROOM_BYTES * 2;
 	call->memo.listing = listing;
 	return queue_list_refill(&call->memo, frame);
 }
@@ -96,6 +94,10 @@ queue_list_answer(struct api_memo *memo, const struct api_reply *reply, struct a
 	bool is_end = false;
 
 	assert(page->count <= QUEUE_LIST_PAGE_MAX);
+	if (listing->text.heap == NULL) {
+		answer_init_heap(&listing->text, LISTING_BYTES);
+		answer_put(&listing->text, "{\"queues\":[");
+	}
 	for (uint32_t i = 0; i < page->count; i++) {
 		if (listing->count++ != 0)
 			answer_put(&listing->text, ",");
@@ -109,9 +111,8 @@ queue_list_answer(struct api_memo *memo, const struct api_reply *reply, struct a
 	}
 	if (!is_end && listing->count < listing->limit)
 		return API_ASK_AGAIN;
-	answer_put(answer, "{\"queues\":[");
-	answer_put_bytes(answer, listing->text.heap, listing->text.end);
-	answer_put(answer, "]}\n");
+	answer_put(&listing->text, "]}\n");
+	answer_adopt(answer, &listing->text);
 	answer_head(answer, 200, ANSWER_JSON);
 	if (!is_end)
 		head_next(answer, memo);
