@@ -56,6 +56,20 @@ disk_create(int dir_fd, const char *name, enum disk_direct wanted, bool *is_dire
 }
 
 int
+disk_open_write(int dir_fd, const char *name, enum disk_direct wanted, bool *is_direct)
+{
+	*is_direct = wanted != DISK_DIRECT_OFF;
+	if (*is_direct) {
+		int fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_DIRECT);
+
+		if (fd >= 0 || errno != EINVAL || wanted == DISK_DIRECT_ON)
+			return fd;
+		*is_direct = false;
+	}
+	return openat(dir_fd, name, O_RDWR | O_CLOEXEC);
+}
+
+int
 disk_open_read(int dir_fd, const char *name, enum disk_read_hint hint)
 {
 	static const int advice[] = { [DISK_READ_THROUGH] = POSIX_FADV_SEQUENTIAL, [DISK_READ_EXACT] = POSIX_FADV_RANDOM };

@@ -1,7 +1,6 @@
 #include "persistd/spare.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -23,30 +22,10 @@
 
 static const struct disk_tag tag = { .user = DISK_SPARE };
 
-static void
+void
 spare_name(char name[SPARE_NAME_BYTES], uint64_t serial)
 {
 	snprintf(name, SPARE_NAME_BYTES, "spare.%" PRIu64, serial);
-}
-
-static int
-remove_old_spares(const struct store *store)
-{
-	int fd = openat(store->journal_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *found;
-
-	if (directory == NULL) {
-		diag_errno("cannot list %s/journal", store->directory);
-		disk_close_fd(fd);
-		return -1;
-	}
-	while ((found = readdir(directory)) != NULL) {
-		if (strncmp(found->d_name, "spare.", 6) == 0 && disk_unlink(store->journal_fd, found->d_name) != 0)
-			diag_errno("cannot remove %s/journal/%s", store->directory, found->d_name);
-	}
-	closedir(directory);
-	return 0;
 }
 
 int
@@ -63,7 +42,7 @@ spares_open(struct spares *spares, struct store *store, struct disk *disk, const
 		diag_errno("no memory for spare segments");
 		return -1;
 	}
-	return remove_old_spares(store);
+	return 0;
 }
 
 void
@@ -75,6 +54,7 @@ spares_close(struct spares *spares)
 		disk_close_fd(spares->next.fd);
 	disk_close_fd(spares->making.fd);
 	disk_close_fd(spares->current_fd);
+	spares_make_room(spares);
 	disk_memory_free(spares->zeros, SLICE_BYTES_MAX);
 	disk_memory_free(spares->current, BLOCK_BYTES);
 	*spares = (struct spares){ .current_fd = -1, .next = { .fd = -1 }, .making = { .fd = -1 } };
@@ -94,8 +74,6 @@ broken(struct spares *spares, const char *what)
 static int
 trouble(struct spares *spares, int error, const char *what, uint64_t now_ns)
 {
-	char name[SPARE_NAME_BYTES];
-
 	errno = error;
 	if (error != ENOSPC && error != EDQUOT)
 		return broken(spares, what);
@@ -111,8 +89,7 @@ trouble(struct spares *spares, int error, const char *what, uint64_t now_ns)
 		return 0;
 	}
 	disk_close_fd(spares->making.fd);
-	spare_name(name, spares->making.serial);
-	(void)disk_unlink(spares->store->journal_fd, name); /* gives its space back; the next start removes it too */
+	(void)disk_unlink(spares->store->journal_fd, MAKING_NAME); /* gives its space back; the next start removes it too */
 	spares->making.fd = -1;
 	spares->state = SPARE_IDLE;
 	return 0;
@@ -121,14 +98,13 @@ trouble(struct spares *spares, int error, const char *what, uint64_t now_ns)
 /* --- making a file of zeros --- */
 
 static bool
-make_begin(struct spares *spares, uint64_t now_ns)
+make_begin(struct spares *spares, bool is_starter, uint64_t now_ns)
 {
-	char name[SPARE_NAME_BYTES];
 	bool is_direct;
 
-	spares->making = (struct segment_file){ .serial = ++spares->serial, .bytes = spares->options.segment_bytes };
-	spare_name(name, spares->making.serial);
-	spares->making.fd = disk_create(spares->store->journal_fd, name, spares->options.direct, &is_direct);
+	spares->is_starter = is_starter;
+	spares->making = (struct segment_file){ .bytes = is_starter ? SEGMENT_BYTES_MIN : spares->options.segment_bytes };
+	spares->making.fd = disk_create(spares->store->journal_fd, MAKING_NAME, spares->options.direct, &is_direct);
 	if (spares->making.fd < 0) {
 		(void)trouble(spares, errno, "make a segment", now_ns); /* spares_step() has said it; state tells */
 		return true;
@@ -150,16 +126,55 @@ fill_slice(struct spares *spares, uint64_t now_ns)
 	    spares->filled_bytes);
 }
 
+/* Complete: from now on a successor may use it.  No sync of the directory: after a reboot none is used. */
+static void
+make_name(struct spares *spares)
+{
+	snprintf(spares->from, sizeof(spares->from), "%s", MAKING_NAME);
+	if (spares->is_starter) {
+		snprintf(spares->to, sizeof(spares->to), "%s", STARTER_READY);
+	} else {
+		spares->making.serial = ++spares->serial;
+		spare_name(spares->to, spares->making.serial);
+	}
+	spares->state = SPARE_NAMING;
+	disk_queue_rename(spares->disk, tag, spares->store->journal_fd, spares->from, spares->to);
+}
+
 static void
 make_end(struct spares *spares)
 {
-	assert(spares->count < SPARE_MAX);
-
-	spares->pool[spares->count++] = spares->making;
+	if (spares->is_starter) {
+		spares->has_starter = true;
+		disk_close_fd(spares->making.fd);
+	} else {
+		assert(spares->count < SPARE_MAX);
+		spares->pool[spares->count++] = spares->making;
+	}
 	spares->making.fd = -1;
-	if (spares->is_full)
-		diag(DIAG_INFO, "there is space for the journal again");
+	spares->state = SPARE_IDLE;
+	/* Room for a starter is not yet room for a segment. */
+	if (!spares->is_full || spares->count < (spares->is_starter ? spares->options.spare_segments : 1))
+		return;
+	diag(DIAG_INFO, "there is space for the journal again");
 	spares->is_full = false;
+}
+
+/* --- giving blocks back --- */
+
+static void
+free_begin(struct spares *spares)
+{
+	const struct discard *last = &spares->discards[spares->discard_count - 1];
+
+	spares->state = SPARE_FREEING;
+	disk_queue_punch(spares->disk, tag, last->fd, last->bytes);
+}
+
+static void
+free_end(struct spares *spares)
+{
+	disk_close_fd(spares->discards[--spares->discard_count].fd);
 	spares->state = SPARE_IDLE;
 }
 
@@ -233,9 +248,16 @@ spares_step(struct spares *spares, uint64_t now_ns)
 		number_begin(spares);
 		return true;
 	}
-	if (spares->count >= spares->options.spare_segments || (spares->is_full && now_ns < spares->retry_ns))
+	if (spares->discard_count > 0) {
+		free_begin(spares);
+		return true;
+	}
+	if (spares->is_full && now_ns < spares->retry_ns)
 		return false;
-	return make_begin(spares, now_ns);
+	/* The journal's own needs first. */
+	if (spares->has_next && !spares->has_starter)
+		return make_begin(spares, true, now_ns);
+	return spares->count < spares->options.spare_segments && make_begin(spares, false, now_ns);
 }
 
 /* The operation of this state went well: begin the next. */
@@ -260,7 +282,13 @@ advance(struct spares *spares, int32_t result, uint64_t now_ns)
 		disk_queue_sync(spares->disk, tag, spares->making.fd);
 		return 0;
 	case SPARE_SYNCING:
+		make_name(spares);
+		return 0;
+	case SPARE_NAMING:
 		make_end(spares);
+		return 0;
+	case SPARE_FREEING:
+		free_end(spares);
 		return 0;
 	case SPARE_NUMBERING:
 		spares->state = SPARE_DIRECTORY;
@@ -298,7 +326,8 @@ int
 spares_completed(struct spares *spares, int32_t result, uint64_t now_ns)
 {
 	static const char *const doing[] = { [SPARE_ALLOCATING] = "reserve space for a segment",
-		[SPARE_FILLING] = "zero-fill a segment", [SPARE_SYNCING] = "sync a segment", [SPARE_NUMBERING] = "rename a segment",
+		[SPARE_FILLING] = "zero-fill a segment", [SPARE_SYNCING] = "sync a segment",
+		[SPARE_NAMING] = "rename a segment", [SPARE_NUMBERING] = "rename a segment",
 		[SPARE_DIRECTORY] = "sync the directory", [SPARE_CURRENT_WRITING] = "write current",
 		[SPARE_CURRENT_SYNCING] = "sync current", [SPARE_CURRENT_RENAMING] = "rename current",
 		[SPARE_CURRENT_DIRECTORY] = "sync the directory", [SPARE_BROKEN] = "work" };
@@ -307,6 +336,8 @@ spares_completed(struct spares *spares, int32_t result, uint64_t now_ns)
 		result = 0; /* then writing the zeros finds out whether there is space */
 	if (spares->state == SPARE_FILLING && result == 0)
 		result = -ENOSPC;
+	if (spares->state == SPARE_FREEING)
+		result = 0; /* closing it gives them back too */
 	if (result < 0)
 		return trouble(spares, -result, doing[spares->state], now_ns);
 	return advance(spares, result, now_ns);
@@ -341,8 +372,9 @@ spares_is_writing_current(const struct spares *spares)
 uint64_t
 spares_due_ns(const struct spares *spares, uint64_t now_ns)
 {
+	bool is_wanting = spares->count < spares->options.spare_segments || !spares->has_starter;
 	bool is_waiting = spares->state == SPARE_CURRENT_WAITING ||
-	    (spares->state == SPARE_IDLE && spares->is_full && spares->count < spares->options.spare_segments);
+	    (spares->state == SPARE_IDLE && spares->is_full && is_wanting);
 
 	if (!is_waiting)
 		return UINT64_MAX;
@@ -354,12 +386,13 @@ spares_recycle(struct spares *spares, uint64_t number, uint64_t bytes)
 {
 	char name[SEGMENT_NAME_BYTES], spare[SPARE_NAME_BYTES];
 	uint64_t serial = spares->serial + 1;
+	bool is_direct;
 
 	if (spares->count >= spares->options.spare_segments || bytes != spares->options.segment_bytes)
 		return false;
 	segment_name(name, number);
 	spare_name(spare, serial);
-	int fd = openat(spares->store->journal_fd, name, O_RDWR | O_CLOEXEC | (spares->options.direct != DISK_DIRECT_OFF ? O_DIRECT : 0));
+	int fd = disk_open_write(spares->store->journal_fd, name, spares->options.direct, &is_direct);
 	if (fd < 0 || disk_rename(spares->store->journal_fd, name, spare) != 0) {
 		disk_close_fd(fd);
 		return false;
