@@ -111,7 +111,7 @@ list_bytes(struct io_shared *io, const char *path, uint64_t file, uint64_t lengt
 }
 
 static void
-note(struct io_shared *io, const struct io_record *record)
+note(struct io_shared *io, struct io_record *record)
 {
 	if (io->is_recording)
 		io_log_append(io, record, NULL);
