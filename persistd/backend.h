@@ -68,8 +68,8 @@ struct backend_ops {
 	/* Read batches in order from the first one kept.  0, or -1 and a diag.  The caller closes the reader. */
 	int (*read)(struct backend *backend, struct reader *reader);
 
-	/* The batch of this flight, and all before it, are durable. */
-	void (*landed)(struct backend *backend, uint32_t flight);
+	/* This batch, which was queued as that flight, and all before it are durable. */
+	void (*landed)(struct backend *backend, const struct batch *batch, uint32_t flight);
 
 	/* The stream bytes [lsn, lsn + bytes) of a shard: here, or a read of them into private memory is queued. */
 	enum backend_fetch (*fetch)(struct backend *backend, uint32_t number, const struct backend_range *range, void *to,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "shm/diag.h"
 
@@ -35,6 +36,7 @@ resolve(struct backend_file *file)
 
 	if (loader_open(loader, file->store, &file->catalog, &file->old, LOADER_TO_THE_END) != 0)
 		return EXIT_JOURNAL;
+	loader->copies = &file->copies;
 	do
 		step = loader_step(loader);
 	while (step == LOADER_MORE);
@@ -57,14 +59,14 @@ open_cold(struct backend_file *file, const struct backend_open *open, struct bac
 		goto out;
 	struct epoch_start start = { .epoch = epoch, .time_ms = open->time_ms, .continues_index = loader->durable_index,
 		.continues_hash = loader->durable_hash, .last_segment = loader->position.segment, .pending = loader->pending,
-		.pending_count = loader->pending_count, .is_cold = true };
+		.pending_count = loader->pending_count, .is_cold = true, .index = &file->old, .copies = &file->copies };
 
 	opened->position = loader->position;
 	opened->position.index = loader->durable_index;
 	opened->position.hash = loader->durable_hash;
 	opened->is_clean = loader->is_clean;
 	opened->rewritten = loader->pending_count;
-	code = segments_begin_epoch(&file->segments, &start, &file->old, &opened->position) == 0 ? 0 : EXIT_JOURNAL;
+	code = segments_begin_epoch(&file->segments, &start, &opened->position) == 0 ? 0 : EXIT_JOURNAL;
 	if (code == 0 && opened->position.index != loader->position.index)
 		assert(!"the rewritten batches are those that were found");
 out:
@@ -86,13 +88,14 @@ open_warm(struct backend_file *file, const struct backend_open *open, struct bac
 		return EXIT_CORRUPT;
 	}
 	opened->position = *open->warm;
-	if (segments_begin_epoch(&file->segments, &start, &file->live, &opened->position) != 0)
+	if (segments_begin_epoch(&file->segments, &start, &opened->position) != 0)
 		return EXIT_JOURNAL;
 	if (open->warm->index == 0)
 		return 0;
 	/* Fetches of old bodies wait for the index; nothing else does. */
 	if (loader_open(&file->loader, file->store, &file->catalog, &file->old, open->warm->index) != 0)
 		return EXIT_JOURNAL;
+	file->loader.copies = &file->copies;
 	file->is_indexing = true;
 	return 0;
 }
@@ -129,7 +132,9 @@ file_append(struct backend *backend, struct batch *batch, uint32_t flight)
 	if (!segments_write(&file->segments, batch, tag))
 		return BACKEND_WAIT;
 	const struct segment_file *active = &file->segments.active;
-	if (lsn_index_add(&file->live, batch->header, active->number, active->used_bytes - batch->header->total_bytes) != 0)
+	/* Copies count when they are durable (file_landed). */
+	if ((batch->header->flags & BATCH_COPY) == 0 &&
+	    lsn_index_add(&file->live, batch->header, active->number, active->used_bytes - batch->header->total_bytes) != 0)
 		diag(DIAG_ERROR, "bodies of batch %" PRIu64 " cannot be read back until the next start", batch->header->index);
 	file->flown[flight] = (struct lsn_location){ .segment = active->number, .offset = active->used_bytes };
 	backend->segment = active->number;
@@ -138,11 +143,16 @@ file_append(struct backend *backend, struct batch *batch, uint32_t flight)
 }
 
 static void
-file_landed(struct backend *backend, uint32_t flight)
+file_landed(struct backend *backend, const struct batch *batch, uint32_t flight)
 {
 	struct backend_file *file = self(backend);
+	struct lsn_location end = file->flown[flight];
 
-	file->durable = file->flown[flight];
+	file->durable = end;
+	/* Until now fetches read the older place; should there be no memory for the new one, what was copied is lost to them. */
+	if ((batch->header->flags & BATCH_COPY) != 0 &&
+	    copies_add(&file->copies, batch->header, end.segment, end.offset - batch->header->total_bytes) != 0)
+		abort(); /* said; the successor reads it from the journal */
 }
 
 /* --- reading --- */
@@ -196,14 +206,22 @@ readable_end(const struct backend_file *file, uint64_t segment)
 	return segment < file->durable.segment ? UINT64_MAX : 0;
 }
 
+/* Where a range lies: its newest copy, or where it was written first.  False: nowhere that is known (yet). */
+static bool
+file_locate(struct backend_file *file, const struct backend_range *range, struct lsn_location *at)
+{
+	return copies_find(&file->copies, range->shard, range->lsn, range->bytes, at) ||
+	    lsn_index_find(&file->live, range->shard, range->lsn, range->bytes, at) ||
+	    lsn_index_find(&file->old, range->shard, range->lsn, range->bytes, at);
+}
+
 static enum backend_fetch
 file_fetch(struct backend *backend, uint32_t number, const struct backend_range *range, void *to, const char **here)
 {
 	struct backend_file *file = self(backend);
 	struct lsn_location at;
 
-	if (!lsn_index_find(&file->live, range->shard, range->lsn, range->bytes, &at) &&
-	    !lsn_index_find(&file->old, range->shard, range->lsn, range->bytes, &at))
+	if (!file_locate(file, range, &at))
 		return file->is_indexing && range->lsn < lsn_index_first(&file->live, range->shard) ? BACKEND_LATER : BACKEND_NONE;
 	const struct read_fd *fds = read_fd(file, at.segment);
 	if (fds == NULL) {
@@ -280,6 +298,7 @@ file_trim(struct backend *backend, uint64_t floor_index)
 			diag_errno("cannot remove %s/journal/%s", store->directory, name);
 	}
 	catalog_drop(&file->catalog, count);
+	copies_forget(&file->copies, store->current.floor);
 	return 0;
 }
 
@@ -316,6 +335,8 @@ file_step(struct backend *backend, uint64_t now_ns)
 		index_slice(file);
 		did = 1;
 	}
+	if (copies_sweep(&file->copies))
+		did = 1;
 	return did;
 }
 
@@ -330,7 +351,7 @@ file_due_ns(const struct backend *backend, uint64_t now_ns)
 {
 	const struct backend_file *file = (const struct backend_file *)backend;
 
-	return file->is_indexing ? 0 : spares_due_ns(&file->segments.spares, now_ns);
+	return file->is_indexing || file->copies.is_sweeping ? 0 : spares_due_ns(&file->segments.spares, now_ns);
 }
 
 static bool
@@ -380,6 +401,7 @@ file_close(struct backend *backend)
 	windows_free(&file->windows); /* a read that is under way ends when this thread next enters the ring: never */
 	lsn_index_free(&file->old);
 	lsn_index_free(&file->live);
+	copies_free(&file->copies);
 	catalog_free(&file->catalog);
 }
 
@@ -407,5 +429,6 @@ backend_file_init(struct backend_file *file, struct store *store, struct disk *d
 		.store = store, .disk = disk };
 	lsn_index_init(&file->old);
 	lsn_index_init(&file->live);
+	copies_init(&file->copies);
 	return segments_open(&file->segments, store, disk, &file->catalog, options);
 }

@@ -20,6 +20,7 @@ struct check {
 	struct loader loader;
 	uint64_t records;
 	uint64_t messages;
+	uint64_t copies;         /* of messages, further forward */
 	uint64_t bad_messages;
 	uint64_t generation;     /* the highest that a record names */
 	bool is_corrupt;         /* loader.finding says what and where */
@@ -33,7 +34,6 @@ check_published(struct check *check, const char *bytes, uint64_t lsn, uint32_t s
 	struct published_record record;
 
 	memcpy(&record, bytes, sizeof(record));
-	check->messages++;
 	if (record.payload_hash == hash_bytes(bytes + RECORD_PUBLISHED_BYTES, (size_t)record.attributes_bytes + record.body_bytes))
 		return;
 	check->bad_messages++;
@@ -42,10 +42,27 @@ check_published(struct check *check, const char *bytes, uint64_t lsn, uint32_t s
 	    check->loader.reader.header_offset, shard, lsn);
 }
 
+/* Copies: the loader has seen that they are records. */
+static void
+check_copies(struct check *check, const char *bytes, const struct batch_range *range)
+{
+	struct record record;
+
+	for (uint32_t at = 0; at < range->bytes; at += record.bytes) {
+		memcpy(&record, bytes + at, sizeof(record));
+		check_published(check, bytes + at, record.lsn, range->shard);
+		check->copies++;
+	}
+}
+
 /* False where bytes are no record. */
 static bool
 check_range(struct check *check, const char *bytes, const struct batch_range *range)
 {
+	if ((check->loader.reader.header->flags & BATCH_COPY) != 0) {
+		check_copies(check, bytes, range);
+		return true;
+	}
 	for (uint32_t at = 0; at < range->bytes;) {
 		uint32_t size = batch_record_bytes(bytes + at, range->bytes - at, range->lsn + at);
 		struct restarted_record record;
@@ -53,8 +70,10 @@ check_range(struct check *check, const char *bytes, const struct batch_range *ra
 		if (size == 0)
 			return false;
 		memcpy(&record, bytes + at, size < sizeof(record) ? size : sizeof(record));
-		if (record.record.type == RECORD_PUBLISHED)
+		if (record.record.type == RECORD_PUBLISHED) {
+			check->messages++;
 			check_published(check, bytes + at, range->lsn + at, range->shard);
+		}
 		if (record.record.type == RECORD_RESTARTED && size >= sizeof(record) && record.generation > check->generation)
 			check->generation = record.generation;
 		check->records++;
@@ -88,7 +107,7 @@ examine(struct check *check, bool ignores_missing)
 	struct loader *loader = &check->loader;
 	enum loader_step step;
 
-	check->records = check->messages = check->bad_messages = 0;
+	check->records = check->messages = check->copies = check->bad_messages = 0;
 	check->is_corrupt = false;
 	if (loader_open(loader, &check->store, &check->catalog, NULL, LOADER_TO_THE_END) != 0)
 		return EXIT_JOURNAL;
@@ -112,9 +131,11 @@ report(const struct check *check)
 {
 	const struct loader *loader = &check->loader;
 
-	printf("%s: %" PRIu32 " segments, %" PRIu64 " batches up to index %" PRIu64 ", %" PRIu64 " records, %" PRIu64 " messages%s\n",
-	    check->store.directory, check->catalog.count, loader->batches, loader->position.index, check->records,
-	    check->messages, loader->is_clean ? ", closed cleanly" : "");
+	printf("%s: %" PRIu32 " segments, %" PRIu64 " batches up to index %" PRIu64 ", %" PRIu64 " records, %" PRIu64 " messages",
+	    check->store.directory, check->catalog.count, loader->batches, loader->position.index, check->records, check->messages);
+	if (check->copies > 0)
+		printf(", %" PRIu64 " copies of older ones", check->copies);
+	printf("%s\n", loader->is_clean ? ", closed cleanly" : "");
 	if (!check->is_corrupt && loader->reader.reason != NULL && !loader->is_clean)
 		printf("the journal ends at " SEGMENT_NAME_FORMAT ", offset %" PRIu64 "\n", loader->reader.segment, loader->reader.offset);
 }
@@ -127,7 +148,8 @@ print_dropped(uint64_t segment, uint64_t offset, const struct batch_header *head
 {
 	const struct batch_range *ranges = batch_ranges(header);
 
-	printf("drops batch %" PRIu64 " in " SEGMENT_NAME_FORMAT " at offset %" PRIu64 ":", header->index, segment, offset);
+	printf("drops batch %" PRIu64 " in " SEGMENT_NAME_FORMAT " at offset %" PRIu64 "%s:", header->index, segment, offset,
+	    (header->flags & BATCH_COPY) != 0 ? " (copies of older messages)" : "");
 	for (uint32_t i = 0; i < header->ranges; i++)
 		printf(" shard %" PRIu32 " LSN %" PRIu64 "..%" PRIu64, ranges[i].shard, ranges[i].lsn, ranges[i].lsn + ranges[i].bytes);
 	printf("\n");
@@ -227,7 +249,6 @@ cut(struct check *check)
 	struct spare_options options = { .segment_bytes = SEGMENT_BYTES_MIN, .spare_segments = 1, .direct = DISK_DIRECT_AUTO };
 	struct journal_position position = loader->position;
 	struct segments segments;
-	struct lsn_index index;
 	struct epoch_start start = { .epoch = check->store.current.epoch + 1, .time_ms = (uint64_t)time(NULL) * 1000,
 		.continues_index = loader->durable_index, .continues_hash = loader->durable_hash,
 		.last_segment = loader->position.segment, .pending = loader->pending, .pending_count = loader->pending_count,
@@ -237,12 +258,10 @@ cut(struct check *check)
 		check->store.current.generation = check->generation;
 	position.index = start.continues_index;
 	position.hash = start.continues_hash;
-	lsn_index_init(&index);
 	if (segments_open(&segments, &check->store, NULL, &check->catalog, &options) != 0)
 		return EXIT_JOURNAL;
-	int code = segments_begin_epoch(&segments, &start, &index, &position) == 0 ? 0 : EXIT_JOURNAL;
+	int code = segments_begin_epoch(&segments, &start, &position) == 0 ? 0 : EXIT_JOURNAL;
 	segments_close(&segments);
-	lsn_index_free(&index);
 	if (code == 0)
 		printf("repaired: the journal goes on after batch %" PRIu64 " in segment %" PRIu64 "\n", position.index, position.segment);
 	return code;

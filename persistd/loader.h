@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "persistd/copies.h"
 #include "persistd/journal_position.h"
 #include "persistd/lsn_index.h"
 #include "persistd/reader.h"
@@ -49,6 +50,7 @@ struct loader {
 	const struct store *store;
 	const struct catalog *catalog;
 	struct lsn_index *index;          /* NULL: not wanted (check) */
+	struct copies *copies;            /* set after loader_open(); NULL: not wanted (check) */
 	struct reader reader;
 	struct journal_position position; /* behind the last whole batch */
 	uint64_t durable_index;           /* known to be durable by the last whole batch */

@@ -113,6 +113,8 @@ enter_batch(struct shard_replay *replay, uint32_t s)
 	const struct batch_range *ranges = batch_ranges(header);
 	const char *bytes = reader_payload(&replay->reader);
 
+	if ((header->flags & BATCH_COPY) != 0)
+		return; /* what it holds happened before */
 	for (uint32_t i = 0; i < header->ranges; i++) {
 		if (ranges[i].shard == s) {
 			replay->bytes = bytes;

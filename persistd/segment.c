@@ -101,9 +101,18 @@ fail:
 	return -1;
 }
 
+/* Where the batch lies now.  -1 without memory. */
+static int
+pending_index(const struct epoch_start *start, const struct batch *batch, const struct segment_file *active)
+{
+	if ((batch->header->flags & BATCH_COPY) != 0)
+		return start->copies == NULL ? 0 : copies_add(start->copies, batch->header, active->number, active->used_bytes);
+	return start->index == NULL ? 0 : lsn_index_add(start->index, batch->header, active->number, active->used_bytes);
+}
+
 /* Write the pending batches behind the header, in the new chain. */
 static int
-pending_rewrite(struct segments *segments, const struct epoch_start *start, struct batch *batch, struct lsn_index *index,
+pending_rewrite(struct segments *segments, const struct epoch_start *start, struct batch *batch,
     struct journal_position *position)
 {
 	struct segment_file *active = &segments->active;
@@ -122,7 +131,7 @@ pending_rewrite(struct segments *segments, const struct epoch_start *start, stru
 			diag_errno("cannot write %s/journal/" STARTER_NAME, segments->store->directory);
 			return -1;
 		}
-		if (lsn_index_add(index, batch->header, active->number, active->used_bytes) != 0)
+		if (pending_index(start, batch, active) != 0)
 			return -1;
 		journal_position_add(position, batch->header, active->number);
 		active->used_bytes += batch->header->total_bytes;
@@ -145,8 +154,8 @@ header_write(struct segments *segments, const struct epoch_start *start, struct 
 
 /* The segment under its temporary name: zeros, header, pending batches, synced. */
 static int
-starter_make(struct segments *segments, const struct epoch_start *start, struct lsn_index *index,
-    struct journal_position *position, struct segment_header *header)
+starter_make(struct segments *segments, const struct epoch_start *start, struct journal_position *position,
+    struct segment_header *header)
 {
 	struct segment_file *active = &segments->active;
 	struct batch batch;
@@ -173,7 +182,7 @@ starter_make(struct segments *segments, const struct epoch_start *start, struct 
 		    active->bytes, segments->store->directory);
 		goto out;
 	}
-	if (pending_rewrite(segments, start, &batch, index, position) != 0)
+	if (pending_rewrite(segments, start, &batch, position) != 0)
 		goto out;
 	if (disk_sync(active->fd) != 0) {
 		diag_errno("cannot sync %s/journal/" STARTER_NAME, segments->store->directory);
@@ -186,8 +195,7 @@ out:
 }
 
 int
-segments_begin_epoch(struct segments *segments, const struct epoch_start *start, struct lsn_index *index,
-    struct journal_position *position)
+segments_begin_epoch(struct segments *segments, const struct epoch_start *start, struct journal_position *position)
 {
 	struct store *store = segments->store;
 	struct segment_header header;
@@ -205,7 +213,7 @@ segments_begin_epoch(struct segments *segments, const struct epoch_start *start,
 		return -1;
 	if (remove_beyond(segments, start->last_segment) != 0)
 		return -1;
-	if (starter_make(segments, start, index, position, &header) != 0)
+	if (starter_make(segments, start, position, &header) != 0)
 		return -1;
 	segment_name(name, segments->active.number);
 	if (disk_rename(store->journal_fd, STARTER_NAME, name) != 0 || disk_sync(store->journal_fd) != 0) {
