@@ -1,6 +1,7 @@
 #include "persistd/survivors.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "persistd/disk.h"
 
@@ -97,4 +98,22 @@ survivors_sort(struct survivors *survivors)
 		survivors->records[survivors->heap_count] = last;
 	}
 	return survivors->heap_count <= 1;
+}
+
+static int
+by_shard_and_lsn(const void *one, const void *other)
+{
+	const struct survivor *a = one, *b = other;
+
+	if (a->shard != b->shard)
+		return a->shard < b->shard ? -1 : 1;
+	return a->lsn < b->lsn ? -1 : a->lsn > b->lsn;
+}
+
+void
+survivors_group(struct survivors *survivors, uint32_t first, uint32_t count)
+{
+	assert(survivors->heap_count <= 1 && first + count <= survivors->count);
+
+	qsort(survivors->records + first, count, sizeof(survivors->records[0]), by_shard_and_lsn);
 }

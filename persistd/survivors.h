@@ -47,4 +47,7 @@ void survivors_add(struct survivors *survivors, const struct survivor *survivor)
 /* A slice of sorting.  True when all are in order. */
 bool survivors_sort(struct survivors *survivors);
 
+/* Put `count` of the sorted ones from `first` on into the order of their shards and LSNs: a batch holds them so. */
+void survivors_group(struct survivors *survivors, uint32_t first, uint32_t count);
+
 #endif
