@@ -24,6 +24,7 @@ struct engine {
 	struct worker worker;
 	struct shard_geometry geometry;
 	void *shard_memory;
+	void *snapshot_memory;
 	struct stream_shared *stream_shared;
 	struct durable_shared *durable;
 	void *directory_memory;  /* region `directory`, which the worker keeps: &worker.directory */
