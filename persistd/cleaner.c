@@ -95,10 +95,11 @@ plan(const struct cleaner *cleaner, uint64_t first)
 		live -= snapshots_live(snapshots, end, false).bytes;
 		end++;
 	}
-	/* On a full disk one at a time, and only if what has to be copied fits: it gives back at least as much. */
-	if (end > first && backend->ops->is_full(backend))
-		end = has_room(cleaner, 2 * snapshots_live(snapshots, first, false).bytes) ? first + 1 : first;
-	return end;
+	if (end == first || !backend->ops->is_full(backend))
+		return end;
+	/* On a full disk one at a time, and only if what has to be copied fits, with its padding: it gives back at least as much. */
+	live = snapshots_live(snapshots, first, false).bytes;
+	return has_room(cleaner, live + live / 8 + BLOCK_ALIGN(BATCH_BYTES_MAX)) ? first + 1 : first;
 }
 
 static bool
@@ -406,7 +407,7 @@ pace(struct cleaner *cleaner, uint64_t now_ns)
 	/* An hour of SIGSTOP is worth no more than the cap. */
 	if (elapsed_ns > 1000000000ull)
 		elapsed_ns = 1000000000ull;
-	cleaner->credit_bytes += 2 * (others - cleaner->paced_bytes) + elapsed_ns * (CLEANER_BYTES_PER_S >> 20) / 1000000000 * (1 << 20);
+	cleaner->credit_bytes += 2 * (others - cleaner->paced_bytes) + elapsed_ns * (CLEANER_BYTES_PER_S >> 20) / 1000;
 	if (cleaner->credit_bytes > CREDIT_BYTES_MAX)
 		cleaner->credit_bytes = CREDIT_BYTES_MAX;
 	cleaner->paced_bytes = others;

@@ -43,7 +43,7 @@
 #define CLEANER_SLICE_BYTES (128u << 10)
 
 /* Its reads of one record: {DISK_FETCH, CLEANER_FETCH}. */
-#define CLEANER_FETCH 0xc1ea0000u
+#define CLEANER_FETCH UINT32_MAX
 
 enum cleaner_state {
 	CLEANER_IDLE,

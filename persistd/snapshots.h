@@ -10,6 +10,9 @@
  *
  * Two are kept: what only the older one needs is dropped, so that damage to the newer leaves a way back (`check --repair`).
  *
+ * What a message needs lies where its newest copy is (copies.h).  What is said to be needed of a segment may be too much, never
+ * too little: a copy counts for all snapshots that are kept or run when it is made, also for one whose message is gone since.
+ *
  * Fed with all batches that are durable, in order: by the loader with what it finds, by retain with what is written.  After
  * a warm start what was there before comes in the background: until then (is_behind) nothing is concluded.
  */
@@ -20,6 +23,9 @@
 #include <stdint.h>
 
 #include "persistd/batch.h"
+#include "persistd/copies.h"
+#include "shm/image.h"
+#include "shm/record.h"
 
 /* What a snapshot needs of one segment: records of messages that wait or are leased. */
 struct live_segment {
@@ -40,6 +46,8 @@ struct snapshot {
 	uint64_t bytes;                 /* of its records */
 	uint64_t begun_bytes;           /* snapshots.bytes when it began */
 	struct live live;
+	uint64_t *unplaced;             /* LSNs of messages whose copy was not seen yet: it may lie further on */
+	uint32_t unplaced_count, unplaced_capacity;
 };
 
 struct shard_snapshots {
@@ -55,6 +63,8 @@ struct segment_mark {
 
 struct snapshots {
 	uint32_t shards;
+	const struct copies *copies;    /* borrowed; NULL: nothing was ever copied */
+	bool is_loading;                /* what there is is being read: copies come after what they are of */
 	bool is_behind;                 /* warm: what was there before is still being read */
 	bool is_blind;                  /* it cannot be read, or memory was short: nothing more is concluded */
 	uint64_t bytes;                 /* of all batches that were seen */
@@ -66,7 +76,8 @@ struct snapshots {
 	struct shard_snapshots shard[WORKER_MAX];
 };
 
-void snapshots_init(struct snapshots *snapshots, uint32_t shards);
+/* For what is being loaded: snapshots_settle() ends that. */
+void snapshots_init(struct snapshots *snapshots, uint32_t shards, const struct copies *copies);
 void snapshots_free(struct snapshots *snapshots);
 
 /* Segment `number` goes on from here: lsn[shards].  In any order of segments. */
@@ -75,8 +86,27 @@ void snapshots_segment(struct snapshots *snapshots, uint64_t number, const uint6
 /* A batch lies in that segment; the streams stood at lsn[shards] before it.  Counts it; does not look into it. */
 void snapshots_place(struct snapshots *snapshots, const struct batch_header *header, uint64_t segment, const uint64_t *lsn);
 
-/* Look for SNAPSHOT_* records in a batch whose payload is whole.  False where it holds no records. */
-bool snapshots_read(struct snapshots *snapshots, const struct batch_header *header, const char *payload);
+/*
+ * Look for SNAPSHOT_* records in a batch whose payload is whole, or count the copies in it.  False where it holds no records.
+ * Copies have to be in their index already.
+ */
+bool snapshots_read(struct snapshots *snapshots, const struct batch_header *header, const char *payload, uint64_t segment);
+
+/* All there is has been read.  How many messages of the newest snapshots have no record any more: they are lost. */
+uint64_t snapshots_settle(struct snapshots *snapshots);
+
+/* Nothing in this segment is needed any more: what was has been copied. */
+void snapshots_cleaned(struct snapshots *snapshots, uint64_t segment);
+
+/* The image at bytes[0 .. available), or NULL where there is none. */
+const struct image *snapshots_image_at(const char *bytes, uint32_t available);
+
+/* The size of the record that a message was published with. */
+static inline uint32_t
+snapshots_message_bytes(const struct image_message *message)
+{
+	return RECORD_PUBLISHED_BYTES + (uint32_t)(((uint64_t)message->attributes_bytes + message->body_bytes + 7) & ~7ull);
+}
 
 /* The newest complete snapshot of a shard, NULL if there is none.  Borrowed until the next batch. */
 const struct snapshot *snapshots_newest(const struct snapshots *snapshots, uint32_t shard);
