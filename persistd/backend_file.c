@@ -27,6 +27,17 @@ corrupt(const struct loader *loader)
 	return EXIT_CORRUPT;
 }
 
+/* All that was there has been read. */
+static void
+loaded(struct backend_file *file)
+{
+	uint64_t lost = file->snapshots != NULL ? snapshots_settle(file->snapshots) : 0;
+
+	if (lost > 0)
+		diag(DIAG_ERROR, "%" PRIu64 " messages will not be delivered: their copies were dropped with what was damaged; chasqui check "
+		    "says the same", lost);
+}
+
 /* Cold: read everything, judge the end. */
 static int
 resolve(struct backend_file *file)
@@ -37,6 +48,7 @@ resolve(struct backend_file *file)
 	if (loader_open(loader, file->store, &file->catalog, &file->old, LOADER_TO_THE_END) != 0)
 		return EXIT_JOURNAL;
 	loader->copies = &file->copies;
+	loader->snapshots = file->snapshots;
 	do
 		step = loader_step(loader);
 	while (step == LOADER_MORE);
@@ -66,6 +78,10 @@ open_cold(struct backend_file *file, const struct backend_open *open, struct bac
 	opened->position.hash = loader->durable_hash;
 	opened->is_clean = loader->is_clean;
 	opened->rewritten = loader->pending_count;
+	for (uint32_t i = loader->pending_count; i > 0; i--)
+		journal_position_back(&opened->position, &loader->pending[i - 1].header);
+	if (file->snapshots != NULL)
+		snapshots_segment(file->snapshots, start.last_segment + 1, opened->position.lsn);
 	code = segments_begin_epoch(&file->segments, &start, &opened->position) == 0 ? 0 : EXIT_JOURNAL;
 	if (code == 0 && opened->position.index != loader->position.index)
 		assert(!"the rewritten batches are those that were found");
@@ -88,6 +104,8 @@ open_warm(struct backend_file *file, const struct backend_open *open, struct bac
 		return EXIT_CORRUPT;
 	}
 	opened->position = *open->warm;
+	if (file->snapshots != NULL)
+		snapshots_segment(file->snapshots, start.last_segment + 1, opened->position.lsn);
 	if (segments_begin_epoch(&file->segments, &start, &opened->position) != 0)
 		return EXIT_JOURNAL;
 	if (open->warm->index == 0)
@@ -96,7 +114,10 @@ open_warm(struct backend_file *file, const struct backend_open *open, struct bac
 	if (loader_open(&file->loader, file->store, &file->catalog, &file->old, open->warm->index) != 0)
 		return EXIT_JOURNAL;
 	file->loader.copies = &file->copies;
+	file->loader.snapshots = file->snapshots;
 	file->is_indexing = true;
+	if (file->snapshots != NULL)
+		file->snapshots->is_behind = true;
 	return 0;
 }
 
@@ -107,6 +128,9 @@ file_open(struct backend *backend, const struct backend_open *open, struct backe
 	uint64_t epoch = file->store->current.epoch + 1;
 
 	*opened = (struct backend_opened){ 0 };
+	file->snapshots = open->snapshots;
+	if (file->snapshots != NULL)
+		file->snapshots->copies = &file->copies;
 	if (catalog_read(&file->catalog, file->store) != 0)
 		return EXIT_JOURNAL;
 	if (epoch < open->epoch_min)
@@ -116,6 +140,9 @@ file_open(struct backend *backend, const struct backend_open *open, struct backe
 	backend->generation = file->store->current.generation;
 	backend->segment = file->segments.active.number;
 	backend->segments_opened = file->segments.opened;
+	backend->segments_kept = file->catalog.count;
+	if (!file->is_indexing)
+		loaded(file);
 	/* What was there before is durable by now. */
 	file->durable = (struct lsn_location){ .segment = file->segments.active.number, .offset = file->segments.active.used_bytes };
 	return code;
@@ -139,6 +166,7 @@ file_append(struct backend *backend, struct batch *batch, uint32_t flight)
 	file->flown[flight] = (struct lsn_location){ .segment = active->number, .offset = active->used_bytes };
 	backend->segment = active->number;
 	backend->segments_opened = file->segments.opened;
+	backend->segments_kept = file->catalog.count;
 	return BACKEND_SUBMITTED;
 }
 
@@ -158,11 +186,26 @@ file_landed(struct backend *backend, const struct batch *batch, uint32_t flight)
 /* --- reading --- */
 
 static int
-file_read(struct backend *backend, struct reader *reader)
+file_read(struct backend *backend, struct reader *reader, uint64_t segment)
 {
 	struct backend_file *file = self(backend);
 
-	return reader_open(reader, file->store, &file->catalog, false);
+	if (reader_open(reader, file->store, &file->catalog, false) != 0)
+		return -1;
+	if (segment != 0)
+		reader_begin_at(reader, segment);
+	file->readers++;
+	return 0;
+}
+
+static void
+file_read_end(struct backend *backend, struct reader *reader)
+{
+	struct backend_file *file = self(backend);
+
+	assert(file->readers > 0);
+	reader_close(reader);
+	file->readers--;
 }
 
 static void
@@ -208,8 +251,10 @@ readable_end(const struct backend_file *file, uint64_t segment)
 
 /* Where a range lies: its newest copy, or where it was written first.  False: nowhere that is known (yet). */
 static bool
-file_locate(struct backend_file *file, const struct backend_range *range, struct lsn_location *at)
+file_locate(struct backend *backend, const struct backend_range *range, struct lsn_location *at)
 {
+	struct backend_file *file = self(backend);
+
 	return copies_find(&file->copies, range->shard, range->lsn, range->bytes, at) ||
 	    lsn_index_find(&file->live, range->shard, range->lsn, range->bytes, at) ||
 	    lsn_index_find(&file->old, range->shard, range->lsn, range->bytes, at);
@@ -221,7 +266,7 @@ file_fetch(struct backend *backend, uint32_t number, const struct backend_range 
 	struct backend_file *file = self(backend);
 	struct lsn_location at;
 
-	if (!file_locate(file, range, &at))
+	if (!file_locate(backend, range, &at))
 		return file->is_indexing && range->lsn < lsn_index_first(&file->live, range->shard) ? BACKEND_LATER : BACKEND_NONE;
 	const struct read_fd *fds = read_fd(file, at.segment);
 	if (fds == NULL) {
@@ -260,46 +305,45 @@ read_fd_forget(struct backend_file *file, uint64_t segment)
 		read_fd_close(file, slot);
 }
 
-/* Segments whose batches are all at or below floor_index; never the one being written. */
-static uint32_t
-count_unneeded(const struct backend_file *file, uint64_t floor_index)
-{
-	const struct catalog *catalog = &file->catalog;
-	uint32_t count = 0;
-
-	while (count + 1 < catalog->count && catalog->entries[count + 1].is_begun &&
-	    catalog->entries[count + 1].header.continues_index <= floor_index)
-		count++;
-	return count;
-}
-
-static int
-file_trim(struct backend *backend, uint64_t floor_index)
+static void
+file_trim(struct backend *backend, uint64_t floor, uint64_t durable_index)
 {
 	struct backend_file *file = self(backend);
-	struct store *store = file->store;
-	uint32_t count = count_unneeded(file, floor_index);
-	char name[SEGMENT_NAME_BYTES];
+	struct current_file *current = &file->store->current;
+	const struct segment_entry *entry = catalog_find(&file->catalog, floor);
 
-	if (count == 0 || spares_is_writing_current(&file->segments.spares))
-		return 0;
+	assert(entry != NULL && entry->is_begun);
+	if (floor <= current->floor || file->readers > 0 || file->is_indexing)
+		return;
 	/* First they need not exist, then they do not. */
-	store->current.floor = file->catalog.entries[count].number;
-	if (store_save_current(store) != 0)
-		return -1;
-	for (uint32_t i = 0; i < count; i++) {
-		const struct segment_entry *entry = &file->catalog.entries[i];
+	current->floor = floor;
+	if (current->durable_index < durable_index)
+		current->durable_index = durable_index;
+	spares_write_current(&file->segments.spares);
+}
 
-		read_fd_forget(file, entry->number);
-		if (spares_recycle(&file->segments.spares, entry->number, entry->file_bytes))
-			continue;
-		segment_name(name, entry->number);
-		if (disk_unlink(store->journal_fd, name) != 0)
-			diag_errno("cannot remove %s/journal/%s", store->directory, name);
-	}
-	catalog_drop(&file->catalog, count);
-	copies_forget(&file->copies, store->current.floor);
-	return 0;
+/* Drop the lowest segment, if it is below a floor that is on stable storage. */
+static bool
+trim_step(struct backend_file *file)
+{
+	struct spares *spares = &file->segments.spares;
+	const struct segment_entry *entry = &file->catalog.entries[0];
+
+	if (file->catalog.count == 0 || entry->number >= spares->floor || file->readers > 0)
+		return false;
+	bool is_ours = entry->is_begun && entry->header.epoch == file->segments.epoch;
+	if (!spares_drop(spares, entry->number, entry->file_bytes, is_ours))
+		return false;
+	read_fd_forget(file, entry->number);
+	catalog_drop(&file->catalog, 1);
+	lsn_index_forget(&file->old, spares->floor);
+	lsn_index_forget(&file->live, spares->floor);
+	copies_forget(&file->copies, spares->floor);
+	if (file->snapshots != NULL)
+		snapshots_forget(file->snapshots, spares->floor);
+	file->backend.segments_dropped++;
+	file->backend.segments_kept = file->catalog.count;
+	return true;
 }
 
 /* --- in the background --- */
@@ -321,13 +365,18 @@ index_slice(struct backend_file *file)
 		diag(DIAG_ERROR, "the journal is damaged: %s.  Bodies stored from there on cannot be read back", loader->finding.text);
 	loader_close(loader);
 	file->is_indexing = false;
+	loaded(file);
+	if (file->snapshots != NULL) {
+		file->snapshots->is_behind = false;
+		file->snapshots->is_blind |= step != LOADER_DONE;
+	}
 }
 
 static int
 file_step(struct backend *backend, uint64_t now_ns)
 {
 	struct backend_file *file = self(backend);
-	int did = spares_step(&file->segments.spares, now_ns) ? 1 : 0;
+	int did = trim_step(file) || spares_step(&file->segments.spares, now_ns) ? 1 : 0;
 
 	if (file->segments.spares.state == SPARE_BROKEN)
 		return -1;
@@ -352,6 +401,22 @@ file_due_ns(const struct backend *backend, uint64_t now_ns)
 	const struct backend_file *file = (const struct backend_file *)backend;
 
 	return file->is_indexing || file->copies.is_sweeping ? 0 : spares_due_ns(&file->segments.spares, now_ns);
+}
+
+static uint64_t
+file_room_bytes(const struct backend *backend)
+{
+	const struct segment_file *active = &((const struct backend_file *)backend)->segments.active;
+
+	return active->bytes - active->used_bytes + spares_room_bytes(&((const struct backend_file *)backend)->segments.spares);
+}
+
+static uint64_t
+file_segment_bytes(const struct backend *backend, uint64_t segment)
+{
+	const struct segment_entry *entry = catalog_find(&((const struct backend_file *)backend)->catalog, segment);
+
+	return entry != NULL ? entry->file_bytes : 0;
 }
 
 static bool
@@ -409,13 +474,17 @@ static const struct backend_ops file_ops = {
 	.open = file_open,
 	.append = file_append,
 	.read = file_read,
+	.read_end = file_read_end,
 	.landed = file_landed,
+	.locate = file_locate,
 	.fetch = file_fetch,
 	.window_completed = file_window_completed,
 	.trim = file_trim,
 	.step = file_step,
 	.completed = file_completed,
 	.due_ns = file_due_ns,
+	.room_bytes = file_room_bytes,
+	.segment_bytes = file_segment_bytes,
 	.is_full = file_is_full,
 	.seal = file_seal,
 	.new_generation = file_new_generation,

@@ -82,7 +82,7 @@ bool batch_payload_is_whole(const struct batch_header *header);
 uint32_t batch_record_bytes(const void *bytes, uint64_t available, uint64_t lsn);
 
 /*
- * True if the payload of a whole header of a batch of copies, all of it in memory, holds what F9 says; the stream of shard s stands
+ * True if the payload of a whole header of a batch of copies, all of it in memory, holds what F11 says; the stream of shard s stands
  * at below[s] (0: not known).  Takes any bytes.
  */
 bool batch_copies_are_sound(const struct batch_header *header, const uint64_t below[WORKER_MAX]);

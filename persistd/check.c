@@ -18,9 +18,12 @@ struct check {
 	struct store store;
 	struct catalog catalog;
 	struct loader loader;
+	struct snapshots snapshots;
+	struct copies copies;
 	uint64_t records;
 	uint64_t messages;
-	uint64_t copies;         /* of messages, further forward */
+	uint64_t copied;         /* messages, further forward */
+	uint64_t lost;           /* messages that wait and whose records are nowhere */
 	uint64_t bad_messages;
 	uint64_t generation;     /* the highest that a record names */
 	bool is_corrupt;         /* loader.finding says what and where */
@@ -51,7 +54,7 @@ check_copies(struct check *check, const char *bytes, const struct batch_range *r
 	for (uint32_t at = 0; at < range->bytes; at += record.bytes) {
 		memcpy(&record, bytes + at, sizeof(record));
 		check_published(check, bytes + at, record.lsn, range->shard);
-		check->copies++;
+		check->copied++;
 	}
 }
 
@@ -107,11 +110,17 @@ examine(struct check *check, bool ignores_missing)
 	struct loader *loader = &check->loader;
 	enum loader_step step;
 
-	check->records = check->messages = check->copies = check->bad_messages = 0;
+	check->records = check->messages = check->copied = check->bad_messages = 0;
 	check->is_corrupt = false;
 	if (loader_open(loader, &check->store, &check->catalog, NULL, LOADER_TO_THE_END) != 0)
 		return EXIT_JOURNAL;
 	loader->ignores_missing = ignores_missing;
+	snapshots_free(&check->snapshots);
+	copies_free(&check->copies);
+	snapshots_init(&check->snapshots, check->store.shards);
+	check->snapshots.copies = &check->copies;
+	loader->snapshots = &check->snapshots;
+	loader->copies = &check->copies;
 	do {
 		step = loader_step(loader);
 		if (step == LOADER_MORE && !check_records(check)) {
@@ -120,6 +129,10 @@ examine(struct check *check, bool ignores_missing)
 			return EXIT_CORRUPT;
 		}
 	} while (step == LOADER_MORE);
+	check->lost = snapshots_settle(&check->snapshots);
+	if (check->lost > 0)
+		printf("%" PRIu64 " messages that the newest snapshots have are nowhere: they were copied behind what was damaged once; "
+		    "they will not be delivered\n", check->lost);
 	check->is_corrupt = step == LOADER_CORRUPT;
 	if (check->is_corrupt)
 		printf("damaged: %s\n", loader->finding.text);
@@ -133,9 +146,16 @@ report(const struct check *check)
 
 	printf("%s: %" PRIu32 " segments, %" PRIu64 " batches up to index %" PRIu64 ", %" PRIu64 " records, %" PRIu64 " messages",
 	    check->store.directory, check->catalog.count, loader->batches, loader->position.index, check->records, check->messages);
-	if (check->copies > 0)
-		printf(", %" PRIu64 " copies of older ones", check->copies);
+	if (check->copied > 0)
+		printf(", %" PRIu64 " copies of older ones", check->copied);
 	printf("%s\n", loader->is_clean ? ", closed cleanly" : "");
+	for (uint32_t s = 0; s < check->store.shards; s++) {
+		const struct journal_snapshot *newest = snapshots_newest(&check->snapshots, s);
+
+		if (newest != NULL)
+			printf("the newest snapshot of shard %" PRIu32 " is at LSN %" PRIu64 ": %" PRIu64 " images, %" PRIu64 " bytes\n", s,
+			    newest->begun_lsn, newest->images, newest->bytes);
+	}
 	if (!check->is_corrupt && loader->reader.reason != NULL && !loader->is_clean)
 		printf("the journal ends at " SEGMENT_NAME_FORMAT ", offset %" PRIu64 "\n", loader->reader.segment, loader->reader.offset);
 }
@@ -270,6 +290,7 @@ cut(struct check *check)
 static int
 repair(struct check *check)
 {
+	uint32_t shard;
 	int code;
 
 	rebuild_current(check);
@@ -281,6 +302,11 @@ repair(struct check *check)
 	/* Again, to find how far one can read although something is missing. */
 	if ((code = examine(check, true)) != 0)
 		return code;
+	if (check->store.current.floor > 1 && !snapshots_are_complete(&check->snapshots, &shard)) {
+		printf("older segments were dropped, and what is left before the damage has no complete snapshot of shard %" PRIu32
+		    ": it cannot be understood; restore a backup\n", shard);
+		return EXIT_CORRUPT;
+	}
 	if (print_all_dropped(check) != 0 || set_aside(check, check->loader.position.segment) != 0)
 		return EXIT_JOURNAL;
 	return cut(check);
@@ -308,9 +334,11 @@ check_main(const char *directory, bool repairs)
 		if (!repairs)
 			printf("nothing was changed; --repair cuts the journal there, and says what that drops\n");
 	}
-	if (code == 0 && check.bad_messages > 0)
+	if (code == 0 && check.bad_messages + check.lost > 0)
 		code = EXIT_CORRUPT;
 	loader_close(&check.loader);
+	snapshots_free(&check.snapshots);
+	copies_free(&check.copies);
 	catalog_free(&check.catalog);
 	store_close(&check.store);
 	return code;

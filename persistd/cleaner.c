@@ -109,7 +109,7 @@ list_begin(struct cleaner *cleaner)
 	uint64_t begun = snapshots_begun_segment(snapshots, false);
 
 	for (uint32_t s = 0; s < snapshots->shards; s++) {
-		const struct snapshot *older = &snapshots->shard[s].older;
+		const struct journal_snapshot *older = &snapshots->shard[s].older;
 
 		cleaner->shard[s] = (struct cleaner_shard){ .begun_lsn = older->begun_lsn, .ended_lsn = older->ended_lsn,
 			.images = older->images };
@@ -317,7 +317,7 @@ is_whole(const struct cleaner *cleaner, const struct survivor *survivor, const c
 		return true;
 	diag(DIAG_ERROR, "the journal is damaged in segment %" PRIu32 " at offset %" PRIu64 ": the message of LSN %" PRIu64
 	    ", shard %" PRIu32 " is not what was stored.  Segments from %" PRIu64 " on are kept until it is deleted; run chasqui check",
-	    survivor->segment, survivor->offset_words * 8ull, survivor->lsn, survivor->shard, cleaner->next_segment);
+	    survivor->segment, (uint64_t)survivor->offset_words * 8, survivor->lsn, survivor->shard, cleaner->next_segment);
 	return false;
 }
 
@@ -407,7 +407,7 @@ pace(struct cleaner *cleaner, uint64_t now_ns)
 	/* An hour of SIGSTOP is worth no more than the cap. */
 	if (elapsed_ns > 1000000000ull)
 		elapsed_ns = 1000000000ull;
-	cleaner->credit_bytes += 2 * (others - cleaner->paced_bytes) + elapsed_ns * (CLEANER_BYTES_PER_S >> 20) / 1000;
+	cleaner->credit_bytes += 2 * (others - cleaner->paced_bytes) + elapsed_ns / 1000 * CLEANER_BYTES_PER_US;
 	if (cleaner->credit_bytes > CREDIT_BYTES_MAX)
 		cleaner->credit_bytes = CREDIT_BYTES_MAX;
 	cleaner->paced_bytes = others;
@@ -441,6 +441,7 @@ cleaner_fill(struct cleaner *cleaner, struct batch *batch, uint64_t index)
 	}
 	cleaner->credit_bytes -= cleaner->slice_bytes < cleaner->credit_bytes ? cleaner->slice_bytes : cleaner->credit_bytes;
 	cleaner->flying_index = index;
+	cleaner->flying_bytes = BLOCK_ALIGN(batch->header->header_bytes + batch->header->payload_bytes);
 	cleaner->state = CLEANER_FLYING;
 }
 
@@ -448,6 +449,7 @@ static void
 landed(struct cleaner *cleaner)
 {
 	stat_add(&cleaner->stats->copied_bytes, cleaner->slice_bytes);
+	cleaner->own_bytes += cleaner->flying_bytes;
 	cleaner->first += cleaner->count;
 	read_begin(cleaner);
 }

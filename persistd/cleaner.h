@@ -4,7 +4,7 @@
  *
  * Below the segment in which the older complete snapshots begin (snapshots.h) a segment holds nothing that is needed but records
  * of messages.  While these segments are larger than twice what is needed of them + 4 segments, the oldest are cleaned: the
- * records of messages that the older snapshots have, and that lie there, are appended in batches of copies (BATCH_COPY, F9).
+ * records of messages that the older snapshots have, and that lie there, are appended in batches of copies (BATCH_COPY, F11).
  * When these are durable nothing in the segment is needed, and it is dropped like any other.  Always the oldest ones, so that
  * numbers stay without gaps; a copy is copied again when its segment has become the oldest.  Until enough is dropped, more is
  * dropped than copied: what is left is below the line only if the dropped bytes are more than twice the copied ones.
@@ -17,7 +17,7 @@
  *   LISTING, READING --what is there is damaged or cannot be read--> BLOCKED --another snapshot has ended--> IDLE
  *
  * In nobody's way: one batch of copies is under way at a time, it takes a flight only when clients leave one (or when it has
- * waited for long), and only as many bytes a second as clients write twice over, but CLEANER_BYTES_PER_S at least; half a
+ * waited for long), and only twice as many bytes as clients write, and CLEANER_BYTES_PER_US more; half a
  * segment of prepared room is left to others, so that on a full disk acknowledging goes on, and cleaning as far as it frees more.
  *
  * Dying at any moment loses nothing: copies that got onto the disk count, those that did not are made again, and a segment is
@@ -30,6 +30,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "persistd/fetch.h"
 #include "persistd/journal.h"
 #include "persistd/reader.h"
 #include "persistd/snapshots.h"
@@ -37,13 +38,13 @@
 #include "shm/stats.h"
 
 /* So much is copied even when clients write nothing. */
-#define CLEANER_BYTES_PER_S (16ull << 20)
+#define CLEANER_BYTES_PER_US 16u
 
 /* A batch of copies, unless one record is larger. */
 #define CLEANER_SLICE_BYTES (128u << 10)
 
-/* Its reads of one record: {DISK_FETCH, CLEANER_FETCH}. */
-#define CLEANER_FETCH UINT32_MAX
+/* Its reads: {DISK_FETCH, CLEANER_FETCH}, the number behind those of fetch.h. */
+#define CLEANER_FETCH FETCH_SLOTS
 
 enum cleaner_state {
 	CLEANER_IDLE,
@@ -88,6 +89,7 @@ struct cleaner {
 	char *slice;              /* the records of the slice, back to back */
 	uint32_t slice_bytes;
 	uint64_t flying_index;    /* FLYING: of the batch */
+	uint64_t flying_bytes;
 
 	uint64_t credit_bytes;    /* may be copied now */
 	uint64_t paced_ns;        /* up to when it was given */

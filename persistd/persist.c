@@ -13,10 +13,12 @@
 
 #include "persistd/announce.h"
 #include "persistd/backend_file.h"
+#include "persistd/cleaner.h"
 #include "persistd/fetch.h"
 #include "persistd/gather.h"
 #include "persistd/journal.h"
 #include "persistd/replay.h"
+#include "persistd/retain.h"
 #include "persistd/sandbox.h"
 #include "persistd/store.h"
 #include "shm/atomic.h"
@@ -49,9 +51,12 @@ struct persist {
 	struct gather gather;
 	struct fetches fetches;
 	struct replays replays;
+	struct retain retain;
+	struct cleaner cleaner;
 	bool is_clean_sent;        /* the marker of a clean stop is on its way or done, and nothing was written after it */
 	bool wants_witness;        /* a batch was written that no later one knows to be durable */
-	uint64_t written_ns;       /* when the last batch with records was handed over */
+	uint64_t written_ns;       /* when the last batch with new records was handed over */
+	uint64_t copied_ns;        /* when the last one with copies was */
 	uint64_t now_ns;
 };
 
@@ -82,6 +87,13 @@ wake_all(struct persist *persist)
 		wake(persist, SLOT_FRONT(i), false);
 	for (uint32_t w = 0; w < geometry->workers; w++)
 		wake(persist, SLOT_WORKER(w), false);
+}
+
+static void
+wake_one(struct persist *persist, uint32_t slot)
+{
+	park_fence();
+	wake(persist, slot, false);
 }
 
 /* --- durable --- */
@@ -142,6 +154,7 @@ acknowledge(struct persist *persist)
 
 	while ((flight = journal_next_durable(&persist->journal)) != NULL) {
 		count_batch(persist, flight);
+		retain_batch(&persist->retain, flight);
 		has_moved = true;
 	}
 	if (!has_moved)
@@ -174,7 +187,10 @@ reap(struct persist *persist)
 			one = persist->backend->ops->completed(persist->backend, completion.result, persist->now_ns);
 			break;
 		case DISK_FETCH:
-			fetches_completed(&persist->fetches, completion.tag.number, completion.result);
+			if (completion.tag.number == CLEANER_FETCH)
+				cleaner_completed(&persist->cleaner, completion.result);
+			else
+				fetches_completed(&persist->fetches, completion.tag.number, completion.result);
 			break;
 		case DISK_WINDOW:
 			persist->backend->ops->window_completed(persist->backend, completion.tag.number, completion.result);
@@ -221,11 +237,37 @@ gather(struct persist *persist)
 	return has_moved;
 }
 
+/* Append copies of what is needed of old segments, if it is their turn: `is_first`: although clients may have something, too. */
+static bool
+copy(struct persist *persist, bool is_first)
+{
+	struct batch *batch;
+	bool has_waited;
+
+	if (role_is_draining(persist->role) || !cleaner_is_due(&persist->cleaner, &has_waited) || (is_first && !has_waited))
+		return false;
+	if ((batch = journal_free(&persist->journal)) == NULL)
+		return false;
+	cleaner_fill(&persist->cleaner, batch, persist->journal.sealed.index + 1);
+	journal_append(&persist->journal, broker_ms(persist), BATCH_COPY, persist->now_ns);
+	persist->wants_witness = true;
+	persist->copied_ns = persist->now_ns;
+	persist->is_clean_sent = false;
+	return true;
+}
+
+/* Cold shards first. */
+static bool
+may_clean(const struct persist *persist)
+{
+	return !role_is_draining(persist->role) && !replays_are_running(&persist->replays);
+}
+
 static bool
 witness(struct persist *persist)
 {
 	if (!persist->wants_witness || persist->now_ns - persist->written_ns < WITNESS_NS ||
-	    !journal_is_idle(&persist->journal) || journal_free(&persist->journal) == NULL)
+	    persist->now_ns - persist->copied_ns < WITNESS_NS || !journal_is_idle(&persist->journal) || journal_free(&persist->journal) == NULL)
 		return false;
 	assert(!persist->is_clean_sent);
 	journal_append(&persist->journal, broker_ms(persist), BATCH_WITNESS, persist->now_ns);
@@ -245,11 +287,17 @@ turn(struct persist *persist)
 		return -1;
 	bool has_moved = reaped > 0;
 	has_moved |= acknowledge(persist);
+	has_moved |= may_clean(persist) && cleaner_step(&persist->cleaner, persist->now_ns);
+	has_moved |= copy(persist, true);
 	has_moved |= gather(persist);
+	has_moved |= copy(persist, false);
 	has_moved |= witness(persist);
 	has_moved |= fetches_attend(&persist->fetches);
 	has_moved |= fetches_serve(&persist->fetches);
 	has_moved |= replays_step(&persist->replays);
+	int slot = retain_step(&persist->retain, persist->now_ns);
+	if (slot >= 0)
+		wake_one(persist, (uint32_t)slot);
 	int stepped = persist->backend->ops->step(persist->backend, persist->now_ns);
 	if (stepped < 0)
 		return -1;
@@ -310,6 +358,8 @@ park_ms(const struct persist *persist)
 	if (fetches_are_blocked(&persist->fetches) || replays_are_blocked(&persist->replays) ||
 	    role_is_draining(persist->role))
 		return BLOCKED_MS;
+	if (may_clean(persist) && due_ns > cleaner_due_ns(&persist->cleaner, persist->now_ns))
+		due_ns = cleaner_due_ns(&persist->cleaner, persist->now_ns);
 	if (persist->wants_witness && due_ns > WITNESS_NS)
 		due_ns = WITNESS_NS;
 	if (due_ns > LAZY_NS && gather_has_news(&persist->gather, &persist->journal.sealed))
@@ -400,13 +450,15 @@ open_journal(struct persist *persist, const struct persist_options *options)
 		.direct = options->direct };
 	struct durable_shared *shared = persist->durable.shared;
 	struct journal_position warm;
-	struct backend_open open = { .time_ms = broker_ms(persist), .epoch_min = load_relaxed(&shared->persist_epoch) + 1 };
+	struct backend_open open = { .snapshots = &persist->retain.snapshots, .time_ms = broker_ms(persist), .epoch_min = load_relaxed(&shared->persist_epoch) + 1 };
 
 	if (backend_file_init(&persist->file, &persist->store, persist->disk, &spares) != 0)
 		return EXIT_CONFIG;
 	persist->backend = &persist->file.backend;
 	if (journal_init(&persist->journal, persist->backend, options->in_flight) != 0)
 		return EXIT_CONFIG;
+	persist->retain = (struct retain){ .snapshot_bytes = options->snapshot_bytes, .segment_bytes = options->segment_bytes };
+	retain_init(&persist->retain, persist->role, &persist->journal, persist->streams);
 	if (announce_read(shared, &warm))
 		open.warm = &warm;
 	store_relaxed(&persist->stats->phase, open.warm != NULL ? PHASE_RECOVERY : PHASE_REPLAY);
@@ -417,7 +469,12 @@ open_journal(struct persist *persist, const struct persist_options *options)
 	announce_open(shared, persist->journal.epoch, persist->backend->segment);
 	if (fetches_open(&persist->fetches, persist->role, persist->backend) != 0)
 		return EXIT_CONFIG;
-	replays_open(&persist->replays, persist->role, &persist->journal, persist->streams, open.warm == NULL);
+	retain_open(&persist->retain, persist->now_ns);
+	if (cleaner_open(&persist->cleaner, persist->backend, &persist->journal, &persist->retain.snapshots, persist->stats,
+	    options->segment_bytes) != 0)
+		return EXIT_CONFIG;
+	replays_open(&persist->replays, persist->role, &persist->journal, &persist->retain.snapshots, persist->streams,
+	    open.warm == NULL);
 	persist->gather = (struct gather){ .streams = persist->streams, .shards = persist->role->geometry.workers,
 		.batch_bytes = options->batch_bytes };
 	diag(DIAG_INFO, "journal open (%s) after batch %" PRIu64 ", %" PRIu64 " rewritten", open.warm != NULL ? "warm" : "cold",
@@ -452,7 +509,9 @@ end(struct persist *persist)
 	if (persist->backend != NULL)
 		persist->backend->ops->close(persist->backend);
 	disk_close(persist->disk); /* before the memory that it may still write from is given back */
+	cleaner_close(&persist->cleaner);
 	journal_close(&persist->journal);
+	retain_free(&persist->retain);
 	store_close(&persist->store);
 	for (uint32_t w = 0; w < persist->role->geometry.workers; w++)
 		stream_detach(&persist->streams[w]);

@@ -15,19 +15,19 @@
 #include "shm/diag.h"
 
 void
-snapshots_init(struct snapshots *snapshots, uint32_t shards, const struct copies *copies)
+snapshots_init(struct snapshots *snapshots, uint32_t shards)
 {
 	assert(shards >= 1 && shards <= WORKER_MAX);
 
-	*snapshots = (struct snapshots){ .shards = shards, .copies = copies, .is_loading = true };
+	*snapshots = (struct snapshots){ .shards = shards, .is_loading = true };
 }
 
 static void
-snapshot_clear(struct snapshot *snapshot)
+snapshot_clear(struct journal_snapshot *snapshot)
 {
 	free(snapshot->live.segments);
 	free(snapshot->unplaced);
-	*snapshot = (struct snapshot){ 0 };
+	*snapshot = (struct journal_snapshot){ 0 };
 }
 
 void
@@ -184,21 +184,6 @@ live_forget(struct live *live, uint64_t floor)
 	live->first += count;
 }
 
-/* `count` records of `bytes` in that segment are needed.  False without memory: nothing more is concluded. */
-static bool
-live_count(struct snapshots *snapshots, struct snapshot *snapshot, uint64_t segment, struct live_segment more)
-{
-	struct live_segment *entry = live_at(&snapshot->live, segment, snapshots->marks[0].segment);
-
-	if (entry == NULL) {
-		go_blind(snapshots);
-		return false;
-	}
-	entry->bytes += more.bytes;
-	entry->messages += more.messages;
-	return true;
-}
-
 /* Where the record of a message lies now; 0: nowhere that is known. */
 static uint64_t
 segment_of_message(const struct snapshots *snapshots, uint32_t shard, const struct image_message *message)
@@ -213,7 +198,7 @@ segment_of_message(const struct snapshots *snapshots, uint32_t shard, const stru
 
 /* False without memory. */
 static bool
-unplaced_add(struct snapshots *snapshots, struct snapshot *snapshot, uint64_t lsn)
+unplaced_add(struct snapshots *snapshots, struct journal_snapshot *snapshot, uint64_t lsn)
 {
 	if (snapshot->unplaced_count == snapshot->unplaced_capacity) {
 		uint32_t capacity = snapshot->unplaced_capacity == 0 ? 64 : 2 * snapshot->unplaced_capacity;
@@ -234,33 +219,20 @@ unplaced_add(struct snapshots *snapshots, struct snapshot *snapshot, uint64_t ls
 static bool
 live_add(struct snapshots *snapshots, uint32_t shard, const struct image_message *message)
 {
-	struct snapshot *running = &snapshots->shard[shard].running;
+	struct journal_snapshot *running = &snapshots->shard[shard].running;
 	uint64_t segment = segment_of_message(snapshots, shard, message);
 
-	if (segment != 0)
-		return live_count(snapshots, running, segment,
-		    (struct live_segment){ .bytes = snapshots_message_bytes(message), .messages = 1 });
 	/* Its segment was dropped after it was copied, and its copy comes; when there is nothing to come, it was lost long ago. */
-	return !snapshots->is_loading || unplaced_add(snapshots, running, message->lsn);
-}
-
-/* A range of copies in that segment. */
-static void
-copies_count(struct snapshots *snapshots, const struct batch_range *range, const char *payload, uint64_t segment)
-{
-	struct shard_snapshots *mine = &snapshots->shard[range->shard];
-	struct snapshot *all[] = { &mine->older, &mine->newer, &mine->running };
-	struct live_segment sum = { .bytes = range->bytes };
-	struct record record;
-
-	for (uint32_t at = 0; at < range->bytes; at += record.bytes) {
-		memcpy(&record, payload + at, sizeof(record));
-		sum.messages++;
+	if (segment == 0)
+		return !snapshots->is_loading || unplaced_add(snapshots, running, message->lsn);
+	struct live_segment *entry = live_at(&running->live, segment, snapshots->marks[0].segment);
+	if (entry == NULL) {
+		go_blind(snapshots);
+		return false;
 	}
-	for (unsigned i = 0; i < 3; i++) {
-		if (all[i]->begun_lsn != 0)
-			(void)live_count(snapshots, all[i], segment, sum); /* blind, if it fails */
-	}
+	entry->bytes += snapshots_message_bytes(message);
+	entry->messages++;
+	return true;
 }
 
 static void
@@ -282,7 +254,7 @@ snapshots_cleaned(struct snapshots *snapshots, uint64_t segment)
 
 /* How many of them have no copy. */
 static uint64_t
-unplaced_settle(struct snapshots *snapshots, uint32_t shard, struct snapshot *snapshot)
+unplaced_settle(struct snapshots *snapshots, uint32_t shard, struct journal_snapshot *snapshot)
 {
 	struct lsn_location at;
 	uint64_t lost = 0;
@@ -320,7 +292,7 @@ snapshots_settle(struct snapshots *snapshots)
 static void
 give_up(struct snapshots *snapshots, uint32_t shard, const char *why)
 {
-	struct snapshot *running = &snapshots->shard[shard].running;
+	struct journal_snapshot *running = &snapshots->shard[shard].running;
 
 	diag(DIAG_WARNING, "shard %" PRIu32 ": the snapshot at LSN %" PRIu64 " is not used: %s", shard, running->begun_lsn, why);
 	snapshot_clear(running);
@@ -330,12 +302,12 @@ give_up(struct snapshots *snapshots, uint32_t shard, const char *why)
 static void
 on_begun(struct snapshots *snapshots, uint32_t shard, const struct record *record)
 {
-	struct snapshot *running = &snapshots->shard[shard].running;
+	struct journal_snapshot *running = &snapshots->shard[shard].running;
 
 	if (running->begun_lsn != 0)
 		snapshots->given_up++;
 	snapshot_clear(running);
-	*running = (struct snapshot){ .begun_lsn = record->lsn, .bytes = record->bytes, .begun_bytes = snapshots->bytes };
+	*running = (struct journal_snapshot){ .begun_lsn = record->lsn, .bytes = record->bytes, .begun_bytes = snapshots->bytes };
 }
 
 const struct image *
@@ -354,7 +326,7 @@ static void
 on_images(struct snapshots *snapshots, uint32_t shard, const struct record *record)
 {
 	const struct snapshot_images_record *images = (const struct snapshot_images_record *)record;
-	struct snapshot *running = &snapshots->shard[shard].running;
+	struct journal_snapshot *running = &snapshots->shard[shard].running;
 	uint32_t at = sizeof(*images);
 
 	if (record->bytes < sizeof(*images) || running->begun_lsn == 0 || images->begun_lsn != running->begun_lsn)
@@ -393,21 +365,18 @@ on_ended(struct snapshots *snapshots, uint32_t shard, const struct record *recor
 	snapshot_clear(&mine->older);
 	mine->older = mine->newer;
 	mine->newer = mine->running;
-	mine->running = (struct snapshot){ 0 };
+	mine->running = (struct journal_snapshot){ 0 };
 	snapshots->completed++;
-	snapshots->completed_bytes += mine->newer.bytes;
 }
 
 bool
-snapshots_read(struct snapshots *snapshots, const struct batch_header *header, const char *payload, uint64_t segment)
+snapshots_read(struct snapshots *snapshots, const struct batch_header *header, const char *payload)
 {
 	const struct batch_range *ranges = batch_ranges(header);
 
+	if ((header->flags & BATCH_COPY) != 0)
+		return true; /* messages, and no snapshots */
 	for (uint32_t i = 0; i < header->ranges; payload += ranges[i++].bytes) {
-		if ((header->flags & BATCH_COPY) != 0) {
-			copies_count(snapshots, &ranges[i], payload, segment);
-			continue;
-		}
 		for (uint32_t at = 0; at < ranges[i].bytes;) {
 			const struct record *record = (const struct record *)(payload + at);
 			uint32_t bytes = batch_record_bytes(record, ranges[i].bytes - at, ranges[i].lsn + at);
@@ -428,10 +397,10 @@ snapshots_read(struct snapshots *snapshots, const struct batch_header *header, c
 
 /* --- asked by others --- */
 
-const struct snapshot *
+const struct journal_snapshot *
 snapshots_newest(const struct snapshots *snapshots, uint32_t shard)
 {
-	const struct snapshot *newer = &snapshots->shard[shard].newer;
+	const struct journal_snapshot *newer = &snapshots->shard[shard].newer;
 
 	return newer->begun_lsn != 0 ? newer : NULL;
 }
@@ -446,7 +415,7 @@ snapshots_are_complete(const struct snapshots *snapshots, uint32_t *shard)
 	return true;
 }
 
-static const struct snapshot *
+static const struct journal_snapshot *
 which(const struct snapshots *snapshots, uint32_t shard, bool by_newer)
 {
 	return by_newer ? &snapshots->shard[shard].newer : &snapshots->shard[shard].older;
@@ -460,7 +429,7 @@ snapshots_begun_segment(const struct snapshots *snapshots, bool by_newer)
 	if (snapshots->is_behind || snapshots->is_blind)
 		return 0;
 	for (uint32_t s = 0; s < snapshots->shards; s++) {
-		const struct snapshot *snapshot = which(snapshots, s, by_newer);
+		const struct journal_snapshot *snapshot = which(snapshots, s, by_newer);
 
 		if (snapshot->begun_lsn == 0)
 			return 0;
@@ -516,6 +485,20 @@ snapshots_forget(struct snapshots *snapshots, uint64_t floor)
 		if (snapshots->mark_count > 0 && mine->first_lsn < snapshots->marks[0].lsn[s])
 			mine->first_lsn = snapshots->marks[0].lsn[s];
 	}
+}
+
+uint64_t
+snapshots_live_bytes(const struct snapshots *snapshots)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t s = 0; s < snapshots->shards; s++) {
+		const struct live *live = &snapshots->shard[s].newer.live;
+
+		for (uint32_t i = 0; i < live->count; i++)
+			bytes += live->segments[i].bytes;
+	}
+	return bytes;
 }
 
 uint64_t

@@ -10,8 +10,8 @@
  *
  * Two are kept: what only the older one needs is dropped, so that damage to the newer leaves a way back (`check --repair`).
  *
- * What a message needs lies where its newest copy is (copies.h).  What is said to be needed of a segment may be too much, never
- * too little: a copy counts for all snapshots that are kept or run when it is made, also for one whose message is gone since.
+ * What a message needs lies where its newest copy is (copies.h).  A copy that is made later than a snapshot began lies behind
+ * its beginning, where nothing is dropped because of it: so it need not be counted, and snapshots_cleaned() is all they hear of it.
  *
  * Fed with all batches that are durable, in order: by the loader with what it finds, by retain with what is written.  After
  * a warm start what was there before comes in the background: until then (is_behind) nothing is concluded.
@@ -39,7 +39,7 @@ struct live {
 	uint32_t count, capacity;
 };
 
-struct snapshot {
+struct journal_snapshot {
 	uint64_t begun_lsn;             /* 0: there is none */
 	uint64_t ended_lsn;             /* of its SNAPSHOT_ENDED; 0: it runs */
 	uint64_t images;
@@ -51,7 +51,7 @@ struct snapshot {
 };
 
 struct shard_snapshots {
-	struct snapshot older, newer, running;
+	struct journal_snapshot older, newer, running;
 	uint64_t first_lsn;             /* the lowest that was seen; 0: none yet */
 };
 
@@ -63,21 +63,20 @@ struct segment_mark {
 
 struct snapshots {
 	uint32_t shards;
-	const struct copies *copies;    /* borrowed; NULL: nothing was ever copied */
+	const struct copies *copies;    /* borrowed from whoever reads the journal; NULL: nothing was ever copied */
 	bool is_loading;                /* what there is is being read: copies come after what they are of */
 	bool is_behind;                 /* warm: what was there before is still being read */
 	bool is_blind;                  /* it cannot be read, or memory was short: nothing more is concluded */
 	uint64_t bytes;                 /* of all batches that were seen */
 	uint64_t completed;             /* snapshots that ended while we looked */
-	uint64_t completed_bytes;
 	uint64_t given_up;              /* that never ended */
 	struct segment_mark *marks;     /* in order of segments */
 	uint32_t mark_count, mark_capacity;
 	struct shard_snapshots shard[WORKER_MAX];
 };
 
-/* For what is being loaded: snapshots_settle() ends that. */
-void snapshots_init(struct snapshots *snapshots, uint32_t shards, const struct copies *copies);
+/* For what is being loaded: snapshots_settle() ends that.  `copies` is set afterwards. */
+void snapshots_init(struct snapshots *snapshots, uint32_t shards);
 void snapshots_free(struct snapshots *snapshots);
 
 /* Segment `number` goes on from here: lsn[shards].  In any order of segments. */
@@ -87,10 +86,10 @@ void snapshots_segment(struct snapshots *snapshots, uint64_t number, const uint6
 void snapshots_place(struct snapshots *snapshots, const struct batch_header *header, uint64_t segment, const uint64_t *lsn);
 
 /*
- * Look for SNAPSHOT_* records in a batch whose payload is whole, or count the copies in it.  False where it holds no records.
- * Copies have to be in their index already.
+ * Look for SNAPSHOT_* records in a batch whose payload is whole.  False where it holds no records.  Copies in batches before it
+ * have to be in their index already.
  */
-bool snapshots_read(struct snapshots *snapshots, const struct batch_header *header, const char *payload, uint64_t segment);
+bool snapshots_read(struct snapshots *snapshots, const struct batch_header *header, const char *payload);
 
 /* All there is has been read.  How many messages of the newest snapshots have no record any more: they are lost. */
 uint64_t snapshots_settle(struct snapshots *snapshots);
@@ -109,7 +108,7 @@ snapshots_message_bytes(const struct image_message *message)
 }
 
 /* The newest complete snapshot of a shard, NULL if there is none.  Borrowed until the next batch. */
-const struct snapshot *snapshots_newest(const struct snapshots *snapshots, uint32_t shard);
+const struct journal_snapshot *snapshots_newest(const struct snapshots *snapshots, uint32_t shard);
 
 /* True if each shard has a complete one; else *shard is the first that has none. */
 bool snapshots_are_complete(const struct snapshots *snapshots, uint32_t *shard);
@@ -131,6 +130,9 @@ uint64_t snapshots_floor(const struct snapshots *snapshots, bool by_newer);
 
 /* Segments below `floor` are gone. */
 void snapshots_forget(struct snapshots *snapshots, uint64_t floor);
+
+/* What the newest snapshots need of records before them. */
+uint64_t snapshots_live_bytes(const struct snapshots *snapshots);
 
 /* Bytes of the last complete snapshots of all shards: what it costs to make them all once more. */
 uint64_t snapshots_cost(const struct snapshots *snapshots);
