@@ -31,11 +31,12 @@ corrupt(const struct loader *loader)
 static void
 loaded(struct backend_file *file)
 {
-	uint64_t lost = file->snapshots != NULL ? snapshots_settle(file->snapshots) : 0;
-
-	if (lost > 0)
-		diag(DIAG_ERROR, "%" PRIu64 " messages will not be delivered: their copies were dropped with what was damaged; chasqui check "
-		    "says the same", lost);
+	if (file->snapshots == NULL)
+		return;
+	snapshots_settle(file->snapshots);
+	if (file->snapshots->lost > 0)
+		diag(DIAG_ERROR, "%" PRIu64 " messages will not be delivered: their copies were dropped with what was damaged",
+		    file->snapshots->lost);
 }
 
 /* Cold: read everything, judge the end. */

@@ -23,7 +23,6 @@ struct check {
 	uint64_t records;
 	uint64_t messages;
 	uint64_t copied;         /* messages, further forward */
-	uint64_t lost;           /* messages that wait and whose records are nowhere */
 	uint64_t bad_messages;
 	uint64_t generation;     /* the highest that a record names */
 	bool is_corrupt;         /* loader.finding says what and where */
@@ -129,10 +128,10 @@ examine(struct check *check, bool ignores_missing)
 			return EXIT_CORRUPT;
 		}
 	} while (step == LOADER_MORE);
-	check->lost = snapshots_settle(&check->snapshots);
-	if (check->lost > 0)
+	snapshots_settle(&check->snapshots);
+	if (check->snapshots.lost > 0)
 		printf("%" PRIu64 " messages that the newest snapshots have are nowhere: they were copied behind what was damaged once; "
-		    "they will not be delivered\n", check->lost);
+		    "they will not be delivered\n", check->snapshots.lost);
 	check->is_corrupt = step == LOADER_CORRUPT;
 	if (check->is_corrupt)
 		printf("damaged: %s\n", loader->finding.text);
@@ -334,7 +333,7 @@ check_main(const char *directory, bool repairs)
 		if (!repairs)
 			printf("nothing was changed; --repair cuts the journal there, and says what that drops\n");
 	}
-	if (code == 0 && check.bad_messages + check.lost > 0)
+	if (code == 0 && check.bad_messages + check.snapshots.lost > 0)
 		code = EXIT_CORRUPT;
 	loader_close(&check.loader);
 	snapshots_free(&check.snapshots);

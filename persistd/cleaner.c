@@ -53,14 +53,13 @@ cleaner_close(struct cleaner *cleaner)
 	*cleaner = (struct cleaner){ 0 };
 }
 
-/* Not now, and not until another snapshot has ended: what is in the way may be gone then. */
+/* Not now, and not until there are other snapshots than those that were listed: what is in the way may be gone in them. */
 static void
 block(struct cleaner *cleaner)
 {
 	if (cleaner->state == CLEANER_LISTING)
 		cleaner->backend->ops->read_end(cleaner->backend, &cleaner->reader);
 	cleaner->state = CLEANER_BLOCKED;
-	cleaner->blocked_count = cleaner->snapshots->completed;
 }
 
 /* --- what is to be cleaned --- */
@@ -120,6 +119,7 @@ list_begin(struct cleaner *cleaner)
 	cleaner->reader.verifies_payload = true;
 	cleaner->reader.stop_index = cleaner->journal->durable.index;
 	cleaner->range = cleaner->at = 0;
+	cleaner->listed_count = snapshots->completed;
 	survivors_begin(&cleaner->survivors, cleaner->end_segment);
 	cleaner->state = CLEANER_LISTING;
 	return true;
@@ -461,7 +461,7 @@ cleaner_step(struct cleaner *cleaner, uint64_t now_ns)
 {
 	switch (cleaner->state) {
 	case CLEANER_BLOCKED:
-		if (cleaner->snapshots->completed == cleaner->blocked_count)
+		if (cleaner->snapshots->completed == cleaner->listed_count)
 			return false;
 		cleaner->state = CLEANER_IDLE;
 		return true;

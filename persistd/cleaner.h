@@ -72,7 +72,7 @@ struct cleaner {
 	uint64_t segment_bytes;   /* of those that are made */
 	enum cleaner_state state;
 	uint64_t planned_ns;      /* when plan() last looked */
-	uint64_t blocked_count;   /* snapshots that had ended when it was BLOCKED */
+	uint64_t listed_count;    /* snapshots that had ended when LISTING began */
 
 	uint64_t next_segment;    /* the oldest that is not clean yet */
 	uint64_t end_segment;     /* those below it are to be cleaned */

@@ -270,21 +270,17 @@ unplaced_settle(struct snapshots *snapshots, uint32_t shard, struct journal_snap
 	return lost;
 }
 
-uint64_t
+void
 snapshots_settle(struct snapshots *snapshots)
 {
-	uint64_t lost = 0;
-
 	for (uint32_t s = 0; s < snapshots->shards; s++) {
 		struct shard_snapshots *mine = &snapshots->shard[s];
-		uint64_t older = unplaced_settle(snapshots, s, &mine->older);
-		uint64_t newer = unplaced_settle(snapshots, s, &mine->newer);
 
+		(void)unplaced_settle(snapshots, s, &mine->older);
 		(void)unplaced_settle(snapshots, s, &mine->running);
-		lost += mine->newer.begun_lsn != 0 ? newer : older;
+		snapshots->lost += unplaced_settle(snapshots, s, &mine->newer);
 	}
 	snapshots->is_loading = false;
-	return lost;
 }
 
 /* --- records of a snapshot --- */

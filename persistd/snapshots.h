@@ -70,6 +70,7 @@ struct snapshots {
 	uint64_t bytes;                 /* of all batches that were seen */
 	uint64_t completed;             /* snapshots that ended while we looked */
 	uint64_t given_up;              /* that never ended */
+	uint64_t lost;                  /* messages that the newest ones have, and whose record was nowhere when all was loaded */
 	struct segment_mark *marks;     /* in order of segments */
 	uint32_t mark_count, mark_capacity;
 	struct shard_snapshots shard[WORKER_MAX];
@@ -91,8 +92,8 @@ void snapshots_place(struct snapshots *snapshots, const struct batch_header *hea
  */
 bool snapshots_read(struct snapshots *snapshots, const struct batch_header *header, const char *payload);
 
-/* All there is has been read.  How many messages of the newest snapshots have no record any more: they are lost. */
-uint64_t snapshots_settle(struct snapshots *snapshots);
+/* All there is has been read: count `lost`. */
+void snapshots_settle(struct snapshots *snapshots);
 
 /* Nothing in this segment is needed any more: what was has been copied. */
 void snapshots_cleaned(struct snapshots *snapshots, uint64_t segment);

@@ -188,11 +188,9 @@ write_and_copy(void)
 
 /* Copied ones are in a later segment than the others, and all can be read. */
 static void
-expect_copied(bool is_trimmed)
+expect_copied(void)
 {
 	for (unsigned i = 0; i < OLD; i++) {
-		if (is_trimmed && i % 2 == 1)
-			continue;
 		world_fetch(&world, 1, old[i], OLD_BYTES);
 		ck_assert_int_eq(world_location(&world, 1, old[i], OLD_BYTES).segment == 1, i % 2 == 1);
 	}
@@ -204,7 +202,7 @@ START_TEST(a_copy_is_where_its_record_is_read_from_once_it_is_durable)
 	for (unsigned i = 0; i < OLD; i++)
 		ck_assert_uint_eq(world_location(&world, 1, old[i], OLD_BYTES).segment, 1);
 	ck_assert_int_eq(world_settle(&world), 0);
-	expect_copied(false);
+	expect_copied();
 	world_crash(&world);
 }
 END_TEST
@@ -221,7 +219,7 @@ START_TEST(copies_are_found_after_a_cold_start_and_the_streams_go_on_as_if_there
 		ck_assert_uint_eq(world.journal.opened.rewritten, 1);
 		ck_assert_mem_eq(world.journal.durable.lsn, before.lsn, sizeof(before.lsn));
 		ck_assert_uint_eq(world_location(&world, 1, old[0], OLD_BYTES).segment, before.segment + 1 + start);
-		expect_copied(false);
+		expect_copied();
 		world_crash(&world);
 	}
 }
@@ -243,30 +241,7 @@ START_TEST(copies_are_found_after_a_warm_start_when_the_index_is_there_again)
 	free(to);
 	while (world.file.is_indexing)
 		(void)world.file.backend.ops->step(&world.file.backend, 0);
-	expect_copied(false);
-	world_crash(&world);
-}
-END_TEST
-
-START_TEST(what_was_copied_outlives_its_segment_and_cold_and_warm_starts_after_that)
-{
-	struct journal_position warm;
-
-	write_and_copy();
-	ck_assert_int_eq(world_settle(&world), 0);
-	world_write(&world, 1, 10); /* so that it is said where the stream of the shard goes on */
-	ck_assert_int_eq(world.file.backend.ops->trim(&world.file.backend, world.journal.durable.index), 0);
-	ck_assert_uint_gt(world.store.current.floor, 1);
-	expect_copied(true);
-	for (unsigned start = 0; start < 4; start++) {
-		warm = world.journal.durable;
-		world_crash(&world);
-		ck_assert_int_eq(start % 2 == 0 ? world_open(&world) : world_open_with(&world, &warm, 2), 0);
-		while (world.file.is_indexing)
-			(void)world.file.backend.ops->step(&world.file.backend, 0);
-		ck_assert_mem_eq(world.journal.durable.lsn, warm.lsn, sizeof(warm.lsn));
-		expect_copied(true);
-	}
+	expect_copied();
 	world_crash(&world);
 }
 END_TEST
@@ -357,7 +332,6 @@ load_suite(void)
 	tcase_add_test(tests, a_copy_is_where_its_record_is_read_from_once_it_is_durable);
 	tcase_add_test(tests, copies_are_found_after_a_cold_start_and_the_streams_go_on_as_if_there_were_none);
 	tcase_add_test(tests, copies_are_found_after_a_warm_start_when_the_index_is_there_again);
-	tcase_add_test(tests, what_was_copied_outlives_its_segment_and_cold_and_warm_starts_after_that);
 	tcase_add_test(tests, a_copy_of_a_copy_is_the_one_that_counts_whatever_start_comes_between);
 	tcase_add_test(tests, a_batch_of_copies_that_names_what_was_never_written_is_damage);
 	tcase_add_test(tests, a_second_persistd_on_the_same_directory_is_refused);
