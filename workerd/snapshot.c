@@ -280,9 +280,10 @@ snapshot_before_commit(struct worker *worker)
 /* --- the walk --- */
 
 static bool
-snapshot_begin(struct worker *worker, uint64_t wanted)
+snapshot_begin(struct worker *worker)
 {
 	struct snapshot *snapshot = &worker->snapshot;
+	uint64_t wanted = load_relaxed(&worker->stream.shared->snapshot_wanted);
 
 	uint64_t room = SNAPSHOT_RECORD_BYTES_MAX + append_reserve_bytes(worker);
 
@@ -378,18 +379,13 @@ snapshot_slice(struct worker *worker)
 bool
 snapshot_step(struct worker *worker)
 {
-	/* A relaxed load: persistd asks, and says nothing else by it. */
-	uint64_t wanted = load_relaxed(&worker->stream.shared->snapshot_wanted);
-	bool is_asked = wanted != worker->snapshot.asked && worker->snapshot.has_image != NULL;
+	bool is_stopping = worker->role != NULL && role_is_draining(worker->role);
 
-	if (!worker->is_imaging && !is_asked)
+	if (worker->is_imaging && is_stopping)
+		give_up(worker, "the broker is being stopped");
+	if (is_stopping || worker->snapshot.has_image == NULL)
 		return false;
-	if (worker->role != NULL && role_is_draining(worker->role)) {
-		if (worker->is_imaging)
-			give_up(worker, "the broker is being stopped");
-		return false;
-	}
-	return worker->is_imaging ? snapshot_slice(worker) : snapshot_begin(worker, wanted);
+	return worker->is_imaging ? snapshot_slice(worker) : snapshot_begin(worker);
 }
 
 /* --- replayed: a snapshot says how things stood, nothing changes by it --- */

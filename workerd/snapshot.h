@@ -16,6 +16,7 @@
 #ifndef WORKERD_SNAPSHOT_H
 #define WORKERD_SNAPSHOT_H
 
+#include "shm/atomic.h"
 #include "workerd/worker.h"
 
 /* Memory for the map of slots and for taking an undo log apart, as much as snapshot_init() has to be given. */
@@ -31,7 +32,14 @@ void snapshot_mark(struct snapshot *snapshot, uint64_t number);
 /* There is none, and no slot has an image. */
 void snapshot_forget(struct worker *worker);
 
-/* Begin one if it is asked for, or a slice of the one that runs: a transaction.  False if there was nothing to do, or no room. */
+/* One runs, or is asked for.  The load is relaxed: persistd asks, and says nothing else by it. */
+static inline bool
+snapshot_is_due(const struct worker *worker)
+{
+	return worker->is_imaging || load_relaxed(&worker->stream.shared->snapshot_wanted) != worker->snapshot.asked;
+}
+
+/* Begin one, or a slice of the one that runs: a transaction.  False if there was no room, or it has to wait. */
 bool snapshot_step(struct worker *worker);
 
 /* Within the open transaction of a READY shard, before it commits: while one runs (worker->is_imaging). */

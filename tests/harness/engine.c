@@ -71,8 +71,8 @@ bind_front(struct engine *engine, uint32_t index)
 	});
 }
 
-static void
-open_front(struct engine *engine, uint32_t index)
+void
+engine_join_front(struct engine *engine, uint32_t index)
 {
 	struct engine_front *front = &engine->fronts[index];
 
@@ -138,7 +138,7 @@ engine_open(const struct engine_options *options)
 	replay_finish(&engine->worker, &(struct replay_end){ .lsn = LSN_FIRST, .generation = 1, .is_clean = 1 });
 	quota_recount(&engine->worker);
 	for (uint32_t i = 0; i < engine->geometry.fronts; i++)
-		open_front(engine, i);
+		engine_join_front(engine, i);
 	engine_run(engine);
 	return engine;
 }

@@ -62,6 +62,9 @@ void engine_pass(struct engine *engine, uint64_t ms);
 /* As after a SIGKILL: private cursors forgotten, open transaction undone, warm start, full check. */
 void engine_restart(struct engine *engine, uint32_t last_signal);
 
+/* A front of an engine that was fresh, and is READY now. */
+void engine_join_front(struct engine *engine, uint32_t index);
+
 /* A front that was closed comes again, as the supervisor has it. */
 void engine_replace_front(struct engine *engine, uint32_t index);
 

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "workerd/load.h"
 #include "workerd/replay.h"
 
 #define must(condition)                                                                       \
@@ -52,29 +51,34 @@ keep(struct loading_bytes *bytes, const struct record *record)
 	bytes->count += count;
 }
 
-static void
-load(struct loading *loading)
+enum load
+loading_load(struct engine *engine, const struct loading_bytes *snapshot)
 {
-	struct worker *worker = &loading->engine->worker;
+	struct worker *worker = &engine->worker;
 	enum load step = LOAD_GOES_ON;
-	uint64_t lsn = 0;
+	uint64_t lsn;
 
 	shard_format(&worker->shard, 0);
 	load_begin(worker);
-	for (size_t at = 0; at < loading->snapshot.count;) {
-		const struct record *record = (const struct record *)(loading->snapshot.bytes + at);
+	for (size_t at = 0; at < snapshot->count && step == LOAD_GOES_ON;) {
+		const struct record *record = (const struct record *)(snapshot->bytes + at);
 
-		must(step == LOAD_GOES_ON);
 		step = load_record(worker, record, record->bytes, &lsn);
-		loading->pieces += record->type == RECORD_SNAPSHOT_IMAGES;
 		at += record->bytes;
+		must(step != LOAD_DONE || at == snapshot->count);
 	}
-	must(step == LOAD_DONE && lsn == loading->begun_lsn);
-	for (size_t at = 0; at < loading->above.count;) {
+	return step;
+}
+
+static void
+load(struct loading *loading)
+{
+	must(loading_load(loading->engine, &loading->snapshot) == LOAD_DONE);
+	for (size_t at = 0; at < loading->above.count && !loading->is_bare;) {
 		const struct record *record = (const struct record *)(loading->above.bytes + at);
 
-		must(record->lsn > lsn);
-		replay_record(worker, record);
+		must(record->lsn > loading->begun_lsn);
+		replay_record(&loading->engine->worker, record);
 		at += kept_bytes(record);
 	}
 	loading->begun_lsn = 0;
@@ -93,11 +97,12 @@ loading_feed(struct loading *loading, const struct record *record)
 		loading->snapshot.count = 0;
 		loading->above.count = 0;
 	}
+	loading->pieces += record->type == RECORD_SNAPSHOT_IMAGES;
 	if (loading->begun_lsn != 0)
 		keep(is_of_snapshot ? &loading->snapshot : &loading->above, record);
 	if (loading->begun_lsn != 0 && record->type == RECORD_SNAPSHOT_ENDED)
 		load(loading);
-	else if (loading->loaded > 0)
+	else if (loading->loaded > 0 && !loading->is_bare)
 		replay_record(&loading->engine->worker, record);
 	loading->engine->worker.shard.root->stream_tail = loading->next_lsn;
 }

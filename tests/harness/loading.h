@@ -8,6 +8,7 @@
  */
 
 #include "tests/harness/engine.h"
+#include "workerd/load.h"
 
 struct loading_bytes {
 	char *bytes;
@@ -16,16 +17,20 @@ struct loading_bytes {
 
 struct loading {
 	struct engine *engine;          /* the second one; its options are the first one's */
+	bool is_bare;                   /* only the snapshot is loaded, not the records above its beginning */
 	struct loading_bytes snapshot;  /* records of the one that is being followed */
 	struct loading_bytes above;     /* all others above its SNAPSHOT_BEGUN */
 	uint64_t begun_lsn;             /* 0: none is followed */
 	uint64_t next_lsn;              /* where the stream goes on */
 	uint64_t loaded;                /* how often it was loaded; from the first time on it is what the first one is */
-	uint64_t pieces;                /* SNAPSHOT_IMAGES records of all those */
+	uint64_t pieces;                /* SNAPSHOT_IMAGES records that were fed */
 };
 
 void loading_open(struct loading *loading, const struct engine_options *options);
 void loading_close(struct loading *loading);
+
+/* The shard anew from these records of a snapshot, whole and in their order.  What load_record() said last. */
+enum load loading_load(struct engine *engine, const struct loading_bytes *snapshot);
 
 /* The next record, PUBLISHED without its payload or with it. */
 void loading_feed(struct loading *loading, const struct record *record);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "persistd/check.h"
-#include "shm/image.h"
 #include "tests/unit/persist_world.h"
 
 enum { LIVE_MAX = 64, BODY = 900000 };
@@ -80,40 +79,6 @@ pass_segments(uint32_t shard, unsigned count)
 		publish(shard, BODY, false);
 }
 
-static uint32_t
-put(char *to, uint64_t lsn, uint16_t type, const void *rest, uint32_t rest_bytes)
-{
-	struct record record = { .bytes = (uint32_t)sizeof(record) + rest_bytes, .type = type, .flags = RECORD_LAST, .lsn = lsn,
-		.time_ms = 1700000000000 };
-
-	memcpy(to, &record, sizeof(record));
-	memcpy(to + sizeof(record), rest, rest_bytes);
-	return record.bytes;
-}
-
-static void
-append_record(uint32_t shard, uint16_t type, const void *rest, uint32_t rest_bytes)
-{
-	struct batch *batch = journal_free(&world.journal);
-	uint64_t lsn = world.journal.sealed.lsn[shard];
-
-	ck_assert_ptr_nonnull(batch);
-	batch_add(batch, shard, lsn, put(batch_end(batch), lsn, type, rest, rest_bytes));
-	journal_append(&world.journal, 1700000000000, 0, now_ns());
-	ck_assert_int_eq(world_settle(&world), 0);
-}
-
-/* SNAPSHOT_BEGUN.  Its LSN. */
-static uint64_t
-begin(uint32_t shard)
-{
-	static const struct image_root root;
-	uint64_t lsn = world.journal.sealed.lsn[shard];
-
-	append_record(shard, RECORD_SNAPSHOT_BEGUN, &root, sizeof(root));
-	return lsn;
-}
-
 static void
 images(uint32_t shard, uint64_t begun_lsn, const struct waiting *messages, uint32_t count)
 {
@@ -128,25 +93,17 @@ images(uint32_t shard, uint64_t begun_lsn, const struct waiting *messages, uint3
 
 		memcpy(rest + at, &message, sizeof(message));
 	}
-	append_record(shard, RECORD_SNAPSHOT_IMAGES, rest, at);
-}
-
-static void
-end(uint32_t shard, uint64_t begun_lsn, uint64_t count)
-{
-	uint64_t rest[2] = { begun_lsn, count };
-
-	append_record(shard, RECORD_SNAPSHOT_ENDED, rest, sizeof(rest));
+	world_append_record(&world, shard, RECORD_SNAPSHOT_IMAGES, rest, at);
 }
 
 /* A whole snapshot of a shard, as its waiting messages are. */
 static uint64_t
 snapshot(uint32_t shard)
 {
-	uint64_t begun_lsn = begin(shard);
+	uint64_t begun_lsn = world_snapshot_begin(&world, shard);
 
 	images(shard, begun_lsn, waiting[shard], waiting_count[shard]);
-	end(shard, begun_lsn, waiting_count[shard]);
+	world_snapshot_end(&world, shard, begun_lsn, waiting_count[shard]);
 	return begun_lsn;
 }
 
@@ -155,16 +112,6 @@ snapshot_all(void)
 {
 	for (uint32_t s = 0; s < WORLD_SHARDS; s++)
 		(void)snapshot(s);
-}
-
-static void
-trim(void)
-{
-	uint64_t floor = snapshots_floor(&world.snapshots, false);
-
-	ck_assert_uint_ne(floor, 0);
-	world.file.backend.ops->trim(&world.file.backend, floor, world.journal.durable.index);
-	ck_assert_int_eq(world_settle(&world), 0);
 }
 
 static void
@@ -201,10 +148,10 @@ START_TEST(a_snapshot_counts_when_its_end_is_there_and_no_image_is_missing)
 	publish(0, 100, true);
 	publish(0, 200, true);
 	ck_assert_ptr_null(snapshots_newest(&world.snapshots, 0));
-	first = begin(0);
+	first = world_snapshot_begin(&world, 0);
 	images(0, first, waiting[0], 1);
 	ck_assert_ptr_null(snapshots_newest(&world.snapshots, 0));
-	end(0, first, 2); /* one is missing */
+	world_snapshot_end(&world, 0, first, 2); /* one is missing */
 	ck_assert_ptr_null(snapshots_newest(&world.snapshots, 0));
 	ck_assert_uint_eq(world.snapshots.given_up, 1);
 
@@ -213,14 +160,14 @@ START_TEST(a_snapshot_counts_when_its_end_is_there_and_no_image_is_missing)
 	ck_assert_uint_eq(snapshots_newest(&world.snapshots, 0)->images, 2);
 	ck_assert_uint_eq(world.snapshots.shard[0].older.begun_lsn, 0);
 	/* One that is begun and another that is told to the end. */
-	(void)begin(0);
+	(void)world_snapshot_begin(&world, 0);
 	third = snapshot(0);
 	ck_assert_uint_eq(snapshots_newest(&world.snapshots, 0)->begun_lsn, third);
 	ck_assert_uint_eq(world.snapshots.shard[0].older.begun_lsn, second);
 	ck_assert_uint_eq(world.snapshots.given_up, 2);
 	/* Images and an end of a snapshot that nobody began. */
 	images(0, second, waiting[0], 2);
-	end(0, second, 2);
+	world_snapshot_end(&world, 0, second, 2);
 	ck_assert_uint_eq(snapshots_newest(&world.snapshots, 0)->begun_lsn, third);
 	ck_assert_ptr_null(snapshots_newest(&world.snapshots, 1));
 }
@@ -236,7 +183,7 @@ START_TEST(a_cold_and_a_warm_start_find_the_same_snapshots_as_who_wrote_them)
 	publish(0, 7000, true);
 	pass_segments(1, 1);
 	newer = snapshot(0);
-	(void)begin(0);
+	(void)world_snapshot_begin(&world, 0);
 	for (unsigned start = 0; start < 3; start++) {
 		const struct shard_snapshots *shard = &world.snapshots.shard[0];
 
@@ -264,10 +211,10 @@ END_TEST
 START_TEST(a_message_that_the_journal_does_not_hold_is_lost_and_the_others_are_not)
 {
 	struct waiting lost = { .lsn = LSN_FIRST - 8, .body_bytes = 100 };
-	uint64_t begun = begin(0);
+	uint64_t begun = world_snapshot_begin(&world, 0);
 
 	images(0, begun, &lost, 1);
-	end(0, begun, 1);
+	world_snapshot_end(&world, 0, begun, 1);
 	ck_assert_ptr_nonnull(snapshots_newest(&world.snapshots, 0));
 	struct journal_position warm = world.journal.durable;
 	for (unsigned cold = 0; cold < 2; cold++) {
@@ -308,7 +255,7 @@ START_TEST(segments_go_up_to_the_first_that_holds_a_waiting_message_and_the_rest
 	publish(0, 77, true);
 	snapshot_all();
 	ck_assert_uint_eq(snapshots_floor(&world.snapshots, false), holds);
-	trim();
+	world_trim(&world);
 	ck_assert_uint_eq(world.store.current.floor, holds);
 	ck_assert_uint_eq(world.file.catalog.entries[0].number, holds);
 	ck_assert(!world_exists(&world, "0000000000000001.seg"));
@@ -340,7 +287,7 @@ START_TEST(the_disk_use_stays_the_same_however_much_goes_through)
 		snapshot_all();
 		if (i < 2)
 			continue;
-		trim();
+		world_trim(&world);
 		if (files(".seg") + files("spare.") > most)
 			most = files(".seg") + files("spare.");
 		if (i % 4 == 3)
@@ -364,14 +311,14 @@ START_TEST(nothing_is_dropped_under_somebody_who_reads)
 	snapshot_all();
 	snapshot_all();
 	ck_assert_int_eq(backend->ops->read(backend, &reader, 0), 0);
-	trim();
+	world_trim(&world);
 	ck_assert_uint_eq(world.file.catalog.entries[0].number, 1);
 	reader.stop_index = world.journal.durable.index;
 	while (reader_next(&reader) == READER_BATCH)
 		batches++;
 	ck_assert_uint_eq(batches, world.journal.durable.index);
 	backend->ops->read_end(backend, &reader);
-	trim();
+	world_trim(&world);
 	ck_assert_uint_eq(world.file.catalog.entries[0].number, 4);
 }
 END_TEST
@@ -393,7 +340,7 @@ START_TEST(recycled_segments_are_full_of_old_batches_and_none_of_them_counts)
 		snapshot_all();
 		if (i == 0)
 			continue;
-		trim();
+		world_trim(&world);
 		recycled += world.file.segments.spares.count > 1;
 	}
 	ck_assert_uint_gt(recycled, 0);
@@ -424,14 +371,14 @@ START_TEST(a_file_that_a_predecessor_wrote_to_is_removed_and_not_used_again)
 	snapshot_all();
 	snapshot_all();
 	uint32_t before = world.file.segments.spares.count;
-	trim();
+	world_trim(&world);
 	ck_assert_uint_ge(world.store.current.floor, 4);
 	ck_assert_uint_eq(world.file.segments.spares.count, before);
 	/* Our own are: the first of our epoch has the size of all others here. */
 	pass_segments(0, 2);
 	snapshot_all();
 	snapshot_all();
-	trim();
+	world_trim(&world);
 	ck_assert_uint_gt(world.file.segments.spares.count, before);
 }
 END_TEST
@@ -445,7 +392,7 @@ START_TEST(a_segment_of_another_size_is_removed_and_not_used_again)
 	snapshot_all();
 	spares->options.segment_bytes += BLOCK_BYTES;
 	uint32_t before = spares->count;
-	trim();
+	world_trim(&world);
 	ck_assert_uint_eq(world.file.catalog.entries[0].number, 4);
 	ck_assert_uint_eq(spares->count, before);
 	spares->options.segment_bytes -= BLOCK_BYTES;
@@ -475,7 +422,7 @@ START_TEST(a_trimmed_journal_without_a_complete_snapshot_is_damaged_and_names_th
 	pass_segments(0, 3);
 	snapshot_all();
 	snapshot_all();
-	trim();
+	world_trim(&world);
 	world_crash(&world);
 	/* A floor that is higher than the snapshots allow, as no trim leaves it. */
 	struct store store;
@@ -513,7 +460,7 @@ START_TEST(damage_to_the_newer_snapshot_leaves_the_older_one_to_repair_from)
 	segment_name(name, world.file.segments.active.number);
 	uint64_t offset = world.file.segments.active.used_bytes;
 	snapshot_all();
-	trim();
+	world_trim(&world);
 	ck_assert_uint_gt(world.store.current.floor, 1);
 	world_write(&world, 0, 10);
 	world_crash(&world);

@@ -20,6 +20,7 @@
 #include "shm/clock.h"
 #include "shm/diag.h"
 #include "shm/hash.h"
+#include "shm/image.h"
 #include "shm/record.h"
 #include "tests/harness/io_log.h"
 #include "tests/harness/unit.h"
@@ -270,6 +271,53 @@ static inline void
 world_write(struct world *world, uint32_t shard, uint32_t body_bytes)
 {
 	(void)world_append(world, shard, body_bytes);
+	ck_assert_int_eq(world_settle(world), 0);
+}
+
+/* Append a record of that type, with `rest` behind its head, and make it durable. */
+static inline void
+world_append_record(struct world *world, uint32_t shard, uint16_t type, const void *rest, uint32_t rest_bytes)
+{
+	struct batch *batch = journal_free(&world->journal);
+	uint64_t lsn = world->journal.sealed.lsn[shard];
+	struct record record = { .bytes = (uint32_t)sizeof(record) + rest_bytes, .type = type, .flags = RECORD_LAST, .lsn = lsn,
+		.time_ms = 1700000000000 };
+
+	ck_assert_ptr_nonnull(batch);
+	memcpy(batch_end(batch), &record, sizeof(record));
+	memcpy(batch_end(batch) + sizeof(record), rest, rest_bytes);
+	batch_add(batch, shard, lsn, record.bytes);
+	journal_append(&world->journal, 1700000000000, 0, now_ns());
+	ck_assert_int_eq(world_settle(world), 0);
+}
+
+/* SNAPSHOT_BEGUN.  Its LSN. */
+static inline uint64_t
+world_snapshot_begin(struct world *world, uint32_t shard)
+{
+	static const struct image_root root;
+	uint64_t lsn = world->journal.sealed.lsn[shard];
+
+	world_append_record(world, shard, RECORD_SNAPSHOT_BEGUN, &root, sizeof(root));
+	return lsn;
+}
+
+static inline void
+world_snapshot_end(struct world *world, uint32_t shard, uint64_t begun_lsn, uint64_t images)
+{
+	uint64_t rest[2] = { begun_lsn, images };
+
+	world_append_record(world, shard, RECORD_SNAPSHOT_ENDED, rest, sizeof(rest));
+}
+
+/* Have dropped what the snapshots allow. */
+static inline void
+world_trim(struct world *world)
+{
+	uint64_t floor = snapshots_floor(&world->snapshots, false);
+
+	ck_assert_uint_ne(floor, 0);
+	world->file.backend.ops->trim(&world->file.backend, floor, world->journal.durable.index);
 	ck_assert_int_eq(world_settle(world), 0);
 }
 
