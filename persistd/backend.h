@@ -106,7 +106,7 @@ struct backend_ops {
 	uint64_t (*room_bytes)(const struct backend *backend);
 
 	/* What a segment takes of the disk. */
-	uint64_t (*segment_bytes)(const struct backend *backend, uint64_t segment);
+	uint64_t (*file_bytes)(const struct backend *backend, uint64_t segment);
 
 	/* Only reserved space is left. */
 	bool (*is_full)(const struct backend *backend);
@@ -129,6 +129,7 @@ struct backend {
 	uint32_t shards;
 	uint64_t generation;       /* of the last cold start */
 	uint64_t segment;          /* being written, for the operator */
+	uint64_t segment_bytes;    /* of those that are made */
 	uint64_t segments_opened;
 	uint64_t segments_dropped;
 	uint64_t segments_kept;    /* of the journal, the one being written included */

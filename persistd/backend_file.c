@@ -413,7 +413,7 @@ file_room_bytes(const struct backend *backend)
 }
 
 static uint64_t
-file_segment_bytes(const struct backend *backend, uint64_t segment)
+file_file_bytes(const struct backend *backend, uint64_t segment)
 {
 	const struct segment_entry *entry = catalog_find(&((const struct backend_file *)backend)->catalog, segment);
 
@@ -485,7 +485,7 @@ static const struct backend_ops file_ops = {
 	.completed = file_completed,
 	.due_ns = file_due_ns,
 	.room_bytes = file_room_bytes,
-	.segment_bytes = file_segment_bytes,
+	.file_bytes = file_file_bytes,
 	.is_full = file_is_full,
 	.seal = file_seal,
 	.new_generation = file_new_generation,
@@ -495,7 +495,8 @@ static const struct backend_ops file_ops = {
 int
 backend_file_init(struct backend_file *file, struct store *store, struct disk *disk, const struct spare_options *options)
 {
-	*file = (struct backend_file){ .backend = { .ops = &file_ops, .store_uuid = store->uuid, .shards = store->shards },
+	*file = (struct backend_file){ .backend = { .ops = &file_ops, .store_uuid = store->uuid, .shards = store->shards,
+		.segment_bytes = options->segment_bytes },
 		.store = store, .disk = disk };
 	lsn_index_init(&file->old);
 	lsn_index_init(&file->live);

@@ -1,9 +1,11 @@
 /*
  * cleaner: see cleaner.h.
  *
- * Happy path: plan() -> list_begin() -> list_step() ... -> read_begin() -> read_step() -> cleaner_fill() -> landed() -> ...
- * Failure modes: a record is damaged or cannot be read, images are missing (block); no room but the reserve (cleaner_is_due
- * says no until there is); the process dies (the successor plans anew, and finds what was copied in the index of copies).
+ * Happy path: plan_step() -> list_step() ... -> read_begin() -> read_step() -> cleaner_fill() ->
+ * landed() -> read_begin() ...
+ * Failure modes: a record is damaged or cannot be read, images are missing (block); no room but the
+ * reserve (cleaner_is_due() says no until there is); the process dies (the successor plans anew,
+ * and finds what was copied in the index of copies).
  */
 #include "persistd/cleaner.h"
 
@@ -16,25 +18,24 @@
 #include "shm/atomic.h"
 #include "shm/diag.h"
 #include "shm/hash.h"
-#include "shm/image.h"
 #include "shm/record.h"
 
 #define PLAN_NS 100000000ull        /* so often it is looked whether there is something to clean */
-#define FREE_SEGMENTS 4             /* garbage worth so many segments is left alone */
+#define FREE_SEGMENTS 4             /* what is not needed of so many segments is left alone */
 #define CREDIT_BYTES_MAX (1u << 20)
-#define LIST_RECORDS 512u           /* looked at in a step, or one record of images */
+#define ELAPSED_NS_MAX 1000000000ull
 #define SLICE_RECORDS 512u
 #define READ_RECORDS 128u           /* taken out of windows in a step */
 
-_Static_assert(CLEANER_SLICE_BYTES <= FETCH_BYTES_MAX, "a slice fits into the memory for one record");
+_Static_assert(CLEANER_SLICE_BYTES <= FETCH_BYTES_MAX, "a slice fits where one record does");
 _Static_assert(FETCH_BYTES_MAX + BATCH_HEADER_BYTES_MAX <= BATCH_BYTES_MAX, "and into a batch");
 
 int
-cleaner_open(struct cleaner *cleaner, struct backend *backend, const struct journal *journal, struct snapshots *snapshots,
-    struct stats_shared *stats, uint64_t segment_bytes)
+cleaner_open(struct cleaner *cleaner, struct backend *backend, const struct journal *journal,
+    struct snapshots *snapshots, struct stats_shared *stats)
 {
-	*cleaner = (struct cleaner){ .backend = backend, .journal = journal, .snapshots = snapshots, .stats = stats,
-		.segment_bytes = segment_bytes };
+	*cleaner = (struct cleaner){ .backend = backend, .journal = journal, .snapshots = snapshots,
+		.stats = stats, .segment_bytes = backend->segment_bytes };
 	cleaner->slice = disk_memory(FETCH_BYTES_MAX);
 	if (cleaner->slice != NULL && survivors_init(&cleaner->survivors, SURVIVORS_MAX) == 0)
 		return 0;
@@ -46,25 +47,23 @@ void
 cleaner_close(struct cleaner *cleaner)
 {
 	if (cleaner->state == CLEANER_LISTING)
-		cleaner->backend->ops->read_end(cleaner->backend, &cleaner->reader);
+		listing_end(&cleaner->listing);
 	if (cleaner->survivors.records != NULL)
 		survivors_free(&cleaner->survivors);
 	disk_memory_free(cleaner->slice, FETCH_BYTES_MAX);
 	*cleaner = (struct cleaner){ 0 };
 }
 
-/* Not now, and not until there are other snapshots than those that were listed: what is in the way may be gone in them. */
+/* Not until there are other snapshots than those listed: what is in the way may be gone then. */
 static void
 block(struct cleaner *cleaner)
 {
-	if (cleaner->state == CLEANER_LISTING)
-		cleaner->backend->ops->read_end(cleaner->backend, &cleaner->reader);
 	cleaner->state = CLEANER_BLOCKED;
 }
 
 /* --- what is to be cleaned --- */
 
-/* What others need of the room that is prepared: on a full disk acknowledging goes on in it. */
+/* What others need of the room that is prepared. */
 static uint64_t
 reserve_bytes(const struct cleaner *cleaner)
 {
@@ -77,7 +76,7 @@ has_room(const struct cleaner *cleaner, uint64_t bytes)
 	return cleaner->backend->ops->room_bytes(cleaner->backend) >= bytes + reserve_bytes(cleaner);
 }
 
-/* The end of the oldest segments that have to be cleaned; the same as `first` if there are none. */
+/* The end of the oldest segments that have to be cleaned; `first` if there are none. */
 static uint64_t
 plan(const struct cleaner *cleaner, uint64_t first)
 {
@@ -86,187 +85,54 @@ plan(const struct cleaner *cleaner, uint64_t first)
 	uint64_t begun = snapshots_begun_segment(snapshots, false), bytes = 0, live = 0, end = first;
 
 	for (uint64_t number = first; number < begun; number++) {
-		bytes += backend->ops->segment_bytes(backend, number);
+		bytes += backend->ops->file_bytes(backend, number);
 		live += snapshots_live(snapshots, number, false).bytes;
 	}
 	while (end < begun && bytes > 2 * live + FREE_SEGMENTS * cleaner->segment_bytes) {
-		bytes -= backend->ops->segment_bytes(backend, end);
+		bytes -= backend->ops->file_bytes(backend, end);
 		live -= snapshots_live(snapshots, end, false).bytes;
 		end++;
 	}
 	if (end == first || !backend->ops->is_full(backend))
 		return end;
-	/* On a full disk one at a time, and only if what has to be copied fits, with its padding: it gives back at least as much. */
+	/* On a full disk one at a time, and only if what has to be copied fits, with its padding. */
 	live = snapshots_live(snapshots, first, false).bytes;
 	return has_room(cleaner, live + live / 8 + BLOCK_ALIGN(BATCH_BYTES_MAX)) ? first + 1 : first;
-}
-
-static bool
-list_begin(struct cleaner *cleaner)
-{
-	const struct snapshots *snapshots = cleaner->snapshots;
-	uint64_t begun = snapshots_begun_segment(snapshots, false);
-
-	for (uint32_t s = 0; s < snapshots->shards; s++) {
-		const struct journal_snapshot *older = &snapshots->shard[s].older;
-
-		cleaner->shard[s] = (struct cleaner_shard){ .begun_lsn = older->begun_lsn, .ended_lsn = older->ended_lsn,
-			.images = older->images };
-	}
-	if (cleaner->backend->ops->read(cleaner->backend, &cleaner->reader, begun) != 0)
-		return false; /* said; the next plan tries again */
-	/* An image that is overlooked would cost its message: nothing damaged is believed. */
-	cleaner->reader.verifies_payload = true;
-	cleaner->reader.stop_index = cleaner->journal->durable.index;
-	cleaner->range = cleaner->at = 0;
-	cleaner->listed_count = snapshots->completed;
-	survivors_begin(&cleaner->survivors, cleaner->end_segment);
-	cleaner->state = CLEANER_LISTING;
-	return true;
 }
 
 /* IDLE: is there something to do? */
 static bool
 plan_step(struct cleaner *cleaner, uint64_t now_ns)
 {
+	uint64_t first, end;
+
 	if (now_ns - cleaner->planned_ns < PLAN_NS)
 		return false;
 	cleaner->planned_ns = now_ns;
-	uint64_t first = snapshots_floor(cleaner->snapshots, false);
-	if (first == 0)
+	first = snapshots_floor(cleaner->snapshots, false);
+	if (first == 0 || (end = plan(cleaner, first)) == first)
 		return false;
+	survivors_begin(&cleaner->survivors, end);
+	if (listing_begin(&cleaner->listing, cleaner->backend, cleaner->snapshots, &cleaner->survivors,
+	    cleaner->journal->durable.index) != 0)
+		return false; /* said; the next plan tries again */
 	cleaner->next_segment = first;
-	cleaner->end_segment = plan(cleaner, first);
-	return cleaner->end_segment > first && list_begin(cleaner);
-}
-
-/* --- listing --- */
-
-/* What lies in the segments to be cleaned of the images of one record.  False where they make no sense. */
-static bool
-list_images(struct cleaner *cleaner, uint32_t shard, const struct snapshot_images_record *record)
-{
-	uint32_t at = sizeof(*record);
-
-	for (uint32_t i = 0; i < record->count; i++) {
-		const struct image *image = snapshots_image_at((const char *)record + at, record->record.bytes - at);
-
-		if (image == NULL)
-			return false;
-		at += image->bytes;
-		if (image->kind != IMAGE_MESSAGE)
-			continue;
-		const struct image_message *message = (const struct image_message *)image;
-		struct backend_range range = { .lsn = message->lsn, .shard = shard, .bytes = snapshots_message_bytes(message) };
-		struct lsn_location place;
-		if (!cleaner->backend->ops->locate(cleaner->backend, &range, &place))
-			continue; /* lost, and said so when the journal was read */
-		struct survivor survivor = { .lsn = range.lsn, .shard = shard, .bytes = range.bytes,
-			.segment = (uint32_t)place.segment, .offset_words = (uint32_t)(place.offset / 8) };
-		survivors_add(&cleaner->survivors, &survivor);
-	}
+	cleaner->listed_count = cleaner->snapshots->completed;
+	cleaner->state = CLEANER_LISTING;
 	return true;
-}
-
-/* One record of the stream of a shard.  False where it makes no sense. */
-static bool
-list_record(struct cleaner *cleaner, uint32_t shard, const struct record *record)
-{
-	const struct snapshot_images_record *images = (const struct snapshot_images_record *)record;
-	struct cleaner_shard *mine = &cleaner->shard[shard];
-
-	if (record->lsn == mine->ended_lsn)
-		mine->is_over = true;
-	if (record->type != RECORD_SNAPSHOT_IMAGES || record->bytes < sizeof(*images) || images->begun_lsn != mine->begun_lsn)
-		return true;
-	if (images->count > mine->images)
-		return false;
-	mine->images -= images->count;
-	return list_images(cleaner, shard, images);
-}
-
-/* The shards' older snapshots were all read, and nothing was missing in them. */
-static bool
-list_is_over(const struct cleaner *cleaner)
-{
-	for (uint32_t s = 0; s < cleaner->snapshots->shards; s++) {
-		if (!cleaner->shard[s].is_over)
-			return false;
-	}
-	return true;
-}
-
-static bool
-list_is_whole(const struct cleaner *cleaner)
-{
-	for (uint32_t s = 0; s < cleaner->snapshots->shards; s++) {
-		if (cleaner->shard[s].images != 0)
-			return false;
-	}
-	return true;
-}
-
-/* Some records of the batch at hand.  False where they make no sense. */
-static bool
-list_records(struct cleaner *cleaner)
-{
-	const struct batch_header *header = cleaner->reader.header;
-
-	for (uint32_t i = 0; i < LIST_RECORDS && cleaner->range < header->ranges; i++) {
-		const struct batch_range *range = &batch_ranges(header)[cleaner->range];
-		const struct record *record = (const struct record *)(cleaner->bytes + cleaner->at);
-		uint32_t bytes = batch_record_bytes(record, range->bytes - cleaner->at, range->lsn + cleaner->at);
-
-		if (bytes == 0 || !list_record(cleaner, range->shard, record))
-			return false;
-		cleaner->at += bytes;
-		if (cleaner->at == range->bytes) {
-			cleaner->bytes += range->bytes;
-			cleaner->range++;
-			cleaner->at = 0;
-		}
-		if (record->type == RECORD_SNAPSHOT_IMAGES)
-			break; /* that many images are enough for one step */
-	}
-	return true;
-}
-
-/* The next batch.  False if there is none. */
-static bool
-list_batch(struct cleaner *cleaner)
-{
-	if (reader_next(&cleaner->reader) != READER_BATCH)
-		return false;
-	const struct batch_header *header = cleaner->reader.header;
-	cleaner->bytes = reader_payload(&cleaner->reader);
-	cleaner->range = (header->flags & BATCH_COPY) != 0 ? header->ranges : 0;
-	cleaner->at = 0;
-	return true;
-}
-
-static void
-list_end(struct cleaner *cleaner)
-{
-	cleaner->backend->ops->read_end(cleaner->backend, &cleaner->reader);
-	cleaner->state = CLEANER_SORTING;
 }
 
 static void
 list_step(struct cleaner *cleaner)
 {
-	const struct reader *reader = &cleaner->reader;
-	bool is_sound = reader->header != NULL && cleaner->range < reader->header->ranges ? list_records(cleaner)
-	                                                                                   : list_batch(cleaner);
+	enum listing_step step = listing_step(&cleaner->listing);
 
-	if (is_sound && !list_is_over(cleaner))
+	if (step == LISTING_MORE)
 		return;
-	if (is_sound && list_is_whole(cleaner)) {
-		list_end(cleaner);
-		return;
-	}
-	diag(DIAG_ERROR, "the journal cannot be cleaned: a snapshot in it is damaged near segment %" PRIu64 ", offset %" PRIu64
-	    "; it grows until there are two newer ones; run chasqui check", reader->segment, reader->offset);
-	block(cleaner);
+	listing_end(&cleaner->listing);
+	cleaner->state = CLEANER_SORTING;
+	if (step == LISTING_DAMAGED)
+		block(cleaner);
 }
 
 /* --- reading --- */
@@ -286,8 +152,8 @@ static void
 read_begin(struct cleaner *cleaner)
 {
 	const struct survivors *survivors = &cleaner->survivors;
-	uint32_t left = survivors->count - cleaner->first, bytes = 0;
 	const struct survivor *slice = survivors->records + cleaner->first;
+	uint32_t left = survivors->count - cleaner->first, bytes = 0;
 
 	if (left == 0) {
 		clean_up_to(cleaner, survivors->limit.segment);
@@ -295,14 +161,20 @@ read_begin(struct cleaner *cleaner)
 		return;
 	}
 	clean_up_to(cleaner, slice->segment);
-	for (cleaner->count = 0; cleaner->count < left && cleaner->count < SLICE_RECORDS; cleaner->count++) {
+	for (cleaner->count = 0; cleaner->count < left; cleaner->count++) {
 		bytes += slice[cleaner->count].bytes;
-		if (bytes > CLEANER_SLICE_BYTES && cleaner->count > 0)
+		if (cleaner->count == SLICE_RECORDS || (bytes > CLEANER_SLICE_BYTES && cleaner->count > 0))
 			break;
 	}
 	survivors_group(&cleaner->survivors, cleaner->first, cleaner->count);
 	cleaner->read_count = cleaner->slice_bytes = 0;
 	cleaner->state = CLEANER_READING;
+}
+
+static const struct survivor *
+read_next(const struct cleaner *cleaner)
+{
+	return &cleaner->survivors.records[cleaner->first + cleaner->read_count];
 }
 
 /* The record that was read is the one that was published; else that is said. */
@@ -313,19 +185,22 @@ is_whole(const struct cleaner *cleaner, const struct survivor *survivor, const c
 
 	if (batch_record_bytes(bytes, survivor->bytes, survivor->lsn) == survivor->bytes &&
 	    record->record.type == RECORD_PUBLISHED &&
-	    record->payload_hash == hash_bytes(bytes + RECORD_PUBLISHED_BYTES, (size_t)record->attributes_bytes + record->body_bytes))
+	    record->payload_hash == hash_bytes(bytes + RECORD_PUBLISHED_BYTES,
+	        (size_t)record->attributes_bytes + record->body_bytes))
 		return true;
-	diag(DIAG_ERROR, "the journal is damaged in segment %" PRIu32 " at offset %" PRIu64 ": the message of LSN %" PRIu64
-	    ", shard %" PRIu32 " is not what was stored.  Segments from %" PRIu64 " on are kept until it is deleted; run chasqui check",
-	    survivor->segment, (uint64_t)survivor->offset_words * 8, survivor->lsn, survivor->shard, cleaner->next_segment);
+	diag(DIAG_ERROR, "the journal is damaged in segment %" PRIu32 " at offset %" PRIu64 ": the "
+	    "message of LSN %" PRIu64 ", shard %" PRIu32 " is not what was stored.  Segments from %"
+	    PRIu64 " on are kept until it is deleted; run chasqui check", survivor->segment,
+	    (uint64_t)survivor->offset_words * 8, survivor->lsn, survivor->shard,
+	    cleaner->next_segment);
 	return false;
 }
 
-/* One record is at slice + slice_bytes, or elsewhere in memory. */
+/* The next record is in memory, at slice + slice_bytes or elsewhere. */
 static void
 read_take(struct cleaner *cleaner, const char *bytes)
 {
-	const struct survivor *survivor = &cleaner->survivors.records[cleaner->first + cleaner->read_count];
+	const struct survivor *survivor = read_next(cleaner);
 	char *to = cleaner->slice + cleaner->slice_bytes;
 
 	if (!is_whole(cleaner, survivor, bytes)) {
@@ -343,11 +218,13 @@ read_take(struct cleaner *cleaner, const char *bytes)
 static bool
 read_one(struct cleaner *cleaner)
 {
-	const struct survivor *survivor = &cleaner->survivors.records[cleaner->first + cleaner->read_count];
-	struct backend_range range = { .lsn = survivor->lsn, .shard = survivor->shard, .bytes = survivor->bytes };
+	const struct survivor *survivor = read_next(cleaner);
+	struct backend_range range = { .lsn = survivor->lsn, .shard = survivor->shard,
+		.bytes = survivor->bytes };
+	char *to = cleaner->slice + cleaner->slice_bytes;
 	const char *here;
 
-	switch (cleaner->backend->ops->fetch(cleaner->backend, CLEANER_FETCH, &range, cleaner->slice + cleaner->slice_bytes, &here)) {
+	switch (cleaner->backend->ops->fetch(cleaner->backend, CLEANER_FETCH, &range, to, &here)) {
 	case BACKEND_HERE:
 		read_take(cleaner, here);
 		return true;
@@ -361,8 +238,8 @@ read_one(struct cleaner *cleaner)
 	case BACKEND_FAILED:
 		break;
 	}
-	diag(DIAG_ERROR, "the journal cannot be cleaned: the message of LSN %" PRIu64 ", shard %" PRIu32 " cannot be read",
-	    survivor->lsn, survivor->shard);
+	diag(DIAG_ERROR, "the journal cannot be cleaned: the message of LSN %" PRIu64 ", shard %" PRIu32
+	    " cannot be read", survivor->lsn, survivor->shard);
 	block(cleaner);
 	return true;
 }
@@ -372,8 +249,8 @@ read_step(struct cleaner *cleaner)
 {
 	bool has_moved = false;
 
-	for (uint32_t i = 0; i < READ_RECORDS && cleaner->state == CLEANER_READING && !cleaner->is_fetching; i++) {
-		if (!read_one(cleaner))
+	for (uint32_t i = 0; i < READ_RECORDS && cleaner->state == CLEANER_READING; i++) {
+		if (cleaner->is_fetching || !read_one(cleaner))
 			break;
 		has_moved = true;
 	}
@@ -383,7 +260,7 @@ read_step(struct cleaner *cleaner)
 void
 cleaner_completed(struct cleaner *cleaner, int32_t result)
 {
-	const struct survivor *survivor = &cleaner->survivors.records[cleaner->first + cleaner->read_count];
+	const struct survivor *survivor = read_next(cleaner);
 
 	assert(cleaner->state == CLEANER_READING && cleaner->is_fetching);
 	cleaner->is_fetching = false;
@@ -392,7 +269,8 @@ cleaner_completed(struct cleaner *cleaner, int32_t result)
 		return;
 	}
 	errno = result < 0 ? -result : EIO;
-	diag_errno("the journal cannot be cleaned: cannot read LSN %" PRIu64 " of shard %" PRIu32, survivor->lsn, survivor->shard);
+	diag_errno("the journal cannot be cleaned: cannot read LSN %" PRIu64 " of shard %" PRIu32,
+	    survivor->lsn, survivor->shard);
 	block(cleaner);
 }
 
@@ -402,12 +280,13 @@ cleaner_completed(struct cleaner *cleaner, int32_t result)
 static void
 pace(struct cleaner *cleaner, uint64_t now_ns)
 {
-	uint64_t others = cleaner->snapshots->bytes - cleaner->own_bytes, elapsed_ns = now_ns - cleaner->paced_ns;
+	uint64_t others = cleaner->snapshots->bytes - cleaner->own_bytes;
+	uint64_t elapsed_ns = now_ns - cleaner->paced_ns;
 
-	/* An hour of SIGSTOP is worth no more than the cap. */
-	if (elapsed_ns > 1000000000ull)
-		elapsed_ns = 1000000000ull;
-	cleaner->credit_bytes += 2 * (others - cleaner->paced_bytes) + elapsed_ns / 1000 * CLEANER_BYTES_PER_US;
+	if (elapsed_ns > ELAPSED_NS_MAX)
+		elapsed_ns = ELAPSED_NS_MAX; /* an hour of SIGSTOP is worth no more */
+	cleaner->credit_bytes += 2 * (others - cleaner->paced_bytes) +
+	    elapsed_ns / 1000 * CLEANER_BYTES_PER_US;
 	if (cleaner->credit_bytes > CREDIT_BYTES_MAX)
 		cleaner->credit_bytes = CREDIT_BYTES_MAX;
 	cleaner->paced_bytes = others;
@@ -418,7 +297,9 @@ bool
 cleaner_is_due(const struct cleaner *cleaner, bool *has_waited)
 {
 	*has_waited = cleaner->credit_bytes >= CREDIT_BYTES_MAX;
-	if (cleaner->state != CLEANER_READY || (cleaner->credit_bytes < cleaner->slice_bytes && !*has_waited))
+	if (cleaner->state != CLEANER_READY)
+		return false;
+	if (cleaner->credit_bytes < cleaner->slice_bytes && !*has_waited)
 		return false;
 	return has_room(cleaner, BLOCK_ALIGN(cleaner->slice_bytes + BATCH_HEADER_BYTES_MAX));
 }
@@ -428,6 +309,7 @@ cleaner_fill(struct cleaner *cleaner, struct batch *batch, uint64_t index)
 {
 	const struct survivor *slice = cleaner->survivors.records + cleaner->first;
 	const char *bytes = cleaner->slice;
+	uint64_t cost = cleaner->slice_bytes;
 
 	assert(cleaner->state == CLEANER_READY && batch_is_empty(batch));
 	for (uint32_t i = 0, next; i < cleaner->count; i = next) {
@@ -439,9 +321,9 @@ cleaner_fill(struct cleaner *cleaner, struct batch *batch, uint64_t index)
 		batch_add(batch, slice[i].shard, slice[i].lsn, range_bytes);
 		bytes += range_bytes;
 	}
-	cleaner->credit_bytes -= cleaner->slice_bytes < cleaner->credit_bytes ? cleaner->slice_bytes : cleaner->credit_bytes;
+	cleaner->credit_bytes -= cost < cleaner->credit_bytes ? cost : cleaner->credit_bytes;
 	cleaner->flying_index = index;
-	cleaner->flying_bytes = BLOCK_ALIGN(batch->header->header_bytes + batch->header->payload_bytes);
+	cleaner->flying_bytes = BLOCK_ALIGN(batch->header->header_bytes + cost);
 	cleaner->state = CLEANER_FLYING;
 }
 
@@ -460,11 +342,6 @@ bool
 cleaner_step(struct cleaner *cleaner, uint64_t now_ns)
 {
 	switch (cleaner->state) {
-	case CLEANER_BLOCKED:
-		if (cleaner->snapshots->completed == cleaner->listed_count)
-			return false;
-		cleaner->state = CLEANER_IDLE;
-		return true;
 	case CLEANER_IDLE:
 		return plan_step(cleaner, now_ns);
 	case CLEANER_LISTING:
@@ -486,6 +363,11 @@ cleaner_step(struct cleaner *cleaner, uint64_t now_ns)
 			return false;
 		landed(cleaner);
 		return true;
+	case CLEANER_BLOCKED:
+		if (cleaner->snapshots->completed == cleaner->listed_count)
+			return false;
+		cleaner->state = CLEANER_IDLE;
+		return true;
 	}
 	return false;
 }
@@ -494,14 +376,15 @@ uint64_t
 cleaner_due_ns(const struct cleaner *cleaner, uint64_t now_ns)
 {
 	switch (cleaner->state) {
+	case CLEANER_IDLE:
+		return cleaner->planned_ns + PLAN_NS > now_ns ? cleaner->planned_ns + PLAN_NS - now_ns : 0;
 	case CLEANER_LISTING:
 	case CLEANER_SORTING:
+		return 0;
 	case CLEANER_READING:
 		return cleaner->is_fetching ? UINT64_MAX : 0;
 	case CLEANER_READY:
 		return 1000000;
-	case CLEANER_IDLE:
-		return cleaner->planned_ns + PLAN_NS > now_ns ? cleaner->planned_ns + PLAN_NS - now_ns : 0;
 	case CLEANER_FLYING:
 	case CLEANER_BLOCKED:
 		break;

@@ -470,8 +470,8 @@ open_journal(struct persist *persist, const struct persist_options *options)
 	if (fetches_open(&persist->fetches, persist->role, persist->backend) != 0)
 		return EXIT_CONFIG;
 	retain_open(&persist->retain, persist->now_ns);
-	if (cleaner_open(&persist->cleaner, persist->backend, &persist->journal, &persist->retain.snapshots, persist->stats,
-	    options->segment_bytes) != 0)
+	if (cleaner_open(&persist->cleaner, persist->backend, &persist->journal, &persist->retain.snapshots,
+	    persist->stats) != 0)
 		return EXIT_CONFIG;
 	replays_open(&persist->replays, persist->role, &persist->journal, &persist->retain.snapshots, persist->streams,
 	    open.warm == NULL);
