@@ -32,9 +32,11 @@ PACKAGES := gcc libc6-dev make liburing-dev libseccomp-dev libinih-dev libssl-de
 	libcrypt-dev check openssl clang libclang-rt-14-dev spin strace curl e2fsprogs mount bsdutils procps
 
 FOLDERS := shm conf traffic frontd workerd persistd cli
-SOURCES_shm := $(wildcard shm/*.c shm/state/*.c)
-SOURCES_frontd := $(wildcard frontd/*.c frontd/http/*.c frontd/api/*.c frontd/push/*.c)
-$(foreach f,conf workerd persistd cli,$(eval SOURCES_$f := $(wildcard $f/*.c)))
+SOURCES_shm := $(wildcard shm/*.c shm/sandbox/*.c shm/state/*.c)
+SOURCES_frontd := $(wildcard frontd/*.c $(addprefix frontd/,http/*.c people/*.c tls/*.c api/*.c api/people/*.c))
+SOURCES_cli := $(wildcard cli/*.c cli/supervisor/*.c)
+SOURCES_persistd := $(wildcard persistd/*.c persistd/backup/*.c)
+$(foreach f,conf workerd,$(eval SOURCES_$f := $(wildcard $f/*.c)))
 SOURCES_traffic := $(wildcard cli/traffic/*.c)
 SOURCES_harness := $(wildcard tests/harness/*.c)
 SOURCES_protocols := $(wildcard bench/protocols/*.c)

@@ -26,6 +26,8 @@ static const struct option long_options[] = {
 	{ "older-than", required_argument, NULL, 'O' },
 	{ "timeout", required_argument, NULL, 'T' },
 	{ "keep-lease", no_argument, NULL, 'k' },
+	{ "data", required_argument, NULL, 'D' },
+	{ "rate", required_argument, NULL, 'B' },
 	{ "repair", no_argument, NULL, 'R' },
 	{ "replace", no_argument, NULL, 'r' },
 	{ "existing", no_argument, NULL, 'E' },
@@ -76,6 +78,8 @@ string_of(struct arguments *arguments, int letter)
 	case 'F': return &arguments->token_file;
 	case 'x': return &arguments->expires_in;
 	case 'v': return &arguments->save_file;
+	case 'D': return &arguments->data_directory;
+	case 'B': return &arguments->rate;
 	default: return NULL;
 	}
 }
@@ -137,4 +141,23 @@ arguments_parse(struct arguments *arguments, const char *allowed, int argc, char
 	arguments->words = argv + optind;
 	arguments->word_count = argc - optind;
 	return true;
+}
+
+bool
+arguments_conf(const struct arguments *arguments, struct conf *conf)
+{
+	struct conf_error error;
+
+	conf_defaults(conf);
+	if (arguments->conf_file != NULL && conf_load_file(arguments->conf_file, conf, &error) != 0)
+		goto fail;
+	for (unsigned i = 0; i < arguments->assignment_count; i++) {
+		if (conf_set(conf, arguments->assignments[i], &error) != 0)
+			goto fail;
+	}
+	return true;
+
+fail:
+	fprintf(stderr, "chasqui: %s\n", error.text);
+	return false;
 }

@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 
+#include "conf/conf.h"
+
 #define ARGUMENTS_LIST_MAX 128
 
 /* All strings are borrowed from argv; NULL where not given. */
@@ -30,6 +32,8 @@ struct arguments {
 	const char *token_file;
 	const char *expires_in;
 	const char *save_file;
+	const char *data_directory; /* --data */
+	const char *rate;
 	bool is_json;
 	bool keeps_lease;
 	bool repairs;
@@ -53,5 +57,8 @@ struct arguments {
  * False after a line on stderr; then give verb_usage().
  */
 bool arguments_parse(struct arguments *arguments, const char *allowed, int argc, char **argv);
+
+/* The configuration that -c and -o give.  False after a line on stderr. */
+bool arguments_conf(const struct arguments *arguments, struct conf *conf);
 
 #endif

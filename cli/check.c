@@ -1,6 +1,6 @@
 /*
  * chasqui check: the daemons verify what they own: persistd the journal in a data directory, workerd the shard regions that
- * a broker has left behind.  Never while it runs: both would see things half done.
+ * a broker has left behind.  Never while it runs: both would see things half done.  And a backup, at any time.
  */
 #include <errno.h>
 #include <glob.h>
@@ -8,34 +8,15 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/arguments.h"
-#include "cli/children.h"
+#include "cli/supervisor/children.h"
 #include "cli/instance.h"
 #include "cli/verbs.h"
 #include "conf/conf.h"
-
-/* Of the configuration that -c and -o give. */
-static int
-configuration(const struct arguments *arguments, struct conf *conf)
-{
-	struct conf_error error;
-
-	conf_defaults(conf);
-	if (arguments->conf_file != NULL && conf_load_file(arguments->conf_file, conf, &error) != 0)
-		goto fail;
-	for (unsigned i = 0; i < arguments->assignment_count; i++) {
-		if (conf_set(conf, arguments->assignments[i], &error) != 0)
-			goto fail;
-	}
-	return 0;
-
-fail:
-	fprintf(stderr, "chasqui: %s\n", error.text);
-	return -1;
-}
 
 /* The broker whose things these are lives. */
 static bool
@@ -89,6 +70,23 @@ check_journal(const char *directory, bool repairs)
 	return run_program(argv);
 }
 
+/* A backup is a file, or comes through a pipe. */
+static bool
+is_backup(const char *name)
+{
+	struct stat status;
+
+	return strcmp(name, "-") == 0 || (stat(name, &status) == 0 && !S_ISDIR(status.st_mode));
+}
+
+static int
+check_backup(const char *name)
+{
+	char *argv[] = { "chasqui-persistd", "--check-backup", (char *)name, NULL };
+
+	return run_program(argv);
+}
+
 /* Every shard region of the instance.  0 if all are well. */
 static int
 check_shards(const char *instance)
@@ -120,8 +118,10 @@ verb_check(int argc, char **argv)
 
 	if (!arguments_parse(&arguments, "icoR", argc, argv) || arguments.word_count > 1)
 		return verb_usage("check");
-	if (configuration(&arguments, &conf) != 0)
+	if (!arguments_conf(&arguments, &conf))
 		return CLI_CONFIG;
+	if (arguments.word_count == 1 && is_backup(arguments.words[0]))
+		return check_backup(arguments.words[0]) == 0 ? CLI_OK : CLI_FAILED;
 	/* A directory alone may be a copy from anywhere: no broker's shared memory belongs to it. */
 	if (arguments.word_count == 1)
 		return check_journal(arguments.words[0], arguments.repairs) == 0 ? CLI_OK : CLI_FAILED;

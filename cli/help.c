@@ -10,8 +10,12 @@ static const struct verb verbs[] = {
 	{ "down", verb_down, "down [-i NAME] [--timeout SECONDS]", "stop a broker and wait until it is gone" },
 	{ "status", verb_status, "status [-i NAME] [--json]", "its processes, from shared memory" },
 	{ "stats", verb_stats, "stats [-i NAME] [--json]", "counters and latencies, from shared memory" },
-	{ "check", verb_check, "check [-i NAME] [-c FILE] [-o section.key=value]... [--repair] [DIRECTORY]",
-	  "verify the journal and, while no broker runs, the shared memory it left" },
+	{ "check", verb_check, "check [-i NAME] [-c FILE] [-o section.key=value]... [--repair] [DIRECTORY | BACKUP]",
+	  "verify the journal and, while no broker runs, the shared memory it left; or a backup" },
+	{ "backup", verb_backup, "backup FILE [-i NAME] [-c FILE] [-o section.key=value]... [--data DIRECTORY] [--rate BYTES]",
+	  "copy a broker's data into one file, while it runs or not" },
+	{ "restore", verb_restore, "restore FILE [-c FILE] [-o section.key=value]... [--data DIRECTORY]",
+	  "make a data directory of a backup" },
 	{ "queue", verb_queue,
 	  "queue ls [PREFIX]\n"
 	  "queue show QUEUE\n"
@@ -65,6 +69,29 @@ static const struct {
 	const char *verb;
 	const char *text;
 } details[] = {
+	{ "backup",
+	  "\n"
+	  "  FILE             must not exist; it is FILE.partial until it is whole, verified and on\n"
+	  "                   stable storage.  `-`: stdout, such as for a pipe to age, gpg or ssh\n"
+	  "  --rate 50MiB     so many bytes a second and no more, for the sake of the clients\n"
+	  "  --data DIRECTORY of a broker that is stopped (or -c FILE)\n"
+	  "\n"
+	  "Of a broker that runs all that was acknowledged before is in it.  It holds messages and\n"
+	  "the hashes of passwords and tokens: keep it as you keep the data directory.\n"
+	  "\n"
+	  "Exit codes: 0 done; 65 the journal is damaged; 73 FILE cannot be made, or its disk is\n"
+	  "full; 75 the directory is in use, or the broker is starting; 78 there is no store.\n" },
+	{ "restore",
+	  "\n"
+	  "  FILE             a backup; `-`: stdin\n"
+	  "  --data DIRECTORY empty or not there (or -c FILE: its data.directory)\n"
+	  "\n"
+	  "What is made is another store, for `chasqui up` with the same number of shards: messages,\n"
+	  "users, passwords, tokens, sessions and grants as they were when the backup began.  Leases\n"
+	  "end, and receipts from before are refused.  What was revoked later is good again.\n"
+	  "\n"
+	  "Exit codes: 0 done; 65 the backup is damaged; 73 the directory is not empty, cannot be\n"
+	  "made, or its disk is full.\n" },
 	{ "user",
 	  "\n"
 	  "  role=admin               may do everything; else role=user\n"
@@ -77,8 +104,8 @@ static const struct {
 	{ "token",
 	  "\n"
 	  "  --scope VERB:PATTERN     publish, consume, browse, manage or * on queues of these names;\n"
-	  "                           or `admin`; or `*`, which is all that the user may, and what a\n"
-	  "                           token may without --scope\n"
+	  "                           or `admin`; or `metrics`; or `*`, which is all that the user\n"
+	  "                           may, and what a token may without --scope\n"
 	  "  --expires-in 90d         else it does not expire\n"
 	  "  --save FILE              readable by you alone; else it is printed, this once\n" },
 	{ "session",

@@ -13,35 +13,8 @@
 #include "shm/atomic.h"
 #include "shm/durable.h"
 #include "shm/limits.h"
-#include "shm/sandbox.h"
+#include "shm/sandbox/sandbox.h"
 #include "shm/stats.h"
-
-static const char *const journal_states[] = {
-	[JOURNAL_STARTING] = "starting",
-	[JOURNAL_OK] = "ok",
-	[JOURNAL_DISK_FULL] = "disk-full",
-	[JOURNAL_FAILED] = "failed",
-};
-
-static const char *const phases[] = {
-	[PHASE_STARTING] = "starting", [PHASE_REPLAY] = "replay",   [PHASE_RECOVERY] = "recovery",
-	[PHASE_SERVING] = "serving",   [PHASE_DRAINED] = "drained", [PHASE_CORRUPT] = "corrupt",
-};
-
-static const char *const slot_states[] = {
-	[SLOT_EMPTY] = "empty",
-	[SLOT_STARTING] = "starting",
-	[SLOT_LIVE] = "live",
-	[SLOT_DEAD] = "dead",
-};
-
-static const char *
-word_of(const char *const *words, size_t word_count, uint64_t number)
-{
-	return number < word_count ? words[number] : "unknown";
-}
-
-#define WORD_OF(words, number) word_of(words, sizeof(words) / sizeof((words)[0]), number)
 
 static json_t *
 time_of(uint64_t time_ms)
@@ -98,7 +71,7 @@ add_phase(json_t *process, const struct registry *registry, const char *instance
 
 	if (slot == SLOT_SUPERVISOR || stats_attach(&stats, instance, slot, &store, REGION_READ_ONLY) != 0)
 		return;
-	json_object_set_new(process, "phase", json_string(WORD_OF(phases, load_relaxed(&stats.shared->phase))));
+	json_object_set_new(process, "phase", json_string(stats_phase_name(load_relaxed(&stats.shared->phase))));
 	json_object_set_new(process, "sandbox", sandbox_of(load_relaxed(&stats.shared->sandbox)));
 	json_object_set_new(process, "progress", json_integer((json_int_t)load_relaxed(&stats.shared->progress)));
 	stats_detach(&stats);
@@ -118,7 +91,7 @@ process_of(const struct registry *registry, const char *instance, uint32_t numbe
 	registry_slot(registry, number, &state, &epoch);
 	if (state == SLOT_EMPTY && slot->pid == 0)
 		return NULL;
-	state_name = WORD_OF(slot_states, state);
+	state_name = slot_state_name(state);
 	/* The registry is the supervisor's word; when that died too, the kernel knows better. */
 	if (state != SLOT_DEAD && slot->pid > 0 && !instance_pid_is_alive(slot->pid))
 		state_name = "gone";
@@ -144,7 +117,7 @@ journal_of(const struct registry *registry, const char *instance)
 	/* The lsns belong to this state.  Pairs with persistd's store_release of journal_state. */
 	uint32_t state = load_acquire(&durable.shared->journal_state);
 
-	journal = json_pack("{s:s, s:I, s:I, s:I, s:[]}", "state", WORD_OF(journal_states, state), "epoch",
+	journal = json_pack("{s:s, s:I, s:I, s:I, s:[]}", "state", journal_state_name(state), "epoch",
 	    (json_int_t)durable.shared->persist_epoch, "batch", (json_int_t)load_relaxed(&durable.shared->batch_index),
 	    "segment", (json_int_t)load_relaxed(&durable.shared->segment), "durable_lsn");
 	for (uint32_t w = 0; w < workers && w < WORKER_MAX; w++)

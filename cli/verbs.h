@@ -4,6 +4,8 @@
 #ifndef CLI_VERBS_H
 #define CLI_VERBS_H
 
+#include "shm/version.h"
+
 enum cli_exit {
 	CLI_OK = 0,
 	CLI_FAILED = 1,       /* it was tried and did not work, or the broker refused it; stderr says why */
@@ -12,13 +14,13 @@ enum cli_exit {
 	CLI_CONFIG = 78,      /* the configuration is wrong (EX_CONFIG) */
 };
 
-#define CHASQUI_VERSION "0.1.0"
-
 int verb_up(int argc, char **argv);
 int verb_down(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_stats(int argc, char **argv);
 int verb_check(int argc, char **argv);
+int verb_backup(int argc, char **argv);
+int verb_restore(int argc, char **argv);
 int verb_queue(int argc, char **argv);
 int verb_msg(int argc, char **argv);
 int verb_user(int argc, char **argv);

@@ -22,6 +22,7 @@ enum conf_sandbox { CONF_SANDBOX_AUTO, CONF_SANDBOX_OFF, CONF_SANDBOX_REQUIRED }
 enum conf_auth { CONF_AUTH_REQUIRED, CONF_AUTH_OFF };
 enum conf_audit_data_plane { CONF_AUDIT_OFF, CONF_AUDIT_ALL };
 enum conf_audit_on_failure { CONF_AUDIT_REFUSE, CONF_AUDIT_GO_ON };
+enum conf_metrics_access { CONF_METRICS_ADMIN, CONF_METRICS_USERS, CONF_METRICS_ANY, CONF_METRICS_OFF };
 enum conf_insecure { CONF_INSECURE_NO, CONF_INSECURE_YES };
 enum conf_tls_version { CONF_TLS_1_2, CONF_TLS_1_3 };
 enum conf_client_auth { CONF_CLIENT_AUTH_OFF, CONF_CLIENT_AUTH_OPTIONAL, CONF_CLIENT_AUTH_REQUIRED };

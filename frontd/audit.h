@@ -1,6 +1,6 @@
 /*
  * audit: the audit log, as far as this process writes it.  The supervisor opens the file and hands over descriptors
- * (cli/audit_file); nobody here knows its name.
+ * (cli/supervisor/audit_file); nobody here knows its name.
  *
  *   exchange_answer_end() --the answer carries a request id--> audit_named()
  *   await_ready() --> audit_answered(): its line goes to `pending` --> once a turn audit_flush(): one WRITE of whole lines,

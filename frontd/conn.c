@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "frontd/attempt.h"
-#include "frontd/auth.h"
+#include "frontd/people/attempt.h"
+#include "frontd/people/auth.h"
 #include "frontd/frontd.h"
 #include "frontd/intake.h"
 #include "frontd/memory.h"
 #include "frontd/send.h"
 #include "frontd/serve.h"
-#include "frontd/tls.h"
+#include "frontd/tls/tls.h"
 
 /*
  * What is read and thrown away behind a refusal, for the linger time at most: the largest body that can be configured.  A

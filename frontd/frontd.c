@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#include "frontd/auth.h"
+#include "frontd/people/auth.h"
 #include "frontd/loop.h"
 #include "frontd/sandbox.h"
 #include "frontd/send.h"
 #include "shm/clock.h"
 #include "shm/diag.h"
-#include "shm/sandbox.h"
+#include "shm/sandbox/sandbox.h"
 
 #define RESERVED_FDS 160u /* CONF_FD .. EVENT_FD(SLOT_MAX), the ring, shared memory while it is mapped */
 
@@ -92,6 +92,7 @@ attach_regions(struct frontd *frontd)
 	}
 	if (attach_usages(frontd) != 0)
 		return -1;
+	cursor_key(role->store.store_uuid, frontd->world.cursor_key);
 	role_close_regions(role);
 	return 0;
 }
@@ -134,6 +135,7 @@ frontd_free(struct frontd *frontd)
 	fetch_free_all(frontd);
 	auth_close(frontd);
 	quota_close(frontd);
+	heads_close(frontd);
 	audit_free(frontd);
 	tls_stop(frontd);
 	detach_regions(frontd);
@@ -159,6 +161,11 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 	frontd->now_ns = now_ns();
 	frontd->config_generation = load_acquire(&role->registry.shared->config_generation);
 	frontd->enters_before = frontd->stats->front_enters;
+	frontd->request = &frontd->parsed;
+	if (heads_open(frontd) != 0) {
+		diag_errno("cannot start");
+		goto out;
+	}
 	if (attach_regions(frontd) != 0)
 		goto out;
 	if (limits->is_tls_on && tls_start(frontd, TLS_SECRETS_FD) != 0) {

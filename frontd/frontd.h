@@ -14,20 +14,21 @@
 
 #include "frontd/address.h"
 #include "frontd/api/call.h"
-#include "frontd/attempt.h"
+#include "frontd/people/attempt.h"
 #include "frontd/audit.h"
 #include "frontd/conn.h"
 #include "frontd/deadline.h"
 #include "frontd/exchange.h"
 #include "frontd/fetch.h"
+#include "frontd/heads.h"
 #include "frontd/http/units.h"
-#include "frontd/identity.h"
+#include "frontd/people/identity.h"
 #include "frontd/limits.h"
 #include "frontd/listen.h"
 #include "frontd/peers.h"
-#include "frontd/quota.h"
+#include "frontd/people/quota.h"
 #include "frontd/submit.h"
-#include "frontd/tls.h"
+#include "frontd/tls/tls.h"
 #include "frontd/uring.h"
 #include "shm/durable.h"
 #include "shm/front.h"
@@ -67,11 +68,12 @@ struct frontd {
 	struct attempts attempts;
 	struct audit audit;
 	struct quotas quotas;
+	struct heads heads;
 	struct tls_service tls;
 
 	uint64_t now_ns;           /* of this turn */
 	uint64_t memory_used;      /* of limits.body_memory_bytes */
-	uint64_t memory_peak;      /* of it, since memory_trim() last gave some back; as seen each tick */
+	uint64_t memory_peak;      /* of it, since memory_trim() last gave some back */
 	uint64_t event_count;      /* what the READ of the eventfd writes */
 	bool event_is_armed;
 	bool is_draining;
@@ -84,7 +86,9 @@ struct frontd {
 	uint64_t enters_before;    /* statistics go on over restarts */
 
 	/* The request being read; one at a time. */
-	struct http_request request;
+	struct http_request *request;  /* `parsed`, or that of a head that came before */
+	struct head *head;         /* that one, NULL: its head is not known */
+	struct http_request parsed;
 	struct http_target target;
 	struct api_world world;
 	struct api_call call;

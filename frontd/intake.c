@@ -14,17 +14,24 @@
 #include <string.h>
 
 #include "frontd/frontd.h"
+#include "frontd/memory.h"
 #include "frontd/serve.h"
 
 #define STORE_STEP 4096u
 #define UNTAKEN_MAX (256u << 10)
 
-/* Its client takes its answers too slowly for another request, or has enough of them under way. */
+/*
+ * Its client takes its answers too slowly for another request, or has enough of them under way.  Behind a list nothing is
+ * taken before it is made, for what it will hold nobody knows; and while memory is short each has one request at a time, else
+ * refusals alone, which are small but many, would fill it.
+ */
 static bool
 is_busy(const struct frontd *frontd, const struct conn *conn)
 {
+	if (conn->exchange_count == 0)
+		return false;
 	return conn->poll != NULL || conn->exchange_count >= frontd->limits.pipeline_max ||
-	    (conn->exchange_count != 0 && conn->held_bytes - conn->store_size > UNTAKEN_MAX);
+	    conn->held_bytes - conn->store_size > UNTAKEN_MAX || conn->last->memo.listing != NULL || memory_is_short(frontd);
 }
 
 /* May another request be taken from this connection now?  If not, it is BLOCKED (or at its end). */
@@ -39,18 +46,34 @@ may_take(struct frontd *frontd, struct conn *conn)
 	return false;
 }
 
-/* The request at hand waits (true), or is refused for it has waited long enough. */
+/* It has waited long enough, or what it waits for is not coming soon. */
+static void
+refuse_waiting(struct frontd *frontd, struct conn *conn)
+{
+	const struct submits *submits = &frontd->submits;
+
+	if (submits->wants_directory)
+		serve_refuse_outcome(frontd, conn, OUTCOME_RECOVERING, "users and tokens cannot be read: their worker is coming back");
+	else if (peers_is_down(frontd, submits->full_shard))
+		serve_refuse_outcome(frontd, conn, OUTCOME_RECOVERING, "its worker is coming back, and too much waits for it");
+	else
+		serve_refuse_outcome(frontd, conn, OUTCOME_BUSY, "the ring of requests to the shard is full");
+}
+
+/* The request at hand waits (true), or is refused. */
 static bool
 wait_or_refuse(struct frontd *frontd, struct conn *conn, enum served why)
 {
 	assert(why == SERVE_NO_ROOM || why == SERVE_WAITS);
 
-	if (why == SERVE_WAITS ||
-	    (!frontd->submits.is_late && submit_wait(frontd, conn, frontd->submits.full_shard))) {
+	uint32_t shard = frontd->submits.full_shard;
+
+	if (why == SERVE_WAITS || (!frontd->submits.is_late && peers_shard_refusal(frontd, shard) == OUTCOME_OK &&
+	    submit_wait(frontd, conn, shard))) {
 		conn_set_state(frontd, conn, CONN_WAITING);
 		return true;
 	}
-	serve_refuse_outcome(frontd, conn, OUTCOME_BUSY, "the ring of requests to the shard is full");
+	refuse_waiting(frontd, conn);
 	return false;
 }
 
@@ -71,7 +94,7 @@ serve_or_wait(struct frontd *frontd, struct conn *conn, struct http_slice body)
 static void
 begin_body(struct frontd *frontd, struct conn *conn, const char *bytes, size_t count)
 {
-	const struct http_request *request = &frontd->request;
+	const struct http_request *request = frontd->request;
 	size_t head_bytes = request->head_bytes;
 	uint64_t wanted = head_bytes + request->content_length;
 	bool wants_continue = request->expect_continue && count == head_bytes;
@@ -102,6 +125,19 @@ begin_body(struct frontd *frontd, struct conn *conn, const char *bytes, size_t c
 		serve_continue(frontd, conn);
 }
 
+/* The head at the start of bytes, to frontd->request: one that came before, or parsed. */
+static enum http_result
+read_head(struct frontd *frontd, struct conn *conn, const char *bytes, size_t count, size_t *scan_from)
+{
+	frontd->head = heads_find(frontd, conn, bytes, count);
+	if (frontd->head != NULL) {
+		frontd->request = &frontd->head->request;
+		return HTTP_DONE;
+	}
+	frontd->request = &frontd->parsed;
+	return http_parse_head(bytes, count, scan_from, frontd->request);
+}
+
 /*
  * One request at the start of bytes.  Returns how many bytes it took; 0: they stay (more must come, or it waits, or the store
  * is building its body: see the connection's state).
@@ -109,8 +145,8 @@ begin_body(struct frontd *frontd, struct conn *conn, const char *bytes, size_t c
 static size_t
 take_request(struct frontd *frontd, struct conn *conn, const char *bytes, size_t count)
 {
-	const struct http_request *request = &frontd->request;
-	enum http_result result = http_parse_head(bytes, count, &conn->scan_from, &frontd->request);
+	enum http_result result = read_head(frontd, conn, bytes, count, &conn->scan_from);
+	const struct http_request *request = frontd->request;
 
 	if (result == HTTP_NEED_MORE) {
 		if (conn->state == CONN_IDLE)
@@ -123,7 +159,7 @@ take_request(struct frontd *frontd, struct conn *conn, const char *bytes, size_t
 		return count;
 	}
 	bool is_whole = !request->is_chunked && request->content_length <= count - request->head_bytes;
-	switch (serve_admit(frontd, conn)) {
+	switch (serve_admit(frontd, conn, bytes)) {
 	case SERVE_DONE:
 		break;
 	case SERVE_REFUSED:
@@ -216,12 +252,12 @@ static void
 serve_whole(struct frontd *frontd, struct conn *conn)
 {
 	size_t scan_from = 0;
-	enum http_result result = http_parse_head(conn->store, conn->head_bytes, &scan_from, &frontd->request);
+	enum http_result result = read_head(frontd, conn, conn->store, conn->head_bytes, &scan_from);
 	struct http_slice body = { .ptr = conn->store + conn->head_bytes, .len = conn->body_bytes };
 
 	assert(result == HTTP_DONE);
 	conn->is_whole = true;
-	enum served served = serve_admit(frontd, conn);
+	enum served served = serve_admit(frontd, conn, conn->store);
 	if (served == SERVE_REFUSED)
 		serve_refuse(frontd, conn, false);
 	else if (served == SERVE_DONE ? !serve_or_wait(frontd, conn, body) : wait_or_refuse(frontd, conn, served))

@@ -7,6 +7,9 @@
 
 #define LINGER_NS (2 * NS_PER_S)
 
+_Static_assert((int)METRICS_ADMIN == CONF_METRICS_ADMIN && (int)METRICS_USERS == CONF_METRICS_USERS &&
+    (int)METRICS_ANY == CONF_METRICS_ANY && (int)METRICS_OFF == CONF_METRICS_OFF, "the same words");
+
 int
 limits_load(struct front_limits *limits)
 {
@@ -49,6 +52,8 @@ limits_load(struct front_limits *limits)
 		.handshakes_max = (uint32_t)conf.tls_handshakes,
 		.handshakes_per_turn = (uint32_t)conf.tls_handshakes_per_turn,
 		.client_users = (uint32_t)conf.tls_client_users,
+		.metrics_access = (uint32_t)conf.metrics_access,
+		.metrics_queues_max = (uint32_t)conf.metrics_queues,
 	};
 	return 0;
 }
@@ -82,4 +87,7 @@ limits_reload(struct frontd *frontd)
 	limits->handshakes_max = fresh.handshakes_max;
 	limits->handshakes_per_turn = fresh.handshakes_per_turn;
 	limits->client_users = fresh.client_users;
+	limits->metrics_access = fresh.metrics_access;
+	limits->metrics_queues_max = fresh.metrics_queues_max;
+	heads_forget(frontd);
 }

@@ -44,6 +44,8 @@ struct front_limits {
 	uint32_t handshakes_max;
 	uint32_t handshakes_per_turn;
 	uint32_t client_users;     /* enum conf_client_users */
+	uint32_t metrics_access;   /* enum conf_metrics_access */
+	uint32_t metrics_queues_max;
 };
 
 /* From the text in descriptor CONF_FD; sets the level of diag lines too.  0, or -1 and a diag. */

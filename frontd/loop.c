@@ -7,7 +7,7 @@
 
 #include <assert.h>
 
-#include "frontd/attempt.h"
+#include "frontd/people/attempt.h"
 #include "frontd/audit.h"
 #include "frontd/await.h"
 #include "frontd/frontd.h"
@@ -196,6 +196,8 @@ loop_turn(struct frontd *frontd)
 		deadline_run(frontd);
 		peers_refresh(frontd);
 		limits_reload(frontd);
+		store_relaxed(&frontd->stats->connections_open, frontd->conns.open);
+		store_relaxed(&frontd->stats->body_memory_used, frontd->memory_used);
 		if (frontd->limits.auth_is_required)
 			identity_walk(frontd);
 		audit_tick(frontd);

@@ -33,6 +33,16 @@ stream_refresh(struct frontd *frontd, uint32_t shard)
 		seen->crowded_since_ns = frontd->now_ns;
 }
 
+uint64_t
+peers_undurable_bytes(const struct frontd *frontd, uint32_t shard)
+{
+	/* In the order of stream_refresh(), for the same reason. */
+	uint64_t durable_lsn = load_acquire(&frontd->durable.shared->shard[shard].lsn);
+	uint64_t tail = load_acquire(&frontd->streams[shard].shared->tail);
+
+	return tail > durable_lsn ? tail - durable_lsn : 0;
+}
+
 void
 peers_refresh(struct frontd *frontd)
 {

@@ -47,6 +47,9 @@ enum outcome peers_shard_refusal(const struct frontd *frontd, uint32_t shard);
 /* Why a publish would be refused on some shard; NULL: it would not. */
 const char *peers_unready(const struct frontd *frontd, enum outcome *outcome);
 
+/* Records of the shard that are not on stable storage yet. */
+uint64_t peers_undurable_bytes(const struct frontd *frontd, uint32_t shard);
+
 /* True when a peer has closed this incarnation: the supervisor believes that we are dead. */
 bool peers_closed_us(const struct frontd *frontd);
 

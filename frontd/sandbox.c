@@ -5,10 +5,10 @@
 #include <seccomp.h>
 
 #include "frontd/frontd.h"
-#include "shm/sandbox.h"
+#include "shm/sandbox/sandbox.h"
 
 /*
- * Beside what every process needs (shm/sandbox_calls.c); sockets are served by the ring
+ * Beside what every process needs (shm/sandbox/calls.c); sockets are served by the ring
  * (frontd/uring.c).
  */
 static const struct sandbox_call calls[] = {

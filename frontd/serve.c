@@ -7,8 +7,8 @@
 #include "frontd/api/queues.h"
 #include "frontd/api/receive.h"
 #include "frontd/api/routes.h"
-#include "frontd/attempt.h"
-#include "frontd/auth.h"
+#include "frontd/people/attempt.h"
+#include "frontd/people/auth.h"
 #include "frontd/audit.h"
 #include "frontd/await.h"
 #include "frontd/frontd.h"
@@ -28,6 +28,17 @@ world_refresh(struct frontd *frontd)
 	world->usages = frontd->limits.auth_is_required ? frontd->usages : NULL;
 	world->session_idle_ms = frontd->limits.session_idle_ms;
 	world->session_max_ms = frontd->limits.session_max_ms;
+	world->metrics_access = (enum metrics_access)frontd->limits.metrics_access;
+	world->metrics_queues_max = frontd->limits.metrics_queues_max;
+}
+
+/* What the request has to wait for: room in the ring of that shard, or the directory, which is the work of worker 0. */
+static enum served
+no_room(struct frontd *frontd, uint32_t shard, bool wants_directory)
+{
+	frontd->submits.full_shard = shard;
+	frontd->submits.wants_directory = wants_directory;
+	return SERVE_NO_ROOM;
 }
 
 /* What auth.h says, in our words. */
@@ -44,29 +55,45 @@ served_of(struct frontd *frontd, enum auth_answer answer)
 	case AUTH_NOT_NOW:
 		break;
 	}
-	frontd->submits.full_shard = 0; /* the directory is the work of its worker */
-	return SERVE_NO_ROOM;
+	return no_room(frontd, 0, true);
 }
 
-enum served
-serve_admit(struct frontd *frontd, struct conn *conn)
+/* What the head asks for; false: it cannot be read.  A head that came before has been found fine. */
+static bool
+resolve(struct frontd *frontd)
 {
 	struct api_call *call = &frontd->call;
 
-	call->request = &frontd->request;
+	call->request = frontd->request;
+	if (frontd->head != NULL) {
+		call->target = &frontd->head->target;
+		api_known_give(&frontd->head->known, call);
+		return true;
+	}
 	call->target = &frontd->target;
-	call->world = &frontd->world;
-	call->waiter_slot = conn->index;
-	call->is_planned = call->is_not_now = false;
-	world_refresh(frontd);
-	enum http_result result = http_target_parse(frontd->request.origin_form,
+	call->known = NULL;
+	enum http_result result = http_target_parse(frontd->request->origin_form,
 	    (struct http_span){ .ptr = frontd->target_scratch, .len = sizeof(frontd->target_scratch) }, &frontd->target);
 	if (http_is_refusal(result)) {
 		routes_begin(call);
 		problem_of_http(&call->problem, result);
-		return SERVE_REFUSED;
+		return false;
 	}
 	routes_resolve(call);
+	return true;
+}
+
+enum served
+serve_admit(struct frontd *frontd, struct conn *conn, const char *head)
+{
+	struct api_call *call = &frontd->call;
+
+	call->world = &frontd->world;
+	call->waiter_slot = conn->index;
+	call->is_planned = call->is_not_now = false;
+	world_refresh(frontd);
+	if (!resolve(frontd))
+		return SERVE_REFUSED;
 	enum served served = served_of(frontd, auth_admit(frontd, conn));
 	if (served != SERVE_DONE)
 		return served;
@@ -76,6 +103,8 @@ serve_admit(struct frontd *frontd, struct conn *conn)
 	}
 	if (!routes_admit(call))
 		return SERVE_REFUSED;
+	if (frontd->head == NULL)
+		heads_learn(frontd, conn, head);
 	/* Before a body is asked for that would be thrown away. */
 	enum outcome refusal = call->memo.route->op == OP_NONE ? OUTCOME_OK : peers_refusal(frontd, call->memo.route->op);
 	if (refusal == OUTCOME_OK && frontd->audit.is_on && audit_is_admin(call->memo.route))
@@ -199,6 +228,11 @@ serve_local(struct frontd *frontd, struct exchange *exchange)
 	for (uint32_t slot = 0; slot < SLOT_MAX; slot++)
 		frontd->world.stats[slot] = slot == frontd->role->slot ? frontd->stats : frontd->role->peer[slot].shared;
 	peers_refresh(frontd);
+	frontd->world.now_ns = frontd->now_ns;
+	frontd->world.registry = frontd->role->registry.shared;
+	frontd->world.durable = frontd->durable.shared;
+	for (uint32_t w = 0; w < frontd->shard_count; w++)
+		frontd->world.undurable_bytes[w] = peers_undurable_bytes(frontd, w);
 	frontd->world.unready = peers_unready(frontd, &frontd->world.unready_outcome);
 	exchange_answer_begin(frontd, exchange, &answer);
 	call->memo.route->local(call, &answer);
@@ -216,8 +250,6 @@ is_refused_now(struct frontd *frontd, struct conn *conn)
 
 	if (refusal != OUTCOME_OK)
 		return !api_refuse(call, refusal, NULL);
-	if (call->memo.route->op == OP_QUEUE_LIST && memory_is_short(frontd))
-		return !api_refuse(call, OUTCOME_BUSY, "too much memory is taken");
 	if (FRAME_ALIGN(call->frame_bytes) > frontd->front.geometry.request_bytes)
 		return !api_refuse(call, OUTCOME_TOO_LARGE, "larger than the ring of requests");
 	if (call->memo.route->op != OP_RECEIVE || conn->index < waiters)
@@ -276,6 +308,13 @@ serve_refused(struct frontd *frontd, struct conn *conn)
 	return SERVE_DONE;
 }
 
+/* Lists are large, and can be asked for again. */
+static bool
+is_list(const struct api_route *route)
+{
+	return route->method == HTTP_GET && route->params != NULL;
+}
+
 enum served
 serve_request(struct frontd *frontd, struct conn *conn, struct http_slice body)
 {
@@ -287,12 +326,15 @@ serve_request(struct frontd *frontd, struct conn *conn, struct http_slice body)
 	call->is_planned = true;
 	bool is_fine = route->plan == NULL || route->plan(call);
 	if (call->is_not_now) {
-		frontd->submits.full_shard = 0;
 		api_call_end(call);
-		return SERVE_NO_ROOM;
+		return no_room(frontd, 0, true);
 	}
 	if (!is_fine)
 		return serve_refused(frontd, conn);
+	if (is_list(route) && memory_refuses(frontd)) {
+		(void)api_refuse(call, OUTCOME_BUSY, "too much memory is taken");
+		return serve_refused(frontd, conn);
+	}
 	if (route->op == OP_NONE) {
 		struct exchange *exchange = exchange_new(frontd);
 
@@ -324,9 +366,10 @@ serve_request(struct frontd *frontd, struct conn *conn, struct http_slice body)
 	}
 	void *frame = reserve_for_client(frontd, call->memo.shard, call->frame_bytes);
 	if (frame == NULL) {
-		frontd->submits.full_shard = call->memo.shard;
+		uint32_t shard = call->memo.shard;
+
 		api_call_end(call);
-		return SERVE_NO_ROOM;
+		return no_room(frontd, shard, false);
 	}
 	uint32_t bytes = route->fill(call, frame);
 	if (bytes == 0)

@@ -21,10 +21,10 @@ struct problem;
 enum served { SERVE_DONE, SERVE_REFUSED, SERVE_NO_ROOM, SERVE_WAITS };
 
 /*
- * Make frontd->call of frontd->request: who asks, and may he?  REFUSED: frontd->call.problem says why.  DONE and REFUSED are to
+ * Make frontd->call of frontd->request, whose head stands at `head`: who asks, and may he?  REFUSED: frontd->call.problem says why.  DONE and REFUSED are to
  * be ended by serve_request(), serve_refuse() or serve_abandon().
  */
-enum served serve_admit(struct frontd *frontd, struct conn *conn);
+enum served serve_admit(struct frontd *frontd, struct conn *conn, const char *head);
 
 /* Head and body are whole.  Never REFUSED: that is answered already. */
 enum served serve_request(struct frontd *frontd, struct conn *conn, struct http_slice body);

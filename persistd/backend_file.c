@@ -323,6 +323,25 @@ file_trim(struct backend *backend, uint64_t floor, uint64_t durable_index)
 	spares_write_current(&file->segments.spares);
 }
 
+/* Segments may go: no backup reads them.  One that hangs must not stop the broker: without space it loses what it reads. */
+static bool
+trim_begin(struct backend_file *file)
+{
+	if (!file->is_trimming)
+		file->is_trimming = store_trim_begin(file->store);
+	return file->is_trimming || spares_is_disk_full(&file->segments.spares);
+}
+
+/* The last file is gone, or has its new name. */
+static void
+trim_end(struct backend_file *file)
+{
+	if (!file->is_trimming || file->segments.spares.state != SPARE_IDLE)
+		return;
+	store_trim_end(file->store);
+	file->is_trimming = false;
+}
+
 /* Drop the lowest segment, if it is below a floor that is on stable storage. */
 static bool
 trim_step(struct backend_file *file)
@@ -330,7 +349,11 @@ trim_step(struct backend_file *file)
 	struct spares *spares = &file->segments.spares;
 	const struct segment_entry *entry = &file->catalog.entries[0];
 
-	if (file->catalog.count == 0 || entry->number >= spares->floor || file->readers > 0)
+	if (file->catalog.count == 0 || entry->number >= spares->floor || file->readers > 0) {
+		trim_end(file);
+		return false;
+	}
+	if (!trim_begin(file))
 		return false;
 	bool is_ours = entry->is_begun && entry->header.epoch == file->segments.epoch;
 	if (!spares_drop(spares, entry->number, entry->file_bytes, is_ours))

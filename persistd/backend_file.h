@@ -29,6 +29,7 @@ struct backend_file {
 	struct copies copies;           /* of what was copied forward, the newest place */
 	struct loader loader;           /* warm start: fills `old` in the background */
 	bool is_indexing;
+	bool is_trimming;               /* the lock that keeps backups away is ours */
 	struct snapshots *snapshots;    /* borrowed from whoever opened us */
 	uint32_t readers;               /* that are open: nothing is dropped */
 	struct read_fd read_fds[READ_FDS];

@@ -96,6 +96,17 @@ batch_seal(struct batch *batch, const struct batch_place *place)
 	return header->hash;
 }
 
+uint64_t
+batch_adopt(struct batch_header *header, const uint8_t store_uuid[16], uint64_t epoch, uint64_t previous_hash)
+{
+	memcpy(header->store_uuid, store_uuid, sizeof(header->store_uuid));
+	header->epoch = epoch;
+	header->previous_hash = previous_hash;
+	header->hash = hash_bytes((const char *)header + 8, header->header_bytes - 8);
+	assert(batch_header_is_whole(header, header->total_bytes, store_uuid));
+	return header->hash;
+}
+
 /* The sizes of a header agree with each other, so that its hash can be computed. */
 static bool
 sizes_agree(const struct batch_header *header)

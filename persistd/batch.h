@@ -59,6 +59,12 @@ struct batch_place {
 /* Complete header, padding and hashes.  Returns the batch's hash. */
 uint64_t batch_seal(struct batch *batch, const struct batch_place *place);
 
+/*
+ * Make a whole batch, payload behind it, one of another store, epoch and chain; index, flags, time and payload stay.  Returns
+ * its new hash.
+ */
+uint64_t batch_adopt(struct batch_header *header, const uint8_t store_uuid[16], uint64_t epoch, uint64_t previous_hash);
+
 /* The ranges behind a header that is whole. */
 static inline const struct batch_range *
 batch_ranges(const struct batch_header *header)

@@ -8,11 +8,10 @@
 #include <time.h>
 
 #include "persistd/loader.h"
+#include "persistd/records.h"
 #include "persistd/segment.h"
 #include "persistd/store.h"
 #include "shm/diag.h"
-#include "shm/hash.h"
-#include "shm/record.h"
 
 struct check {
 	struct store store;
@@ -20,84 +19,18 @@ struct check {
 	struct loader loader;
 	struct snapshots snapshots;
 	struct copies copies;
-	uint64_t records;
-	uint64_t messages;
-	uint64_t copied;         /* messages, further forward */
-	uint64_t bad_messages;
-	uint64_t generation;     /* the highest that a record names */
+	struct records records;
 	bool is_corrupt;         /* loader.finding says what and where */
 };
 
-/* --- records --- */
-
 static void
-check_published(struct check *check, const char *bytes, uint64_t lsn, uint32_t shard)
+print_bad_message(void *context, uint32_t shard, uint64_t lsn)
 {
-	struct published_record record;
+	const struct check *check = context;
 
-	memcpy(&record, bytes, sizeof(record));
-	if (record.payload_hash == hash_bytes(bytes + RECORD_PUBLISHED_BYTES, (size_t)record.attributes_bytes + record.body_bytes))
-		return;
-	check->bad_messages++;
 	printf("%s/journal/" SEGMENT_NAME_FORMAT " at offset %" PRIu64 ": message of shard %" PRIu32 ", LSN %" PRIu64
 	    " does not match its checksum; it will not be delivered\n", check->store.directory, check->loader.reader.header_segment,
 	    check->loader.reader.header_offset, shard, lsn);
-}
-
-/* Copies: the loader has seen that they are records. */
-static void
-check_copies(struct check *check, const char *bytes, const struct batch_range *range)
-{
-	struct record record;
-
-	for (uint32_t at = 0; at < range->bytes; at += record.bytes) {
-		memcpy(&record, bytes + at, sizeof(record));
-		check_published(check, bytes + at, record.lsn, range->shard);
-		check->copied++;
-	}
-}
-
-/* False where bytes are no record. */
-static bool
-check_range(struct check *check, const char *bytes, const struct batch_range *range)
-{
-	if ((check->loader.reader.header->flags & BATCH_COPY) != 0) {
-		check_copies(check, bytes, range);
-		return true;
-	}
-	for (uint32_t at = 0; at < range->bytes;) {
-		uint32_t size = batch_record_bytes(bytes + at, range->bytes - at, range->lsn + at);
-		struct restarted_record record;
-
-		if (size == 0)
-			return false;
-		memcpy(&record, bytes + at, size < sizeof(record) ? size : sizeof(record));
-		if (record.record.type == RECORD_PUBLISHED) {
-			check->messages++;
-			check_published(check, bytes + at, range->lsn + at, range->shard);
-		}
-		if (record.record.type == RECORD_RESTARTED && size >= sizeof(record) && record.generation > check->generation)
-			check->generation = record.generation;
-		check->records++;
-		at += size;
-	}
-	return true;
-}
-
-/* The batch that the loader took last. */
-static bool
-check_records(struct check *check)
-{
-	const struct reader *reader = &check->loader.reader;
-	const struct batch_range *ranges = batch_ranges(reader->header);
-	const char *bytes = reader_payload(reader);
-
-	for (uint32_t i = 0; i < reader->header->ranges; i++) {
-		if (!check_range(check, bytes, &ranges[i]))
-			return false;
-		bytes += ranges[i].bytes;
-	}
-	return true;
 }
 
 /* --- examine --- */
@@ -109,7 +42,7 @@ examine(struct check *check, bool ignores_missing)
 	struct loader *loader = &check->loader;
 	enum loader_step step;
 
-	check->records = check->messages = check->copied = check->bad_messages = 0;
+	check->records = (struct records){ .bad = print_bad_message, .context = check };
 	check->is_corrupt = false;
 	if (loader_open(loader, &check->store, &check->catalog, NULL, LOADER_TO_THE_END) != 0)
 		return EXIT_JOURNAL;
@@ -117,12 +50,11 @@ examine(struct check *check, bool ignores_missing)
 	snapshots_free(&check->snapshots);
 	copies_free(&check->copies);
 	snapshots_init(&check->snapshots, check->store.shards);
-	check->snapshots.copies = &check->copies;
+	check->snapshots.copies = loader->copies = &check->copies;
 	loader->snapshots = &check->snapshots;
-	loader->copies = &check->copies;
 	do {
 		step = loader_step(loader);
-		if (step == LOADER_MORE && !check_records(check)) {
+		if (step == LOADER_MORE && !records_add(&check->records, loader->reader.header)) {
 			printf("%s/journal/" SEGMENT_NAME_FORMAT " at offset %" PRIu64 ": the batch is whole but holds no records\n",
 			    check->store.directory, loader->reader.header_segment, loader->reader.header_offset);
 			return EXIT_CORRUPT;
@@ -130,8 +62,8 @@ examine(struct check *check, bool ignores_missing)
 	} while (step == LOADER_MORE);
 	snapshots_settle(&check->snapshots);
 	if (check->snapshots.lost > 0)
-		printf("%" PRIu64 " messages that the newest snapshots have are nowhere: they were copied behind what was damaged once; "
-		    "they will not be delivered\n", check->snapshots.lost);
+		printf("%" PRIu64 " messages of the newest snapshots are nowhere: they had been copied behind what was "
+		    "damaged once; they will not be delivered\n", check->snapshots.lost);
 	check->is_corrupt = step == LOADER_CORRUPT;
 	if (check->is_corrupt)
 		printf("damaged: %s\n", loader->finding.text);
@@ -144,9 +76,10 @@ report(const struct check *check)
 	const struct loader *loader = &check->loader;
 
 	printf("%s: %" PRIu32 " segments, %" PRIu64 " batches up to index %" PRIu64 ", %" PRIu64 " records, %" PRIu64 " messages",
-	    check->store.directory, check->catalog.count, loader->batches, loader->position.index, check->records, check->messages);
-	if (check->copied > 0)
-		printf(", %" PRIu64 " copies of older ones", check->copied);
+	    check->store.directory, check->catalog.count, loader->batches, loader->position.index,
+	    check->records.records, check->records.messages);
+	if (check->records.copies > 0)
+		printf(", %" PRIu64 " copies of older ones", check->records.copies);
 	printf("%s\n", loader->is_clean ? ", closed cleanly" : "");
 	for (uint32_t s = 0; s < check->store.shards; s++) {
 		const struct journal_snapshot *newest = snapshots_newest(&check->snapshots, s);
@@ -273,8 +206,8 @@ cut(struct check *check)
 		.last_segment = loader->position.segment, .pending = loader->pending, .pending_count = loader->pending_count,
 		.is_cold = true };
 
-	if (check->store.current.generation < check->generation)
-		check->store.current.generation = check->generation;
+	if (check->store.current.generation < check->records.generation)
+		check->store.current.generation = check->records.generation;
 	position.index = start.continues_index;
 	position.hash = start.continues_hash;
 	if (segments_open(&segments, &check->store, NULL, &check->catalog, &options) != 0)
@@ -333,7 +266,7 @@ check_main(const char *directory, bool repairs)
 		if (!repairs)
 			printf("nothing was changed; --repair cuts the journal there, and says what that drops\n");
 	}
-	if (code == 0 && check.bad_messages + check.snapshots.lost > 0)
+	if (code == 0 && check.records.bad_messages + check.snapshots.lost > 0)
 		code = EXIT_CORRUPT;
 	loader_close(&check.loader);
 	snapshots_free(&check.snapshots);

@@ -141,6 +141,40 @@ disk_write(int fd, const void *from, size_t bytes, uint64_t offset)
 }
 
 int
+disk_append(int fd, const void *from, size_t bytes)
+{
+	for (size_t done = 0; done < bytes;) {
+		ssize_t n = write(fd, (const char *)from + done, bytes - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int64_t
+disk_read_next(int fd, void *to, size_t bytes)
+{
+	size_t done = 0;
+
+	while (done < bytes) {
+		ssize_t n = read(fd, (char *)to + done, bytes - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (int64_t)done;
+}
+
+int
 disk_sync(int fd)
 {
 	return fsync(fd);
@@ -209,16 +243,35 @@ disk_replace(int dir_fd, const char *name, const void *from, size_t bytes)
 	return fsync(dir_fd);
 }
 
-int
-disk_lock(int fd, uint64_t byte)
+static int
+set_lock(int fd, uint64_t byte, short type)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1 };
+	struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1 };
 
 	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
 		return 0;
 	if (errno == EACCES)
 		errno = EAGAIN;
 	return -1;
+}
+
+int
+disk_lock(int fd, uint64_t byte)
+{
+	return set_lock(fd, byte, F_WRLCK);
+}
+
+int
+disk_lock_shared(int fd, uint64_t byte)
+{
+	return set_lock(fd, byte, F_RDLCK);
+}
+
+void
+disk_unlock(int fd, uint64_t byte)
+{
+	if (set_lock(fd, byte, F_UNLCK) != 0)
+		assert(!"a lock of ours is given back");
 }
 
 /* What is mapped for `bytes`: whole huge pages where one would be half used. */

@@ -60,6 +60,12 @@ void disk_read_ahead(int fd, uint64_t offset, uint64_t bytes);
 /* Write all of it.  -1 with errno; a short write is ENOSPC or EIO. */
 int disk_write(int fd, const void *from, size_t bytes, uint64_t offset);
 
+/* Append all of it where the file (or pipe) ends.  -1 with errno. */
+int disk_append(int fd, const void *from, size_t bytes);
+
+/* Read the next `bytes` of a file or pipe; less only at its end.  -1 with errno. */
+int64_t disk_read_next(int fd, void *to, size_t bytes);
+
 int disk_sync(int fd);
 int disk_rename(int dir_fd, const char *from, const char *to);
 int disk_unlink(int dir_fd, const char *name);
@@ -70,8 +76,13 @@ int disk_zero(int fd, uint64_t bytes);
 /* Write `name` whole under another name, sync, rename, sync the directory.  -1 with errno and the old one untouched. */
 int disk_replace(int dir_fd, const char *name, const void *from, size_t bytes);
 
-/* Lock one byte of a file for as long as it is open.  0; -1 with EAGAIN when somebody else holds it. */
+/*
+ * Lock one byte of a file for as long as it is open, alone or with others.  0; -1 with EAGAIN when
+ * somebody else holds it.
+ */
 int disk_lock(int fd, uint64_t byte);
+int disk_lock_shared(int fd, uint64_t byte);
+void disk_unlock(int fd, uint64_t byte);
 
 /* Memory for O_DIRECT; zero-filled, aligned, in huge pages where it is large, given.  NULL when there is none. */
 void *disk_memory(size_t bytes);

@@ -2,7 +2,7 @@
  * format: every byte that persistd puts on disk.  docs/format.md tells the same for people with a hex dump.
  *
  *   DIR/store                              text: "chasqui-store 3", uuid, shards, created; replaced atomically
- *   DIR/lock                               byte 0 is locked by the supervisor, byte 1 by persistd (OFD locks)
+ *   DIR/lock                               byte 0 is locked by the supervisor, 1 by persistd, 2 by backups (OFD)
  *   DIR/journal/current                    struct current_file: what has to exist; replaced atomically
  *   DIR/journal/0000000000000001.seg ...   segments, numbered without gaps from current.floor to current.highest
  *   DIR/journal/spare.N                    zero-filled, waits to become a segment;  making.tmp: being zero-filled

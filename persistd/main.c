@@ -2,12 +2,20 @@
  * chasqui-persistd: the only hand on the data directory.  Run by `chasqui up`; by hand only as
  *
  *   chasqui-persistd --check DIR [--repair]      verify the journal of a broker that is stopped
+ *   chasqui-persistd --backup DIR TO INSTANCE RATE   copy a journal into one file; INSTANCE "": it is stopped
+ *   chasqui-persistd --restore FROM DIR          make a data directory of such a file
+ *   chasqui-persistd --check-backup FROM         verify one
+ *
+ * TO and FROM may be `-`; RATE is in bytes a second, 0 as fast as it goes.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "conf/conf.h"
+#include "persistd/backup/backup.h"
+#include "persistd/backup/restore.h"
 #include "persistd/check.h"
 #include "persistd/persist.h"
 #include "persistd/store.h"
@@ -44,16 +52,46 @@ run(int argc, char **argv)
 	return persist_main(&role, &options);
 }
 
+static int
+backup(char **words)
+{
+	struct backup_options options = { .directory = words[0], .to = words[1],
+		.instance = words[2][0] != '\0' ? words[2] : NULL, .bytes_per_second = strtoull(words[3], NULL, 10) };
+
+	return backup_main(&options);
+}
+
+/* Run by the command line on files, without a broker.  -1: it is none of these. */
+static int
+run_tool(int argc, char **argv)
+{
+	if (strcmp(argv[1], "--check") == 0 && (argc == 3 || (argc == 4 && strcmp(argv[3], "--repair") == 0)))
+		return check_main(argv[2], argc == 4);
+	if (strcmp(argv[1], "--backup") == 0 && argc == 6)
+		return backup(argv + 2);
+	if (strcmp(argv[1], "--restore") == 0 && argc == 4)
+		return restore_main(argv[2], argv[3]);
+	if (strcmp(argv[1], "--check-backup") == 0 && argc == 3)
+		return backup_check_main(argv[2]);
+	return -1;
+}
+
+static bool
+is_tool(const char *word)
+{
+	return strcmp(word, "--check") == 0 || strcmp(word, "--backup") == 0 || strcmp(word, "--restore") == 0 ||
+	    strcmp(word, "--check-backup") == 0;
+}
+
 int
 main(int argc, char **argv)
 {
-	bool repairs = argc == 4 && strcmp(argv[3], "--repair") == 0;
-
-	if (argc >= 2 && strcmp(argv[1], "--check") == 0) {
-		if (argc == 3 || repairs)
-			return check_main(argv[2], repairs);
-		fprintf(stderr, "usage: chasqui-persistd --check DIR [--repair]\n");
-		return EX_USAGE;
-	}
-	return run(argc, argv);
+	if (argc < 2 || !is_tool(argv[1]))
+		return run(argc, argv);
+	int code = run_tool(argc, argv);
+	if (code >= 0)
+		return code;
+	fprintf(stderr, "usage: chasqui-persistd --check DIR [--repair] | --backup DIR TO INSTANCE RATE | --restore FROM DIR | "
+	    "--check-backup FROM\n");
+	return EX_USAGE;
 }

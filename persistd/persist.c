@@ -24,7 +24,7 @@
 #include "shm/atomic.h"
 #include "shm/clock.h"
 #include "shm/diag.h"
-#include "shm/sandbox.h"
+#include "shm/sandbox/sandbox.h"
 
 /* What waits for something that does not always wake us is looked at again so soon. */
 #define BLOCKED_MS 1

@@ -118,7 +118,14 @@ open_segment(struct reader *reader)
 	if (reader->fd >= 0)
 		return 0;
 	segment_name(name, reader->segment);
-	reader->fd = disk_open_read(reader->store->journal_fd, name, DISK_READ_THROUGH);
+	/* A file that was cut off within a block ends where a direct read cannot go on. */
+	bool wants_direct = reader->reads_direct &&
+	    reader->catalog->entries[reader->entry].file_bytes % BLOCK_BYTES == 0;
+	if (wants_direct)
+		reader->fd = disk_open_read_direct(reader->store->journal_fd, name);
+	reader->is_direct = reader->fd >= 0;
+	if (reader->fd < 0)
+		reader->fd = disk_open_read(reader->store->journal_fd, name, DISK_READ_THROUGH);
 	return reader->fd >= 0 ? 0 : -1;
 }
 
@@ -138,7 +145,8 @@ have(struct reader *reader, uint64_t bytes)
 		reader->buffer_offset = reader->offset;
 		reader->buffer_bytes = (uint64_t)n;
 		reader->buffer_stop = reader->stop_index;
-		disk_read_ahead(reader->fd, reader->offset + (uint64_t)n, 2 * READER_SLICE_BYTES);
+		if (!reader->is_direct)
+			disk_read_ahead(reader->fd, reader->offset + (uint64_t)n, 2 * READER_SLICE_BYTES);
 		buffered = reader->buffer_offset + reader->buffer_bytes;
 	}
 	return (int64_t)(buffered > reader->offset ? buffered - reader->offset : 0);

@@ -23,6 +23,7 @@ struct reader {
 	const struct store *store;
 	const struct catalog *catalog;
 	bool verifies_payload;
+	bool reads_direct;             /* past the page cache, where the file system can; set before the first step */
 	uint64_t stop_index;           /* go no further; may be raised by the caller between steps */
 
 	uint64_t index;                /* of the batch read last, or after which the journal begins */
@@ -39,6 +40,7 @@ struct reader {
 	uint64_t limit;                /* catalog_limit(entry), valid while the catalog has limit_count entries */
 	uint32_t limit_count;
 	int fd;
+	bool is_direct;                /* fd */
 	char *buffer;
 	uint64_t buffer_offset;        /* what of the file it holds */
 	uint64_t buffer_bytes;

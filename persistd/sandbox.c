@@ -3,10 +3,10 @@
 #include <linux/io_uring.h>
 #include <seccomp.h>
 
-#include "shm/sandbox.h"
+#include "shm/sandbox/sandbox.h"
 
 /*
- * Beside what every process needs (shm/sandbox_calls.c): files, which Landlock keeps below the data
+ * Beside what every process needs (shm/sandbox/calls.c): files, which Landlock keeps below the data
  * directory.
  */
 static const struct sandbox_call calls[] = {

@@ -60,6 +60,7 @@ identity_open(struct store *store, const uint8_t *uuid, uint32_t shards)
 	}
 	memcpy(store->uuid, file.uuid, sizeof(store->uuid));
 	store->shards = file.shards;
+	store->version = file.version;
 	if (uuid != NULL && memcmp(uuid, store->uuid, 16) != 0) {
 		store_uuid_text(store->uuid, hex);
 		diag(DIAG_ERROR, "%s holds store %s, which is not the one in shared memory; stop the broker of that instance first",
@@ -77,13 +78,14 @@ identity_open(struct store *store, const uint8_t *uuid, uint32_t shards)
 /* --- DIR/lock --- */
 
 static int
-lock_byte(struct store *store, uint64_t byte)
+lock_byte(struct store *store, enum store_lock_byte byte)
 {
+	int (*take)(int, uint64_t) = byte == LOCK_BYTE_BACKUP ? disk_lock_shared : disk_lock;
 	struct timespec pause = { .tv_nsec = 10000000 };
 
-	for (unsigned waited_ms = 0; disk_lock(store->lock_fd, byte) != 0; waited_ms += 10) {
+	for (unsigned waited_ms = 0; take(store->lock_fd, byte) != 0; waited_ms += 10) {
 		if (errno != EAGAIN || waited_ms >= LOCK_WAIT_MS) {
-			diag_errno("cannot lock %s/lock; another broker, or chasqui check, works on this directory", store->directory);
+			diag_errno("cannot lock %s/lock; another broker, or chasqui check or backup, works on this directory", store->directory);
 			return EXIT_LOCKED;
 		}
 		(void)nanosleep(&pause, NULL); /* too early is only one more look */
@@ -101,9 +103,24 @@ lock_take(struct store *store, enum store_lock lock)
 		diag_errno("cannot open %s/lock", store->directory);
 		return exit_code(errno);
 	}
-	if (lock == STORE_LOCK_ALL && lock_byte(store, 0) != 0)
+	if (lock == STORE_LOCK_BACKUP)
+		return lock_byte(store, LOCK_BYTE_BACKUP);
+	if (lock == STORE_LOCK_ALL && lock_byte(store, LOCK_BYTE_SUPERVISOR) != 0)
 		return EXIT_LOCKED;
-	return lock_byte(store, 1);
+	return lock_byte(store, LOCK_BYTE_PERSISTD);
+}
+
+bool
+store_trim_begin(struct store *store)
+{
+	return store->lock_fd < 0 || disk_lock(store->lock_fd, LOCK_BYTE_BACKUP) == 0;
+}
+
+void
+store_trim_end(struct store *store)
+{
+	if (store->lock_fd >= 0)
+		disk_unlock(store->lock_fd, LOCK_BYTE_BACKUP);
 }
 
 /* --- DIR/journal/current --- */

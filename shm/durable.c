@@ -45,3 +45,14 @@ durable_detach(struct durable *durable)
 	region_detach(&durable->region);
 	memset(durable, 0, sizeof(*durable));
 }
+
+const char *
+journal_state_name(uint64_t state)
+{
+	static const char *const names[JOURNAL_STATE_COUNT] = {
+		[JOURNAL_STARTING] = "starting", [JOURNAL_OK] = "ok",
+		[JOURNAL_DISK_FULL] = "disk-full", [JOURNAL_FAILED] = "failed",
+	};
+
+	return state < JOURNAL_STATE_COUNT ? names[state] : "unknown";
+}

@@ -15,7 +15,11 @@ enum journal_state {
 	JOURNAL_OK,
 	JOURNAL_DISK_FULL, /* only the reserved segment is left: publishes are refused */
 	JOURNAL_FAILED,   /* a write failed: nothing becomes durable until a successor has read the tail again */
+	JOURNAL_STATE_COUNT
 };
+
+/* In one word, for people. */
+const char *journal_state_name(uint64_t state);
 
 struct durable_lsn {
 	_Alignas(CACHE_LINE_PAIR) uint64_t lsn; /* all records below are on stable storage */

@@ -1,6 +1,6 @@
 /*
  * handed: regions that a process is given instead of opening them.  The supervisor opens each with
- * exactly the rights that the process has on it (cli/descriptors.h has the table) and sends the
+ * exactly the rights that the process has on it (cli/supervisor/descriptors.h has the table) and sends the
  * descriptors, with their names, through a socket that the process inherits as HAND_FD.  A
  * descriptor for reading only cannot be made one for writing, nor can its mapping: what a process
  * was given is all it can ever reach, whatever it is made to do.

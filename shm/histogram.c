@@ -19,6 +19,7 @@ histogram_add_many(struct histogram *histogram, uint64_t value, uint64_t times)
 	uint64_t *bucket = &histogram->bucket[bucket_of(value)];
 
 	/* One writer; whoever reads may miss the newest. */
+	store_relaxed(&histogram->sum, load_relaxed(&histogram->sum) + value * times);
 	store_relaxed(bucket, load_relaxed(bucket) + times);
 }
 
@@ -33,6 +34,7 @@ histogram_read(const struct histogram *histogram, struct histogram *copy)
 {
 	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
 		copy->bucket[i] = load_relaxed(&histogram->bucket[i]);
+	copy->sum = load_relaxed(&histogram->sum);
 }
 
 uint64_t

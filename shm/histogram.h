@@ -1,6 +1,7 @@
 /*
- * histogram: log-linear, 8 buckets an octave (error <= 12.5 %), 64 octaves, 4 KiB.  One writer; readers sum the buckets
- * themselves, so there is no total that could tear.  Never reset: subtract two samples.
+ * histogram: log-linear, 8 buckets an octave (error <= 12.5 %), 64 octaves, 4 KiB.  One writer; readers count the buckets
+ * themselves, so there is no count that could tear; `sum` is for averages and may be one value ahead of them.  Never reset:
+ * subtract two samples.
  * Layout after HdrHistogram's idea of sub-buckets within powers of two.
  */
 #ifndef SHM_HISTOGRAM_H
@@ -13,6 +14,7 @@
 
 struct histogram {
 	uint64_t bucket[HISTOGRAM_BUCKETS];
+	uint64_t sum; /* of all values, exact */
 };
 
 /* Count `value` once.  About 2 ns, no lock prefix. */

@@ -13,7 +13,7 @@
 #define SLOT_SUPERVISOR (SLOT_PERSIST + 1)
 #define SLOT_MAX (SLOT_SUPERVISOR + 1)
 
-/* Descriptors that the supervisor leaves open in its children; cli/descriptors.c says which of them who gets. */
+/* Descriptors that the supervisor leaves open in its children; cli/supervisor/descriptors.c says which of them who gets. */
 #define CONF_FD 3       /* the configuration, for reading */
 #define LISTEN_FD 4
 #define RUN_LOCK_FD 5   /* holds the lock of the process's slot while it lives; nobody touches it */
@@ -21,7 +21,7 @@
 #define DATA_LOCK_FD 7  /* workerd: DIR/lock, to lock its byte */
 #define DATA_DIR_FD 8   /* persistd: DIR */
 #define AUDIT_FD 9      /* frontd: the audit log, if there is one */
-#define AUDIT_CONTROL_FD 10 /* frontd: a socket through which a new one comes (cli/audit_file) */
+#define AUDIT_CONTROL_FD 10 /* frontd: a socket through which a new one comes (cli/supervisor/audit_file) */
 #define TLS_LISTEN_FD 11 /* frontd: the listener of tls.listen */
 #define TLS_SECRETS_FD 12 /* frontd: tls_secrets.h */
 #define EVENT_FD(slot) (100 + (int)(slot))

@@ -238,13 +238,20 @@ scopes_have_admin(const char *scopes, size_t scopes_bytes)
 }
 
 bool
+scopes_have_metrics(const char *scopes, size_t scopes_bytes)
+{
+	return scopes_are_full(scopes, scopes_bytes) || scopes_have(scopes, scopes_bytes, "metrics");
+}
+
+bool
 scopes_are_valid(const char *scopes, size_t scopes_bytes)
 {
 	size_t at = 0, word_bytes, pattern_bytes;
 	const char *word, *pattern;
 
 	while (pattern_next(scopes, scopes_bytes, &at, &word, &word_bytes)) {
-		if (word_is(word, word_bytes, "*") || word_is(word, word_bytes, "admin"))
+		if (word_is(word, word_bytes, "*") || word_is(word, word_bytes, "admin") ||
+		    word_is(word, word_bytes, "metrics"))
 			continue;
 		if (scope_split(word, word_bytes, &pattern, &pattern_bytes) == RIGHT_NONE ||
 		    !pattern_is_valid(pattern, pattern_bytes))

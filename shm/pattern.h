@@ -32,15 +32,16 @@ bool pattern_list_is_valid(const char *list, size_t list_bytes);
 
 /*
  * Scopes of a credential: words `right:pattern`, where right is publish, consume, browse, manage or `*` for all four; the
- * word `admin`; the word `*`, which is all that the user may.
+ * words `admin` and `metrics`; the word `*`, which is all that the user may.
  */
 
 /* The scopes allow this right (one bit of enum right) on this name; `admin` alone allows none. */
 bool scopes_allow(const char *scopes, size_t scopes_bytes, unsigned right, const char *name, size_t name_bytes);
 
-/* True for a `*` or, where `admin` is asked for, also an `admin` among them. */
+/* True for a `*` among them; or also for an `admin`; or also for a `metrics`. */
 bool scopes_are_full(const char *scopes, size_t scopes_bytes);
 bool scopes_have_admin(const char *scopes, size_t scopes_bytes);
+bool scopes_have_metrics(const char *scopes, size_t scopes_bytes);
 
 bool scopes_are_valid(const char *scopes, size_t scopes_bytes);
 

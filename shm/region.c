@@ -132,7 +132,7 @@ region_attach(struct region *region, const char *instance, const char *name, con
 
 	if (fd < 0)
 		return -1;
-	/* Not fstat(): on its way to the kernel that is a look at any path (shm/sandbox.h). */
+	/* Not fstat(): on its way to the kernel that is a look at any path (shm/sandbox/sandbox.h). */
 	size_bytes = lseek(fd, 0, SEEK_END);
 	if (size_bytes < 0)
 		goto fail;

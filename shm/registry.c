@@ -120,3 +120,14 @@ registry_identity(const struct registry *registry)
 	memcpy(identity.boot_id, header->identity.boot_id, sizeof(identity.boot_id));
 	return identity;
 }
+
+const char *
+slot_state_name(uint64_t state)
+{
+	static const char *const names[SLOT_STATE_COUNT] = {
+		[SLOT_EMPTY] = "empty", [SLOT_STARTING] = "starting", [SLOT_LIVE] = "live",
+		[SLOT_DEAD] = "dead",
+	};
+
+	return state < SLOT_STATE_COUNT ? names[state] : "unknown";
+}

@@ -57,7 +57,10 @@ struct bootstrap {
  * STARTING: the regions of this epoch exist and the process is being run.  LIVE: the supervisor saw it report ready.
  * DEAD: the kernel said so; peers close the epoch (front.i) before the next STARTING.
  */
-enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_LIVE, SLOT_DEAD };
+enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_LIVE, SLOT_DEAD, SLOT_STATE_COUNT };
+
+/* In one word, for people. */
+const char *slot_state_name(uint64_t state);
 
 struct slot {
 	uint64_t state_epoch;

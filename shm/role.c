@@ -106,7 +106,7 @@ role_arguments(struct role *role, int argc, char **argv)
 int
 role_follow_parent(struct role *role)
 {
-	/* A parent that went before this is no worry: the supervisor ties us before exec already (cli/children). */
+	/* A parent that went before this is no worry: the supervisor ties us before exec already (cli/supervisor/children). */
 	if (role->parent == 0)
 		role->parent = getppid();
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {

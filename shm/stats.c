@@ -65,3 +65,15 @@ stats_detach(struct stats *stats)
 	region_detach(&stats->region);
 	memset(stats, 0, sizeof(*stats));
 }
+
+const char *
+stats_phase_name(uint64_t phase)
+{
+	static const char *const names[PHASE_COUNT] = {
+		[PHASE_STARTING] = "starting", [PHASE_REPLAY] = "replay",
+		[PHASE_RECOVERY] = "recovery", [PHASE_SERVING] = "serving",
+		[PHASE_DRAINED] = "drained", [PHASE_CORRUPT] = "corrupt",
+	};
+
+	return phase < PHASE_COUNT ? names[phase] : "unknown";
+}

@@ -29,7 +29,12 @@ struct stats_shared {
 #undef HISTOGRAM
 };
 
-enum stats_phase { PHASE_STARTING, PHASE_REPLAY, PHASE_RECOVERY, PHASE_SERVING, PHASE_DRAINED, PHASE_CORRUPT };
+enum stats_phase {
+	PHASE_STARTING, PHASE_REPLAY, PHASE_RECOVERY, PHASE_SERVING, PHASE_DRAINED, PHASE_CORRUPT, PHASE_COUNT
+};
+
+/* In one word, for people. */
+const char *stats_phase_name(uint64_t phase);
 
 struct stats {
 	struct region region;

@@ -43,6 +43,12 @@ store_is_whole(const char *text)
 	return sscanf(line, "\ncheck %16llx", &check) == 1 && check == hash_bytes(text, (size_t)(line + 1 - text));
 }
 
+bool
+store_file_is_known(uint32_t version)
+{
+	return version >= STORE_VERSION_OLDEST && version <= STORE_VERSION;
+}
+
 static int
 store_parse(const char *text, struct store_file *store)
 {
@@ -51,7 +57,7 @@ store_parse(const char *text, struct store_file *store)
 	if (sscanf(text, "chasqui-store %u uuid %32[0-9a-f] shards %u", &store->version, hex,
 	        &store->shards) != 3)
 		return -1;
-	if (store->version < STORE_VERSION_OLDEST || store->version > STORE_VERSION)
+	if (!store_file_is_known(store->version))
 		return -1;
 	if (!store_is_whole(text) || strlen(hex) != 32 || store->shards < 1 ||
 	    store->shards > WORKER_MAX)
@@ -129,7 +135,7 @@ store_seal(char text[STORE_BYTES_MAX], int count)
 }
 
 static int
-store_format(const struct store_file *store, char text[STORE_BYTES_MAX])
+store_format(const struct store_file *store, const char *note, char text[STORE_BYTES_MAX])
 {
 	time_t now = time(NULL);
 	struct tm utc;
@@ -140,8 +146,8 @@ store_format(const struct store_file *store, char text[STORE_BYTES_MAX])
 	gmtime_r(&now, &utc);
 	strftime(created, sizeof(created), "%Y-%m-%dT%H:%M:%SZ", &utc);
 	int count = snprintf(text, STORE_BYTES_MAX,
-	    "chasqui-store %u\nuuid %s\nshards %u\ncreated %s\n", store->version, uuid,
-	    store->shards, created);
+	    "chasqui-store %u\nuuid %s\nshards %u\ncreated %s\n%s%s", store->version, uuid,
+	    store->shards, created, note, note[0] != '\0' ? "\n" : "");
 	return store_seal(text, count);
 }
 
@@ -196,6 +202,24 @@ store_put(int directory_fd, const char *directory, const char *text, int count)
 }
 
 int
+store_file_draw_uuid(struct store_file *store)
+{
+	if (getrandom(store->uuid, sizeof(store->uuid), 0) == sizeof(store->uuid))
+		return 0;
+	diag_errno("cannot draw a uuid");
+	return -1;
+}
+
+int
+store_file_write_at(int directory_fd, const char *directory, const struct store_file *store,
+    const char *note)
+{
+	char text[STORE_BYTES_MAX + 1];
+
+	return store_put(directory_fd, directory, text, store_format(store, note, text));
+}
+
+int
 store_file_load_or_create_at(int directory_fd, const char *directory, uint32_t shards, struct store_file *store)
 {
 	char text[STORE_BYTES_MAX + 1];
@@ -213,11 +237,9 @@ store_file_load_or_create_at(int directory_fd, const char *directory, uint32_t s
 		return -1;
 	store->shards = shards;
 	store->version = STORE_VERSION;
-	if (getrandom(store->uuid, sizeof(store->uuid), 0) != sizeof(store->uuid)) {
-		diag_errno("cannot draw a uuid");
+	if (store_file_draw_uuid(store) != 0)
 		return -1;
-	}
-	return store_put(directory_fd, directory, text, store_format(store, text));
+	return store_put(directory_fd, directory, text, store_format(store, "", text));
 }
 
 int

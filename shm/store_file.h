@@ -16,6 +16,7 @@
 #ifndef SHM_STORE_FILE_H
 #define SHM_STORE_FILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct store_file {
@@ -30,6 +31,14 @@ int store_file_load(const char *directory, struct store_file *store);
 /* The same in an open directory; its name is for messages.  persistd may not open it by name. */
 int store_file_load_at(int directory_fd, const char *directory, struct store_file *store);
 int store_file_load_or_create_at(int directory_fd, const char *directory, uint32_t shards, struct store_file *store);
+
+/* For what is copied from elsewhere.  0, or -1 and a diag. */
+int store_file_draw_uuid(struct store_file *store);
+/* Write it; `note`, a line without its end, says where it comes from. */
+int store_file_write_at(int directory_fd, const char *directory, const struct store_file *store,
+    const char *note);
+/* This build reads stores of that version. */
+bool store_file_is_known(uint32_t version);
 
 /*
  * Read it, or make it, whole and on stable storage, with a new random uuid; of an older version it is brought up to this one.

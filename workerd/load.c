@@ -2,14 +2,11 @@
  * Happy path: SNAPSHOT_BEGUN gives the root, SNAPSHOT_IMAGES the slots, SNAPSHOT_ENDED has everything that follows from them
  * derived and the whole shard checked.
  * Failure modes: a record out of turn, an image out of bounds or of a slot that has one, one too few, a shard that does not
- * hold together: LOAD_WRONG, and a diag that names it.
+ * hold together: the text that says which.
  */
 #include "workerd/load.h"
 
-#include <inttypes.h>
-
 #include "shm/atomic.h"
-#include "shm/diag.h"
 #include "shm/state/check.h"
 #include "workerd/job.h"
 #include "workerd/snapshot.h"
@@ -27,29 +24,21 @@ load_is_under_way(const struct worker *worker)
 	return worker->snapshot.begun_lsn != 0;
 }
 
-static enum load
-load_is_wrong(const struct worker *worker, const char *why)
-{
-	diag(DIAG_ERROR, "shard %u cannot be loaded from the snapshot at LSN %" PRIu64 ": %s", worker->index,
-	    worker->snapshot.begun_lsn, why);
-	return LOAD_WRONG;
-}
-
 /* --- SNAPSHOT_BEGUN --- */
 
-static enum load
+static const char *
 begun_load(struct worker *worker, const struct record *record)
 {
 	const struct snapshot_begun_record *begun = (const struct snapshot_begun_record *)record;
 	struct snapshot *snapshot = &worker->snapshot;
 
 	if (load_is_under_way(worker) || record->bytes != sizeof(*begun) || record->lsn < LSN_FIRST)
-		return load_is_wrong(worker, "it begins twice, or not as one of this build does");
+		return "it begins twice, or not as one of this build does";
 	snapshot->begun_lsn = record->lsn;
 	if (!image_root_load(&worker->shard, &begun->root))
-		return load_is_wrong(worker, "its tables are larger than this broker is configured for, or damaged");
+		return "its tables are larger than this broker is configured for, or damaged";
 	(void)image_slots_of(&worker->shard, snapshot->slots);
-	return LOAD_GOES_ON;
+	return NULL;
 }
 
 /* --- SNAPSHOT_IMAGES --- */
@@ -71,23 +60,23 @@ image_take(struct worker *worker, const struct image *image, uint64_t available)
 	return image->bytes;
 }
 
-static enum load
+static const char *
 images_load(struct worker *worker, const struct record *record)
 {
 	const struct snapshot_images_record *images = (const struct snapshot_images_record *)record;
 	uint64_t at = sizeof(*images);
 
 	if (record->bytes < sizeof(*images) || images->begun_lsn != worker->snapshot.begun_lsn)
-		return load_is_wrong(worker, "a piece of it belongs to another one");
+		return "a piece of it belongs to another one";
 	for (uint32_t left = images->count; left > 0; left--) {
 		const struct image *image = (const struct image *)((const char *)record + at);
 		uint32_t bytes = image_take(worker, image, record->bytes - at);
 
 		if (bytes == 0)
-			return load_is_wrong(worker, "an image in it is of no slot, of one that was there before, or out of bounds");
+			return "an image in it is of no slot, of one that was there before, or out of bounds";
 		at += bytes;
 	}
-	return at == record->bytes ? LOAD_GOES_ON : load_is_wrong(worker, "a piece of it is longer than its images");
+	return at == record->bytes ? NULL : "a piece of it is longer than its images";
 }
 
 /* --- SNAPSHOT_ENDED --- */
@@ -110,8 +99,8 @@ jobs_derive(struct shard *shard)
 	return true;
 }
 
-static enum load
-ended_load(struct worker *worker, const struct record *record, uint64_t *lsn)
+static const char *
+ended_load(struct worker *worker, const struct record *record, uint64_t *done_lsn)
 {
 	const struct snapshot_ended_record *ended = (const struct snapshot_ended_record *)record;
 	struct snapshot *snapshot = &worker->snapshot;
@@ -119,10 +108,10 @@ ended_load(struct worker *worker, const struct record *record, uint64_t *lsn)
 	struct image_slots slots[IMAGES_TABLES];
 
 	if (record->bytes != sizeof(*ended) || ended->begun_lsn != snapshot->begun_lsn)
-		return load_is_wrong(worker, "its end belongs to another one");
+		return "its end belongs to another one";
 	/* No slot came twice, so as many as there are is all of them. */
 	if (snapshot->images != ended->images || snapshot->images != image_slots_of(shard, slots))
-		return load_is_wrong(worker, "images are missing");
+		return "images are missing";
 	const char *wrong = images_derive(shard);
 	if (wrong == NULL && !jobs_derive(shard))
 		wrong = "more queues are purged and deleted in it than can be at a time";
@@ -131,23 +120,24 @@ ended_load(struct worker *worker, const struct record *record, uint64_t *lsn)
 	if (wrong == NULL)
 		wrong = shard_check(shard, NULL);
 	if (wrong != NULL)
-		return load_is_wrong(worker, wrong);
-	*lsn = snapshot->begun_lsn;
+		return wrong;
+	*done_lsn = snapshot->begun_lsn;
 	snapshot_forget(worker);
-	return LOAD_DONE;
+	return NULL;
 }
 
-enum load
-load_record(struct worker *worker, const struct record *record, uint64_t bytes, uint64_t *lsn)
+const char *
+load_record(struct worker *worker, const struct record *record, uint64_t bytes, uint64_t *done_lsn)
 {
 	struct snapshot *snapshot = &worker->snapshot;
 
 	assert(worker->shard.shared->state == SHARD_REPLAYING);
 	assert(snapshot->has_image != NULL);
+	*done_lsn = 0;
 	if (bytes < sizeof(*record) || record->bytes != bytes || record->lsn <= snapshot->last_lsn)
-		return load_is_wrong(worker, "its records are not in their order");
+		return "its records are not in their order";
 	if (record->type != RECORD_SNAPSHOT_BEGUN && !load_is_under_way(worker))
-		return load_is_wrong(worker, "its beginning is missing");
+		return "its beginning is missing";
 	snapshot->last_lsn = record->lsn;
 	switch (record->type) {
 	case RECORD_SNAPSHOT_BEGUN:
@@ -155,8 +145,8 @@ load_record(struct worker *worker, const struct record *record, uint64_t bytes, 
 	case RECORD_SNAPSHOT_IMAGES:
 		return images_load(worker, record);
 	case RECORD_SNAPSHOT_ENDED:
-		return ended_load(worker, record, lsn);
+		return ended_load(worker, record, done_lsn);
 	default:
-		return load_is_wrong(worker, "there are other records in it");
+		return "there are other records in it";
 	}
 }

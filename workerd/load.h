@@ -13,14 +13,11 @@
 /* Empty the shard's map of images, as replay_begin() empties the shard. */
 void load_begin(struct worker *worker);
 
-enum load {
-	LOAD_GOES_ON,
-	LOAD_DONE,      /* the shard is as it was at the snapshot's SNAPSHOT_BEGUN, whose LSN is *lsn */
-	LOAD_WRONG,     /* a diag said what: this snapshot is no shard */
-};
-
-/* The next record, of which so many bytes are there. */
-enum load load_record(struct worker *worker, const struct record *record, uint64_t bytes, uint64_t *lsn);
+/*
+ * The next record, of which so many bytes are there.  NULL: it was good; *done_lsn is then 0, or, where the shard is now as it
+ * was at the snapshot's SNAPSHOT_BEGUN, that record's LSN.  Else the text of what is wrong: this snapshot is no shard.
+ */
+const char *load_record(struct worker *worker, const struct record *record, uint64_t bytes, uint64_t *done_lsn);
 
 /* Between the first record and the last: nothing else may be replayed now. */
 bool load_is_under_way(const struct worker *worker);

@@ -1,7 +1,7 @@
 /*
  * quota: what a user may own, over all shards: queues, and bytes in them.  It is the owner who pays for what is in a queue,
  * whoever publishes, and a worker is the first who knows the owner; so these two are decided here.  Rates and connections are a
- * frontd's (frontd/quota).
+ * frontd's (frontd/people/quota).
  *
  * Each worker shows what it has of each user (shm/usage.h); the sum is behind by what the other shards take meanwhile, so W
  * shards can go beyond a quota by one request of each that is under way at the same time, not by more.

@@ -134,12 +134,16 @@ replay_can_finish(const struct worker *worker, const struct replay_end *end)
 static enum replay_frame
 snapshot_frame(struct worker *worker, const struct frame_header *header, const struct record *record)
 {
+	uint64_t begun_lsn = worker->snapshot.begun_lsn;
+
 	if (worker->replay.last_lsn != 0 || worker->snapshot.has_image == NULL)
 		return FRAME_IS_NONSENSE;
 	stat_add(&worker->stats->progress, 1);
-	if (load_record(worker, record, header->bytes - sizeof(*header), &worker->replay.last_lsn) == LOAD_WRONG)
-		return FRAME_IS_WRONG;
-	return FRAME_APPLIED;
+	const char *wrong = load_record(worker, record, header->bytes - sizeof(*header), &worker->replay.last_lsn);
+	if (wrong == NULL)
+		return FRAME_APPLIED;
+	diag(DIAG_ERROR, "shard %u cannot be loaded from the snapshot at LSN %" PRIu64 ": %s", worker->index, begun_lsn, wrong);
+	return FRAME_IS_WRONG;
 }
 
 static enum replay_frame

@@ -2,9 +2,9 @@
 
 #include <seccomp.h>
 
-#include "shm/sandbox.h"
+#include "shm/sandbox/sandbox.h"
 
-/* Beside what every process needs (shm/sandbox_calls.c): to sleep. */
+/* Beside what every process needs (shm/sandbox/calls.c): to sleep. */
 static const struct sandbox_call calls[] = {
 	CALL(epoll_pwait2), CALL(epoll_pwait), CALL(epoll_wait),
 };

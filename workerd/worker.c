@@ -183,6 +183,7 @@ mirror_gauges(struct worker *worker)
 	store_relaxed(&worker->stats->messages_used, root->messages_high - root->messages_free.count);
 	store_relaxed(&worker->stats->queues_used, root->queues_high - root->queues_free.count);
 	store_relaxed(&worker->stats->waiters_used, waiters);
+	store_relaxed(&worker->stats->grants_used, table_used(&root->grants));
 }
 
 /* True if the front has replies to be woken for. */

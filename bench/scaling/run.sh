@@ -64,7 +64,7 @@ grid() { # CONNECTIONS a frontd, MiB/s of the disk
 	done
 }
 
-# For each number of CPUs what auto takes (cli/placement.h), and the best that the simulation finds.
+# For each number of CPUs what auto takes (cli/supervisor/placement.h), and the best that the simulation finds.
 auto() {
 	local n f w line best rate best_rate
 	for n in 2 3 4 5 6 8 10 11 16 32; do

@@ -19,6 +19,26 @@ api_refuse(struct api_call *call, enum outcome outcome, const char *detail, ...)
 	return false;
 }
 
+void
+api_known_take(struct api_known *known, const struct api_call *call)
+{
+	known->memo = call->memo;
+	known->memo.caller = (struct caller){ .uid = 0 };
+	known->memo.credential = 0;
+	known->entry = call->entry;
+	known->body_max = call->body_max;
+	known->is_planned = false;
+}
+
+void
+api_known_give(struct api_known *known, struct api_call *call)
+{
+	call->known = known;
+	call->memo = known->memo;
+	call->entry = known->entry;
+	call->body_max = known->body_max;
+}
+
 bool
 api_name_is_valid(struct http_slice name)
 {

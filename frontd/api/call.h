@@ -1,7 +1,7 @@
 /*
  * call: one API request on its way through this folder, which does no I/O:
  *
- *   routes_resolve() target -> route, and whether credentials are needed
+ *   routes_resolve() target -> route, and whether credentials are needed   (or api_known_give(), of a head that came before)
  *   (the caller finds out who asks: call->principal, or a problem 401)
  *   routes_admit()   head -> a problem (404, 405, 403, 406, 413, 415, unknown headers), or not    before the body is read
  *   route->plan()    head and body -> shard and size of the request frame, or a problem
@@ -21,18 +21,24 @@
 #include <stdint.h>
 
 #include "frontd/api/answer.h"
-#include "frontd/api/principal.h"
+#include "frontd/api/cursor.h"
+#include "frontd/api/people/principal.h"
 #include "frontd/api/problem.h"
 #include "frontd/http/authorization.h"
 #include "frontd/http/parse.h"
 #include "frontd/http/target.h"
 #include "shm/directory.h"
+#include "shm/durable.h"
 #include "shm/frame.h"
 #include "shm/limits.h"
 #include "shm/ops.h"
 #include "shm/people.h"
+#include "shm/registry.h"
 #include "shm/stats.h"
 #include "shm/usage.h"
+
+/* Who may see /metrics; the words of metrics.access, in its order. */
+enum metrics_access { METRICS_ADMIN, METRICS_USERS, METRICS_ANY, METRICS_OFF };
 
 struct api_call;
 struct api_memo;
@@ -47,9 +53,17 @@ struct api_world {
 	enum outcome unready_outcome;
 	uint64_t session_idle_ms;  /* of a new session */
 	uint64_t session_max_ms;
+	uint8_t cursor_key[CURSOR_KEY_BYTES];
 	const struct stats_shared *stats[SLOT_MAX]; /* NULL: there is no such process */
 	const struct directory *directory;
 	const struct usage *usages; /* of SLOT_MAX slots; NULL: nobody counts */
+	enum metrics_access metrics_access;
+	uint32_t metrics_queues_max; /* of /metrics/queues; 0: there is no such thing */
+	/* Of calls that are answered without a worker, and of replies. */
+	uint64_t now_ns;
+	const struct registry_shared *registry;
+	const struct durable_shared *durable;
+	uint64_t undurable_bytes[WORKER_MAX]; /* of each shard's records: not on disk yet */
 };
 
 /* One delivered message's bytes. */
@@ -76,6 +90,8 @@ enum api_right {
 	RIGHT_ADMIN = 1 << 9,
 	RIGHT_LOGIN = 1 << 10, /* credentials in Authorization, or in the body: then call->principal is NULL */
 	RIGHT_ANYBODY = 1 << 11, /* any good credential */
+	RIGHT_METRICS = 1 << 12, /* who metrics.access lets, with scopes `*`, `metrics`, or `admin` of an admin */
+	RIGHT_QUEUE_METRICS = 1 << 13, /* as RIGHT_BROWSE on all queues; `metrics` of an admin has that too */
 };
 
 /* Does a call need credentials? */
@@ -118,6 +134,7 @@ struct api_memo {
 	uint32_t wait_ms;
 	uint16_t preferred_wait_s;     /* Prefer: wait=; 0 none */
 	bool wants_raw;                /* receive: application/octet-stream */
+	bool wants_openmetrics;        /* metrics: application/openmetrics-text */
 	bool is_batch;
 	bool is_head;
 	bool keep_alive;
@@ -168,6 +185,8 @@ struct page {
 	uint64_t place;                /* where it begins, 0: at the beginning */
 	uint32_t limit;                /* 1..PAGE_LIMIT_MAX */
 	struct http_slice prefix;      /* of names; empty: all */
+	uint64_t uid;                  /* who asks */
+	enum cursor_list list;
 };
 
 struct user_plan {
@@ -205,6 +224,22 @@ struct api_password {
 	char hash[PASSWORD_HASH_BYTES_MAX + 1]; /* of fresh, as crypt(3) writes it, NUL-terminated */
 };
 
+#define KNOWN_ATTRIBUTES_MAX 256u
+
+/*
+ * What a head was found to say when it came before: all that its bytes decide by themselves.  Of a publish also what
+ * publish_plan() made of it.
+ */
+struct api_known {
+	struct api_memo memo;          /* without caller and credential */
+	enum api_entry entry;
+	uint64_t body_max;
+	bool is_planned;               /* memo has name, shard and is_batch, and the rest is set */
+	uint32_t attributes_bytes;
+	uint64_t delay_ms;
+	char attributes[KNOWN_ATTRIBUTES_MAX];
+};
+
 struct api_call {
 	/* Set by the caller. */
 	const struct http_request *request;
@@ -215,7 +250,8 @@ struct api_call {
 	const struct principal *principal; /* NULL: nobody knows; only where the entry is open or optional */
 	struct http_slice tried;       /* the user name of a login that was refused */
 
-	/* By routes_resolve(). */
+	/* By routes_resolve(), or by api_known_give() in its place. */
+	struct api_known *known;       /* NULL: the head did not come before */
 	enum api_entry entry;
 	unsigned methods;              /* bits of those the path takes */
 
@@ -238,6 +274,10 @@ struct api_call {
 		struct credential_plan credential;
 	};
 };
+
+/* Remember the call, which was admitted, / resolve it as what is remembered. */
+void api_known_take(struct api_known *known, const struct api_call *call);
+void api_known_give(struct api_known *known, struct api_call *call);
 
 /* Frees what plan allocated. */
 void api_call_end(struct api_call *call);

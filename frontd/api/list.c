@@ -1,24 +1,19 @@
 /*
- * Happy path: queue_list_plan() begins at the cursor (or shard 0); each reply's queues are put into the listing's text; while
- * there are fewer than `limit` and shards are left, queue_list_answer() asks the next one (API_ASK_AGAIN, queue_list_refill).
+ * Happy path: queue_list_plan() begins at the cursor (or shard 0); each reply's queues are put into
+ * the listing's text; while there are fewer than `limit` and shards are left, queue_list_answer()
+ * asks the next one (API_ASK_AGAIN, queue_list_refill); then once more, whether there is one behind
+ * the last.
  */
-#include "frontd/api/queues.h"
+#include "frontd/api/list.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "frontd/api/pages.h"
+#include "frontd/api/queues.h"
 
-/* A list in the making: owned by its memo. */
-struct queue_listing {
-	uint32_t shard_count;
-	uint32_t limit;
-	uint32_t count;        /* put so far */
-	uint32_t from_idx;     /* where the next request begins in memo->shard */
-	struct queue_name prefix;
-	struct answer text;    /* its body holds the JSON so far, always on the heap */
-};
+#define LISTING_BYTES (16u << 10) /* at first */
 
 void
 queue_listing_free(struct queue_listing *listing)
@@ -35,14 +30,19 @@ queue_listing_bytes(const struct queue_listing *listing)
 	return sizeof(*listing) + listing->text.size;
 }
 
-bool
-queue_list_plan(struct api_call *call)
+struct queue_listing *
+queue_listing_new(const struct api_call *call, uint32_t limit, struct http_slice prefix)
 {
-	if (!pages_take(call, (uint64_t)call->world->shard_count << 32, &call->page))
-		return false;
-	call->memo.shard = (uint32_t)(call->page.place >> 32);
-	call->frame_bytes = sizeof(struct queue_list_request);
-	return true;
+	struct queue_listing *listing = calloc(1, sizeof(*listing));
+
+	assert(listing != NULL);
+	listing->shard_count = call->world->shard_count;
+	listing->limit = limit;
+	listing->uid = call->memo.caller.uid;
+	listing->prefix.bytes = (uint8_t)prefix.len;
+	if (prefix.len != 0)
+		memcpy(listing->prefix.text, prefix.ptr, prefix.len);
+	return listing;
 }
 
 uint32_t
@@ -54,69 +54,101 @@ queue_list_refill(struct api_memo *memo, void *frame)
 
 	request->caller = memo->caller;
 	request->from_idx = listing->from_idx;
-	request->limit = missing < QUEUE_LIST_PAGE_MAX ? missing : QUEUE_LIST_PAGE_MAX;
+	/* With all that was wanted: is there one more? */
+	request->limit = missing == 0       ? 1
+	    : missing < QUEUE_LIST_PAGE_MAX ? missing
+					    : QUEUE_LIST_PAGE_MAX;
 	request->prefix = listing->prefix;
 	return sizeof(*request);
+}
+
+bool
+queue_listing_take(struct api_memo *memo, const struct api_reply *reply, queue_listing_put *put)
+{
+	const struct queue_list_reply *page = (const struct queue_list_reply *)reply->frame;
+	struct queue_listing *listing = memo->listing;
+
+	assert(page->count <= QUEUE_LIST_PAGE_MAX);
+	if (listing->count == listing->limit && page->count != 0) {
+		listing->has_more = true;
+		return true;
+	}
+	if (listing->text.heap == NULL)
+		answer_init_heap(&listing->text, LISTING_BYTES);
+	for (uint32_t i = 0; i < page->count; i++) {
+		put(listing, &page->queues[i], reply->world, page->now_ms);
+		listing->count++;
+	}
+	listing->from_idx = page->next_idx;
+	if (page->next_idx != UINT32_MAX)
+		return false;
+	listing->from_idx = 0;
+	memo->shard++;
+	return memo->shard == listing->shard_count;
+}
+
+void
+queue_listing_end(struct api_memo *memo)
+{
+	queue_listing_free(memo->listing);
+	memo->listing = NULL;
+}
+
+/* ---- GET /v1/queues ---- */
+
+#define JSON_BEGIN "{\"queues\":["
+
+bool
+queue_list_plan(struct api_call *call)
+{
+	if (!pages_take(
+		call, CURSOR_QUEUES, (uint64_t)call->world->shard_count << 32, &call->page))
+		return false;
+	call->memo.shard = (uint32_t)(call->page.place >> 32);
+	call->frame_bytes = sizeof(struct queue_list_request);
+	return true;
 }
 
 uint32_t
 queue_list_fill(struct api_call *call, void *frame)
 {
-	struct queue_listing *listing = calloc(1, sizeof(*listing));
-
-	assert(listing != NULL);
-	listing->shard_count = call->world->shard_count;
-	listing->limit = call->page.limit;
-	listing->from_idx = (uint32_t)call->page.place;
-	listing->prefix.bytes = (uint8_t)call->page.prefix.len;
-	if (call->page.prefix.len != 0)
-		memcpy(listing->prefix.text, call->page.prefix.ptr, call->page.prefix.len);
-	listing->text.room = NULL;
-	listing->text.heap = malloc(ANSWER_ROOM_BYTES * 2);
-	assert(listing->text.heap != NULL);
-	listing->text.size = ANSWER_ROOM_BYTES * 2;
-	call->memo.listing = listing;
+	call->memo.listing = queue_listing_new(call, call->page.limit, call->page.prefix);
+	call->memo.listing->from_idx = (uint32_t)call->page.place;
 	return queue_list_refill(&call->memo, frame);
 }
 
 static void
-head_next(struct answer *answer, const struct api_memo *memo)
+put_json(struct queue_listing *listing, const struct queue_entry *queue,
+    const struct api_world *world, uint64_t now_ms)
+{
+	answer_put(&listing->text, listing->count == 0 ? JSON_BEGIN : ",");
+	queue_put_json(&listing->text, queue, world, now_ms);
+}
+
+static void
+head_next(struct answer *answer, const struct api_world *world, const struct api_memo *memo)
 {
 	const struct queue_listing *listing = memo->listing;
-	const struct page page = { .limit = listing->limit, .prefix = { listing->prefix.text, listing->prefix.bytes } };
+	const struct page page = { .limit = listing->limit, .uid = listing->uid, .list = CURSOR_QUEUES,
+		.prefix = { listing->prefix.text, listing->prefix.bytes } };
 
-	pages_put_next(answer, "/v1/queues", &page, (uint64_t)memo->shard << 32 | listing->from_idx);
+	pages_put_next(answer, world, "/v1/queues", &page,
+	    (uint64_t)memo->shard << 32 | listing->from_idx);
 }
 
 enum api_answered
 queue_list_answer(struct api_memo *memo, const struct api_reply *reply, struct answer *answer)
 {
-	const struct queue_list_reply *page = (const struct queue_list_reply *)reply->frame;
 	struct queue_listing *listing = memo->listing;
-	bool is_end = false;
 
-	assert(page->count <= QUEUE_LIST_PAGE_MAX);
-	for (uint32_t i = 0; i < page->count; i++) {
-		if (listing->count++ != 0)
-			answer_put(&listing->text, ",");
-		queue_put_json(&listing->text, &page->queues[i], reply->world, page->now_ms);
-	}
-	listing->from_idx = page->next_idx;
-	if (page->next_idx == UINT32_MAX) {
-		listing->from_idx = 0;
-		memo->shard++;
-		is_end = memo->shard == listing->shard_count;
-	}
-	if (!is_end && listing->count < listing->limit)
+	if (!queue_listing_take(memo, reply, put_json))
 		return API_ASK_AGAIN;
-	answer_put(answer, "{\"queues\":[");
-	answer_put_bytes(answer, listing->text.heap, listing->text.end);
-	answer_put(answer, "]}\n");
+	answer_put(&listing->text, listing->count == 0 ? JSON_BEGIN "]}\n" : "]}\n");
+	answer_adopt(answer, &listing->text);
 	answer_head(answer, 200, ANSWER_JSON);
-	if (!is_end)
-		head_next(answer, memo);
+	if (listing->has_more)
+		head_next(answer, reply->world, memo);
 	answer_end(answer);
-	queue_listing_free(listing);
-	memo->listing = NULL;
+	queue_listing_end(memo);
 	return API_ANSWERED;
 }

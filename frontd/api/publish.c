@@ -20,19 +20,61 @@ publish_is_batch(const struct http_request *request)
 	return media_is(type, BATCH_JSON) || media_is(type, BATCH_NDJSON);
 }
 
-bool
-publish_plan(struct api_call *call)
+/* What the head said when it came before. */
+static void
+plan_recall(struct api_call *call)
 {
-	call->publish.batch = NULL;
+	const struct api_known *known = call->known;
+
+	call->publish.delay_ms = known->delay_ms;
+	call->publish.not_before_ms = 0;
+	call->publish.attributes_bytes = known->attributes_bytes;
+	memcpy(call->publish.attributes, known->attributes, known->attributes_bytes);
+}
+
+/* The head came before, and is one that frontd/heads.c keeps: without a digest and a time. */
+static void
+plan_remember(const struct api_call *call)
+{
+	struct api_known *known = call->known;
+
+	if (!call->memo.is_batch) {
+		if (call->publish.attributes_bytes > sizeof(known->attributes))
+			return;
+		assert(call->publish.not_before_ms == 0);
+		known->delay_ms = call->publish.delay_ms;
+		known->attributes_bytes = call->publish.attributes_bytes;
+		memcpy(known->attributes, call->publish.attributes, known->attributes_bytes);
+	}
+	api_known_take(known, call);
+	known->is_planned = true;
+}
+
+static bool
+plan_head(struct api_call *call)
+{
 	call->memo.is_batch = publish_is_batch(call->request);
 	if (!api_take_queue(call, 2))
 		return false;
 	if (!digest_check(call))
 		return false;
-	if (call->memo.is_batch)
-		return headers_check_batch(call) && batch_plan(call);
-	if (!headers_take_message(call))
+	return call->memo.is_batch ? headers_check_batch(call) : headers_take_message(call);
+}
+
+bool
+publish_plan(struct api_call *call)
+{
+	bool is_known = call->known != NULL && call->known->is_planned;
+
+	call->publish.batch = NULL;
+	if (!is_known && !plan_head(call))
 		return false;
+	if (is_known && !call->memo.is_batch)
+		plan_recall(call);
+	else if (call->known != NULL && !is_known)
+		plan_remember(call);
+	if (call->memo.is_batch)
+		return batch_plan(call);
 	call->frame_bytes = FRAME_ALIGN((uint32_t)(sizeof(struct publish_request) + sizeof(struct publish_item)) +
 	    call->publish.attributes_bytes + (uint32_t)call->body.len);
 	return true;

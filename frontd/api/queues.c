@@ -5,7 +5,7 @@
 
 #include "frontd/api/condition.h"
 #include "frontd/api/json.h"
-#include "frontd/api/people.h"
+#include "frontd/api/people/people.h"
 
 #define STATES_BYTES_MAX 256 /* of a purge, when they are written with escapes */
 

@@ -15,10 +15,9 @@ uint32_t queue_name_fill(struct api_call *call, void *frame);
 enum api_answered queue_answer(struct api_memo *memo, const struct api_reply *reply, struct answer *answer);
 enum api_answered queue_delete_answer(struct api_memo *memo, const struct api_reply *reply, struct answer *answer);
 
-/* The list goes from shard to shard until it has `limit` queues; its cursor is shard and place in the shard's table. */
+/* list.h */
 bool queue_list_plan(struct api_call *call);
 uint32_t queue_list_fill(struct api_call *call, void *frame);
-uint32_t queue_list_refill(struct api_memo *memo, void *frame);
 enum api_answered queue_list_answer(struct api_memo *memo, const struct api_reply *reply, struct answer *answer);
 void queue_listing_free(struct queue_listing *listing);
 

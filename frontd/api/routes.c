@@ -10,12 +10,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "frontd/api/authorize.h"
+#include "frontd/api/exposition.h"
 #include "frontd/api/headers.h"
+#include "frontd/api/list.h"
 #include "frontd/api/media.h"
+#include "frontd/api/metrics.h"
 #include "frontd/api/operation.h"
 #include "frontd/api/pages.h"
-#include "frontd/api/people.h"
+#include "frontd/api/people/authorize.h"
+#include "frontd/api/people/people.h"
 #include "frontd/api/publish.h"
 #include "frontd/api/queues.h"
 #include "frontd/api/receive.h"
@@ -31,6 +34,7 @@
 #define USERS "/v1/users"
 #define TOKENS "/v1/tokens"
 #define SESSIONS "/v1/sessions"
+#define METRICS "/metrics"
 
 /* The busiest first.  A path may stand here several times, once for each method. */
 static const struct api_route routes[] = {
@@ -95,6 +99,9 @@ static const struct api_route routes[] = {
 	{ .method = HTTP_DELETE, .pattern = SESSIONS "/{id}", .right = RIGHT_SELF, .op = OP_CREDENTIAL_REVOKE,
 	  .plan = session_revoke_plan, .fill = credential_revoke_fill, .answer = people_answer_done },
 	{ .method = HTTP_GET, .pattern = "/v1/stats", .right = RIGHT_ADMIN, .local = operation_stats },
+	{ .method = HTTP_GET, .pattern = METRICS, .right = RIGHT_METRICS, .local = metrics_get },
+	{ .method = HTTP_GET, .pattern = METRICS "/queues", .right = RIGHT_QUEUE_METRICS, .op = OP_QUEUE_LIST, .params = " prefix",
+	  .plan = queue_metrics_plan, .fill = queue_metrics_fill, .answer = queue_metrics_answer, .refill = queue_list_refill },
 	{ .method = HTTP_GET, .pattern = "/livez", .local = operation_livez },
 	{ .method = HTTP_GET, .pattern = "/readyz", .local = operation_readyz },
 };
@@ -199,9 +206,24 @@ wants_raw(const struct http_request *request)
 	return raw > json || (raw == json && !media_is_named(request, ANSWER_JSON));
 }
 
+/* Plain text, unless the other is named and liked no less. */
+static bool
+accept_metrics(struct api_call *call)
+{
+	unsigned text = media_quality(call->request, EXPOSITION_TEXT);
+	unsigned openmetrics = media_quality(call->request, EXPOSITION_OPENMETRICS);
+
+	call->memo.wants_openmetrics = openmetrics > 0 &&
+	    (text == 0 || (openmetrics >= text && media_is_named(call->request, EXPOSITION_OPENMETRICS)));
+	return text > 0 || openmetrics > 0 || api_refuse(call, OUTCOME_NOT_ACCEPTABLE,
+	    "this answers in text/plain (Prometheus 0.0.4) or application/openmetrics-text (1.0.0)");
+}
+
 static bool
 accept_check(struct api_call *call)
 {
+	if (call->memo.route->right & (RIGHT_METRICS | RIGHT_QUEUE_METRICS))
+		return accept_metrics(call);
 	if (call->memo.route->op == OP_RECEIVE && wants_raw(call->request)) {
 		call->memo.wants_raw = true;
 		return true;
@@ -210,6 +232,15 @@ accept_check(struct api_call *call)
 		return true;
 	return api_refuse(call, OUTCOME_NOT_ACCEPTABLE, "%s", call->memo.route->op == OP_RECEIVE ?
 	    "this answers in application/json or application/octet-stream" : "this answers in application/json");
+}
+
+static bool
+length_check(struct api_call *call)
+{
+	if (call->request->content_length <= call->body_max)
+		return true;
+	return api_refuse(call, OUTCOME_TOO_LARGE, "%llu bytes, at most %llu are taken here",
+	    (unsigned long long)call->request->content_length, (unsigned long long)call->body_max);
 }
 
 static bool
@@ -237,10 +268,7 @@ body_check(struct api_call *call)
 		break;
 	}
 	call->body_max = max;
-	if (call->request->content_length > max)
-		return api_refuse(call, OUTCOME_TOO_LARGE, "%llu bytes, at most %llu are taken here",
-		    (unsigned long long)call->request->content_length, (unsigned long long)max);
-	return true;
+	return length_check(call);
 }
 
 static bool
@@ -261,6 +289,8 @@ entry_of(const struct api_call *call)
 	switch (route->right) {
 	case RIGHT_NONE:
 		return ENTRY_OPEN;
+	case RIGHT_METRICS:
+		return call->world->metrics_access == METRICS_ANY ? ENTRY_OPEN : ENTRY_REQUIRED;
 	case RIGHT_LOGIN:
 		return ENTRY_OPTIONAL;
 	default:
@@ -280,10 +310,24 @@ routes_begin(struct api_call *call)
 	call->body_max = DROPPED_BODY_MAX;
 }
 
+/* Metrics that are switched off are not there. */
+static bool
+is_switched_off(const struct api_world *world, const struct http_target *target)
+{
+	if (target->segment_count == 0 || !http_slice_is(target->segments[0], "metrics"))
+		return false;
+	return world->metrics_access == METRICS_OFF || (target->segment_count > 1 && world->metrics_queues_max == 0);
+}
+
 void
 routes_resolve(struct api_call *call)
 {
 	routes_begin(call);
+	if (is_switched_off(call->world, call->target)) {
+		call->methods = 0;
+		call->entry = ENTRY_OPEN;
+		return;
+	}
 	call->memo.route = routes_find(call->target, call->request->method);
 	call->methods = call->memo.route != NULL ? 1u << call->memo.route->method : routes_methods(call->target);
 	call->entry = entry_of(call);
@@ -295,6 +339,8 @@ routes_admit(struct api_call *call)
 	const struct http_request *request = call->request;
 	bool is_options = request->method == HTTP_OPTIONS;
 
+	if (call->known != NULL)
+		return authorize(call) && length_check(call);
 	if (call->methods == 0 && !is_everything(call))
 		return api_refuse(call, OUTCOME_NOT_FOUND, "there is no resource %.*s",
 		    (int)(request->origin_form.len < 120 ? request->origin_form.len : 120), request->origin_form.ptr);

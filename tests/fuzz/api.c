@@ -179,7 +179,7 @@ find_principal(struct http_slice header, enum api_entry entry)
 	return principal;
 }
 
-/* What frontd/auth.c makes of call->password. */
+/* What frontd/people/auth.c makes of call->password. */
 static bool
 check_passwords(struct api_call *call)
 {

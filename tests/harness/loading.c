@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "workerd/load.h"
 #include "workerd/replay.h"
 
 #define must(condition)                                                                       \
@@ -51,29 +52,35 @@ keep(struct loading_bytes *bytes, const struct record *record)
 	bytes->count += count;
 }
 
-enum load
+const char *
 loading_load(struct engine *engine, const struct loading_bytes *snapshot)
 {
 	struct worker *worker = &engine->worker;
-	enum load step = LOAD_GOES_ON;
-	uint64_t lsn;
+	const char *wrong = NULL;
+	uint64_t done_lsn = 0;
 
 	shard_format(&worker->shard, 0);
 	load_begin(worker);
-	for (size_t at = 0; at < snapshot->count && step == LOAD_GOES_ON;) {
+	for (size_t at = 0; at < snapshot->count && wrong == NULL;) {
 		const struct record *record = (const struct record *)(snapshot->bytes + at);
 
-		step = load_record(worker, record, record->bytes, &lsn);
+		wrong = load_record(worker, record, record->bytes, &done_lsn);
 		at += record->bytes;
-		must(step != LOAD_DONE || at == snapshot->count);
+		must(done_lsn == 0 || at == snapshot->count);
 	}
-	return step;
+	if (wrong == NULL && done_lsn == 0)
+		wrong = "it has no end";
+	return wrong;
 }
 
 static void
 load(struct loading *loading)
 {
-	must(loading_load(loading->engine, &loading->snapshot) == LOAD_DONE);
+	const char *wrong = loading_load(loading->engine, &loading->snapshot);
+
+	if (wrong != NULL)
+		fprintf(stderr, "the snapshot at %llu: %s\n", (unsigned long long)loading->begun_lsn, wrong);
+	must(wrong == NULL);
 	for (size_t at = 0; at < loading->above.count && !loading->is_bare;) {
 		const struct record *record = (const struct record *)(loading->above.bytes + at);
 

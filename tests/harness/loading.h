@@ -8,7 +8,6 @@
  */
 
 #include "tests/harness/engine.h"
-#include "workerd/load.h"
 
 struct loading_bytes {
 	char *bytes;
@@ -29,8 +28,8 @@ struct loading {
 void loading_open(struct loading *loading, const struct engine_options *options);
 void loading_close(struct loading *loading);
 
-/* The shard anew from these records of a snapshot, whole and in their order.  What load_record() said last. */
-enum load loading_load(struct engine *engine, const struct loading_bytes *snapshot);
+/* The shard anew from these records of a snapshot.  NULL, or what is wrong with them: load_record(), or that there is no end. */
+const char *loading_load(struct engine *engine, const struct loading_bytes *snapshot);
 
 /* The next record, PUBLISHED without its payload or with it. */
 void loading_feed(struct loading *loading, const struct record *record);

@@ -17,21 +17,21 @@ never() { # WHY PATTERN FILE...
 	fi
 }
 inc='^#include ["<]'
-ground=$(ls shm/*.[ch] | grep -v '^shm/shard_region\.')
-front=$(ls frontd/*.[ch])
+ground=$(ls shm/*.[ch] shm/sandbox/*.[ch] | grep -v '^shm/shard_region\.')
+front=$(ls frontd/*.[ch] frontd/people/*.[ch] frontd/tls/*.[ch])
 code=$(git ls-files '*.c' '*.h' 2>/dev/null | grep -v '^tests/' || find shm conf frontd workerd persistd cli -name '*.[ch]')
 
 never 'shm knows no daemon, no configuration and not what a shard holds' "$inc(conf|frontd|workerd|persistd|cli|shm/state)/" $ground
 never 'state does not look around itself' "$inc(shm/(clock|diag)\.h|conf|frontd|workerd|persistd|cli)" shm/state/*.[ch]
 never 'configuration hands values over and knows nobody' "$inc(shm|frontd|workerd|persistd|cli)/" conf/*.[ch]
 never 'the HTTP parser knows only itself' "$inc(shm|conf|workerd|persistd|cli|jansson|liburing|frontd/([^h]|h[^t]))" frontd/http/*.[ch]
-never 'the API has no sockets and no rings' "$inc(liburing|sys/socket|netinet|shm/ring\.h|shm/state|workerd|persistd|cli|conf)" frontd/api/*.[ch]
-never 'what reads strangers is ours: JSON is read by frontd/api/scan' "${inc}jansson" frontd/*.[ch] frontd/*/*.[ch]
+never 'the API has no sockets and no rings' "$inc(liburing|sys/socket|netinet|shm/ring\.h|shm/state|workerd|persistd|cli|conf)" frontd/api/*.[ch] frontd/api/people/*.[ch]
+never 'what reads strangers is ours: JSON is read by frontd/api/scan' "${inc}jansson" frontd/*.[ch] frontd/*/*.[ch] frontd/*/*/*.[ch]
 never 'frontd cannot reach queue state' "$inc(shm/(state|txn\.h)|workerd|persistd|cli)" $front
 never 'a worker has no sockets and no disk' "$inc(liburing|sys/socket|netinet|frontd|persistd|cli)" workerd/*.[ch]
-never 'persistd knows records, not queues' "$inc(shm/state|frontd|workerd|cli)" persistd/*.[ch]
+never 'persistd knows records, not queues' "$inc(shm/state|frontd|workerd|cli)" persistd/*.[ch] persistd/backup/*.[ch]
 never 'traffic is a client: it knows no server' "$inc(shm/state|conf|frontd|workerd|persistd|cli/[a-su-z]|jansson|curl)" cli/traffic/*.[ch]
-never 'the command line runs the daemons and does not contain them' "$inc(shm/state|frontd|workerd|persistd)" cli/*.[ch]
+never 'the command line runs the daemons and does not contain them' "$inc(shm/state|frontd|workerd|persistd)" cli/*.[ch] cli/supervisor/*.[ch]
 never 'memory order is known in one place' '__atomic_|stdatomic\.h' $(echo "$code" | grep -v '^shm/atomic.h$')
 never 'io_uring is known in two places' "${inc}liburing" $(echo "$code" | grep -vE '^(frontd/uring|persistd/disk|bench/)')
 never 'what applies a record asks no clock and no chance' '\b(now_ns|clock_ms|rand|random|getrandom)\(' workerd/apply.c

@@ -5,7 +5,7 @@
 
 #include "tests/harness/unit.h"
 
-#include "cli/drain.h"
+#include "cli/supervisor/drain.h"
 
 static const struct drain_facts nothing_is_down;
 
@@ -82,7 +82,7 @@ END_TEST
 static Suite *
 suite(void)
 {
-	Suite *suite = suite_create("cli/drain");
+	Suite *suite = suite_create("cli/supervisor/drain");
 	TCase *drain = tcase_create("drain");
 
 	tcase_add_test(drain, a_clean_stop_goes_frontds_then_journal_then_workers);

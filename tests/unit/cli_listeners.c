@@ -12,7 +12,7 @@
 
 #include "tests/harness/unit.h"
 
-#include "cli/listeners.h"
+#include "cli/supervisor/listeners.h"
 
 static struct sockaddr_storage
 loopback(uint16_t port)
@@ -116,7 +116,7 @@ END_TEST
 static Suite *
 suite(void)
 {
-	Suite *suite = suite_create("cli/listeners");
+	Suite *suite = suite_create("cli/supervisor/listeners");
 	TCase *listeners = tcase_create("listeners");
 
 	tcase_set_timeout(listeners, 20);

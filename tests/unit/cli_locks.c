@@ -9,7 +9,7 @@
 
 #include "tests/harness/unit.h"
 
-#include "cli/locks.h"
+#include "cli/supervisor/locks.h"
 #include "shm/clock.h"
 #include "shm/limits.h"
 
@@ -18,7 +18,7 @@ static char instance[32], path[64];
 static void
 setup(void)
 {
-	snprintf(instance, sizeof(instance), "unit%ld", (long)getpid());
+	leftovers_instance(instance, sizeof(instance));
 	snprintf(path, sizeof(path), "/dev/shm/chasqui.%s.lock", instance);
 }
 
@@ -122,7 +122,7 @@ END_TEST
 static Suite *
 suite(void)
 {
-	Suite *suite = suite_create("cli/locks");
+	Suite *suite = suite_create("cli/supervisor/locks");
 	TCase *locks = tcase_create("locks");
 
 	tcase_add_checked_fixture(locks, setup, teardown);

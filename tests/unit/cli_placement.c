@@ -8,8 +8,8 @@
 
 #include "tests/harness/unit.h"
 
-#include "cli/placement.h"
-#include "cli/regions.h"
+#include "cli/supervisor/placement.h"
+#include "cli/supervisor/regions.h"
 
 static struct topology machine;
 static struct placement_wish wish;
@@ -295,7 +295,7 @@ END_TEST
 static Suite *
 suite(void)
 {
-	Suite *suite = suite_create("cli/placement");
+	Suite *suite = suite_create("cli/supervisor/placement");
 	TCase *placements = tcase_create("placement");
 	TCase *reading = tcase_create("topology");
 

@@ -6,7 +6,7 @@
 
 #include "tests/harness/unit.h"
 
-#include "cli/process.h"
+#include "cli/supervisor/process.h"
 
 #define LIVED_LONG (2 * BACKOFF_LONG_LIFE_NS)
 
@@ -141,7 +141,7 @@ END_TEST
 static Suite *
 suite(void)
 {
-	Suite *suite = suite_create("cli/process");
+	Suite *suite = suite_create("cli/supervisor/process");
 	TCase *process = tcase_create("process");
 
 	tcase_add_test(process, a_first_start_takes_the_same_steps_as_a_restart);

@@ -5,7 +5,7 @@
 
 #include "tests/harness/unit.h"
 
-#include "cli/regions.h"
+#include "cli/supervisor/regions.h"
 #include "shm/diag.h"
 
 static char instance[32];
@@ -19,7 +19,7 @@ setup(void)
 	struct conf conf;
 
 	diag_set_level(DIAG_ERROR);
-	snprintf(instance, sizeof(instance), "unit%ld", (long)getpid());
+	leftovers_instance(instance, sizeof(instance));
 	conf_defaults(&conf);
 	ck_assert_int_eq(conf_set(&conf, "worker.messages=1024", &error), 0);
 	ck_assert_int_eq(conf_set(&conf, "worker.waiters=16", &error), 0);
@@ -143,7 +143,7 @@ END_TEST
 static Suite *
 suite(void)
 {
-	Suite *suite = suite_create("cli/regions");
+	Suite *suite = suite_create("cli/supervisor/regions");
 	TCase *regions = tcase_create("regions");
 
 	tcase_add_checked_fixture(regions, setup, teardown);

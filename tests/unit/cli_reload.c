@@ -6,7 +6,7 @@
 
 #include "tests/harness/unit.h"
 
-#include "cli/reload.h"
+#include "cli/supervisor/reload.h"
 #include "shm/diag.h"
 
 static struct conf
@@ -124,7 +124,7 @@ END_TEST
 static Suite *
 suite(void)
 {
-	Suite *suite = suite_create("cli/reload");
+	Suite *suite = suite_create("cli/supervisor/reload");
 	TCase *reload = tcase_create("reload");
 
 	tcase_add_test(reload, nothing_differs_and_nothing_changes);

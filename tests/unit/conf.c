@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "cli/regions.h"
+#include "cli/supervisor/regions.h"
 #include "conf/address.h"
 #include "conf/value.h"
 #include "shm/diag.h"

@@ -55,7 +55,7 @@ text_of(unsigned which)
 	return text;
 }
 
-/* As cli/audit_file does. */
+/* As cli/supervisor/audit_file does. */
 static void
 hand_over(int fd)
 {

@@ -1,8 +1,8 @@
 #include "tests/unit/people_world.h"
 
-#include "frontd/auth.h"
+#include "frontd/people/auth.h"
 #include "frontd/http/text.h"
-#include "frontd/tls_names.h"
+#include "frontd/tls/names.h"
 
 #define BEARER "Authorization: Bearer "
 #define TOKEN "mq_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"

@@ -1,4 +1,4 @@
-#include "frontd/password.h"
+#include "frontd/people/password.h"
 
 #include <sys/eventfd.h>
 #include <time.h>

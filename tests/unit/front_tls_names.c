@@ -12,7 +12,7 @@
 
 #include "conf/conf.h"
 #include "frontd/frontd.h"
-#include "frontd/tls_names.h"
+#include "frontd/tls/names.h"
 
 static EVP_PKEY *
 make_key(void)

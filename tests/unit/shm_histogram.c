@@ -78,6 +78,7 @@ START_TEST(many_count_as_often_as_said)
 	histogram_read(&histogram, &copy);
 	histogram_add(&histogram, 1); /* the copy does not see it */
 	ck_assert_uint_eq(histogram_count(&copy), 100);
+	ck_assert_uint_eq(copy.sum, 3 * 99 + 5000);
 	ck_assert_uint_eq(histogram_quantile(&copy, 0.5), 3);
 	ck_assert_uint_ge(histogram_quantile(&copy, 1.0), 5000);
 }

@@ -206,6 +206,12 @@ START_TEST(scopes_are_words_that_are_known)
 	ck_assert(!scopes_are_full("admin", 5));
 	ck_assert(scopes_have_admin("publish:a admin", 15));
 	ck_assert(scopes_have_admin("*", 1));
+	ck_assert(!scopes_have_admin("metrics", 7));
+	ck_assert(scopes_have_metrics("metrics", 7));
+	ck_assert(!scopes_have_metrics("browse:# admin", 14));
+	ck_assert(!scopes_have_metrics("*:metrics", 9));
+	ck_assert(scopes_are_valid("metrics", 7));
+	ck_assert(!scopes_are_valid("metrics:#", 9));
 	ck_assert(!scopes_have_admin("manage:#", 8));
 }
 END_TEST

@@ -17,8 +17,8 @@
 
 #include "tests/harness/unit.h"
 
-#include "shm/landlock.h"
-#include "shm/sandbox.h"
+#include "shm/sandbox/landlock.h"
+#include "shm/sandbox/sandbox.h"
 
 /* Exit codes of a child besides 0, what was wanted, and numbers of errno. */
 enum { NOT_THERE = 200, WRONG };
@@ -271,7 +271,7 @@ END_TEST
 static Suite *
 suite(void)
 {
-	Suite *suite = suite_create("shm/sandbox");
+	Suite *suite = suite_create("shm/sandbox/sandbox");
 	TCase *files = tcase_create("files"), *filter = tcase_create("calls");
 
 	tcase_add_checked_fixture(files, setup, teardown);

@@ -328,9 +328,9 @@ START_TEST(what_is_no_snapshot_is_refused)
 	take_snapshot();
 	spoilt = copy_of(&loading.snapshot);
 	refusal->spoil(&spoilt);
-	ck_assert_msg(loading_load(loading.engine, &spoilt) == LOAD_WRONG, "%s: it was loaded", refusal->what);
+	ck_assert_msg(loading_load(loading.engine, &spoilt) != NULL, "%s: it was loaded", refusal->what);
 	/* A good one is no worse for it. */
-	ck_assert_int_eq(loading_load(loading.engine, &loading.snapshot), LOAD_DONE);
+	ck_assert_ptr_null(loading_load(loading.engine, &loading.snapshot));
 	free(spoilt.bytes);
 }
 END_TEST
@@ -340,9 +340,7 @@ START_TEST(damage_is_refused_or_leaves_a_whole_shard)
 	uint64_t random = 88172645463325252ull;
 	unsigned refused = 0;
 
-	diag_set_level(DIAG_ERROR);
 	take_snapshot();
-	(void)freopen("/dev/null", "w", stderr); /* a line for each of them */
 	for (unsigned trial = 0; trial < 3000; trial++) {
 		struct loading_bytes spoilt = copy_of(&loading.snapshot);
 		struct snapshot_begun_record *begun = (void *)spoilt.bytes;
@@ -361,9 +359,9 @@ START_TEST(damage_is_refused_or_leaves_a_whole_shard)
 			at = good;
 		}
 		ck_assert_uint_eq(begun->record.type, RECORD_SNAPSHOT_BEGUN);
-		enum load load = loading_load(loading.engine, &spoilt);
-		refused += load == LOAD_WRONG;
-		if (load == LOAD_DONE)
+		const char *wrong = loading_load(loading.engine, &spoilt);
+		refused += wrong != NULL;
+		if (wrong == NULL)
 			ck_assert_ptr_null(shard_check(&loading.engine->worker.shard, NULL));
 		free(spoilt.bytes);
 	}
