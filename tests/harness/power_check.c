@@ -124,10 +124,10 @@ rebuild_from(struct rebuilt *rebuilt, const struct record *seen, uint32_t size)
 	const struct snapshot_images_record *piece = (const struct snapshot_images_record *)record;
 	if (rebuilt->is_loaded || !is_piece || (seen->type == RECORD_SNAPSHOT_BEGUN ? seen->lsn : piece->begun_lsn) != rebuilt->begun_lsn)
 		return;
-	enum load load = load_record(worker, (const struct record *)record, size, &lsn);
-	if (load == LOAD_WRONG)
-		power_complain("shard %" PRIu32 ": the snapshot at LSN %" PRIu64 " is none", rebuilt->shard, rebuilt->begun_lsn);
-	rebuilt->is_loaded = load == LOAD_DONE;
+	const char *wrong = load_record(worker, (const struct record *)record, size, &lsn);
+	if (wrong != NULL)
+		power_complain("shard %" PRIu32 ": the snapshot at LSN %" PRIu64 " is none: %s", rebuilt->shard, rebuilt->begun_lsn, wrong);
+	rebuilt->is_loaded = lsn != 0;
 }
 
 /* Once through the journal, from that segment on. */
