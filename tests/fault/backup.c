@@ -439,8 +439,8 @@ START_TEST(a_full_disk_leaves_neither_half_a_backup_nor_half_a_store)
 	ck_assert_msg(strstr(said, "No space left on device") != NULL, "%s", said);
 	ck_assert_uint_eq(count_files(target.data), 0);
 	volume_end(&target);
+	broker_free(&broker); /* whose reaper holds the other's pipe */
 	broker_free(&target);
-	broker_free(&broker);
 }
 END_TEST
 
