@@ -108,7 +108,7 @@ __wrap_disk_park(struct disk *disk, int wake_fd, uint32_t timeout_ms)
 START_TEST(play_all)
 {
 	struct persist_options options = { .segment_bytes = 64u << 20, .batch_bytes = BATCH_BYTES_TARGET, .in_flight = 2,
-		.spare_segments = 2, .direct = DISK_DIRECT_AUTO };
+		.spare_segments = 2, .snapshot_bytes = 256ull << 20, .direct = DISK_DIRECT_AUTO };
 
 	world_make(&play.world);
 	snprintf(play.instance, sizeof(play.instance), "role%ld", (long)getpid());

@@ -1,6 +1,8 @@
 /*
  * address: where a connection comes from, and how many there are from each place (server.max_connections_per_address).
  *
+ * Listeners on IPv6 take no IPv4 clients (IPV6_V6ONLY), so none comes as a mapped address.
+ *
  * Counted is by IPv4 address and by the /64 of an IPv6 address, for whoever has one address of a /64 has all of them.  The
  * table is as large as the connections of this process need and never grows; a client cannot choose which of its addresses
  * meet in one place of it, for the hash has a seed.

@@ -48,8 +48,8 @@ note_made(const struct frontd *frontd, struct audit_note *note, const struct ans
 {
 	struct user_entry user;
 
-	cursor_format(answer->made_id, note->object);
-	note->object_bytes = CURSOR_BYTES;
+	id_format(answer->made_id, note->object);
+	note->object_bytes = ID_BYTES;
 	if ((note->user_bytes != 0 && !note->is_tried) ||
 	    directory_user_by_uid(&frontd->directory, answer->made_uid, &user) != DIRECTORY_FOUND)
 		return;

@@ -92,6 +92,7 @@ attach_regions(struct frontd *frontd)
 	}
 	if (attach_usages(frontd) != 0)
 		return -1;
+	cursor_key(role->store.store_uuid, frontd->world.cursor_key);
 	role_close_regions(role);
 	return 0;
 }

@@ -39,18 +39,34 @@ may_take(struct frontd *frontd, struct conn *conn)
 	return false;
 }
 
-/* The request at hand waits (true), or is refused for it has waited long enough. */
+/* It has waited long enough, or what it waits for is not coming soon. */
+static void
+refuse_waiting(struct frontd *frontd, struct conn *conn)
+{
+	const struct submits *submits = &frontd->submits;
+
+	if (submits->wants_directory)
+		serve_refuse_outcome(frontd, conn, OUTCOME_RECOVERING, "users and tokens cannot be read: their worker is coming back");
+	else if (peers_is_down(frontd, submits->full_shard))
+		serve_refuse_outcome(frontd, conn, OUTCOME_RECOVERING, "its worker is coming back, and too much waits for it");
+	else
+		serve_refuse_outcome(frontd, conn, OUTCOME_BUSY, "the ring of requests to the shard is full");
+}
+
+/* The request at hand waits (true), or is refused. */
 static bool
 wait_or_refuse(struct frontd *frontd, struct conn *conn, enum served why)
 {
 	assert(why == SERVE_NO_ROOM || why == SERVE_WAITS);
 
-	if (why == SERVE_WAITS ||
-	    (!frontd->submits.is_late && submit_wait(frontd, conn, frontd->submits.full_shard))) {
+	uint32_t shard = frontd->submits.full_shard;
+
+	if (why == SERVE_WAITS || (!frontd->submits.is_late && peers_shard_refusal(frontd, shard) == OUTCOME_OK &&
+	    submit_wait(frontd, conn, shard))) {
 		conn_set_state(frontd, conn, CONN_WAITING);
 		return true;
 	}
-	serve_refuse_outcome(frontd, conn, OUTCOME_BUSY, "the ring of requests to the shard is full");
+	refuse_waiting(frontd, conn);
 	return false;
 }
 

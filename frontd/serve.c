@@ -32,6 +32,15 @@ world_refresh(struct frontd *frontd)
 	world->metrics_queues_max = frontd->limits.metrics_queues_max;
 }
 
+/* What the request has to wait for: room in the ring of that shard, or the directory, which is the work of worker 0. */
+static enum served
+no_room(struct frontd *frontd, uint32_t shard, bool wants_directory)
+{
+	frontd->submits.full_shard = shard;
+	frontd->submits.wants_directory = wants_directory;
+	return SERVE_NO_ROOM;
+}
+
 /* What auth.h says, in our words. */
 static enum served
 served_of(struct frontd *frontd, enum auth_answer answer)
@@ -46,8 +55,7 @@ served_of(struct frontd *frontd, enum auth_answer answer)
 	case AUTH_NOT_NOW:
 		break;
 	}
-	frontd->submits.full_shard = 0; /* the directory is the work of its worker */
-	return SERVE_NO_ROOM;
+	return no_room(frontd, 0, true);
 }
 
 /* What the head asks for; false: it cannot be read.  A head that came before has been found fine. */
@@ -313,9 +321,8 @@ serve_request(struct frontd *frontd, struct conn *conn, struct http_slice body)
 	call->is_planned = true;
 	bool is_fine = route->plan == NULL || route->plan(call);
 	if (call->is_not_now) {
-		frontd->submits.full_shard = 0;
 		api_call_end(call);
-		return SERVE_NO_ROOM;
+		return no_room(frontd, 0, true);
 	}
 	if (!is_fine)
 		return serve_refused(frontd, conn);
@@ -350,9 +357,10 @@ serve_request(struct frontd *frontd, struct conn *conn, struct http_slice body)
 	}
 	void *frame = reserve_for_client(frontd, call->memo.shard, call->frame_bytes);
 	if (frame == NULL) {
-		frontd->submits.full_shard = call->memo.shard;
+		uint32_t shard = call->memo.shard;
+
 		api_call_end(call);
-		return SERVE_NO_ROOM;
+		return no_room(frontd, shard, false);
 	}
 	uint32_t bytes = route->fill(call, frame);
 	if (bytes == 0)

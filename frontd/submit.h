@@ -43,6 +43,7 @@ struct submits {
 	uint32_t changes_asked;          /* exchanges whose reply may have to be held */
 	uint32_t again_count;
 	uint32_t full_shard;             /* whose ring had no room for the last request */
+	bool wants_directory;            /* not room: region directory, which worker 0 is writing, or was when it died */
 	bool is_retrying;                /* the request at hand has waited: it goes before new ones */
 	bool is_late;                    /* and it has waited long enough */
 };

@@ -14,6 +14,7 @@
 #include "persistd/batch.h"
 #include "persistd/journal_position.h"
 #include "persistd/loader.h"
+#include "persistd/snapshots.h"
 
 struct backend;
 
@@ -22,6 +23,7 @@ struct backend_open {
 	const struct journal_position *warm; /* where acknowledgement stood, known from shared memory; NULL: cold */
 	uint64_t epoch_min;                  /* the new epoch is at least this */
 	uint64_t time_ms;
+	struct snapshots *snapshots;         /* borrowed: what is found is put there, and what is dropped taken out */
 };
 
 /* How it was found. */
@@ -65,8 +67,12 @@ struct backend_ops {
 	 */
 	enum backend_append (*append)(struct backend *backend, struct batch *batch, uint32_t flight);
 
-	/* Read batches in order from the first one kept.  0, or -1 and a diag.  The caller closes the reader. */
-	int (*read)(struct backend *backend, struct reader *reader);
+	/*
+	 * Read batches in order from the beginning of a segment (0: the first one kept).  0, or -1 and a diag.  Nothing is
+	 * dropped until read_end(), which closes the reader.
+	 */
+	int (*read)(struct backend *backend, struct reader *reader, uint64_t segment);
+	void (*read_end)(struct backend *backend, struct reader *reader);
 
 	/* The batch of this flight, and all before it, are durable. */
 	void (*landed)(struct backend *backend, uint32_t flight);
@@ -78,8 +84,11 @@ struct backend_ops {
 	/* A completion {DISK_WINDOW, number}. */
 	void (*window_completed)(struct backend *backend, uint32_t number, int32_t result);
 
-	/* Batches up to floor_index are not needed any more.  0, or -1 and a diag. */
-	int (*trim)(struct backend *backend, uint64_t floor_index);
+	/*
+	 * Segments below `floor`, which has batches, are not needed any more; durable_index is known to be durable.  Begins to drop
+	 * them, if nobody reads: step() and completed() go on with it.
+	 */
+	void (*trim)(struct backend *backend, uint64_t floor, uint64_t durable_index);
 
 	/* A little background work, if some is due.  1: did something; 0: nothing to do; -1: failed, after a diag. */
 	int (*step)(struct backend *backend, uint64_t now_ns);
@@ -112,6 +121,8 @@ struct backend {
 	uint64_t generation;       /* of the last cold start */
 	uint64_t segment;          /* being written, for the operator */
 	uint64_t segments_opened;
+	uint64_t segments_dropped;
+	uint64_t segments_kept;    /* of the journal, the one being written included */
 };
 
 #endif

@@ -35,6 +35,7 @@ resolve(struct backend_file *file)
 
 	if (loader_open(loader, file->store, &file->catalog, &file->old, LOADER_TO_THE_END) != 0)
 		return EXIT_JOURNAL;
+	loader->snapshots = file->snapshots;
 	do
 		step = loader_step(loader);
 	while (step == LOADER_MORE);
@@ -64,6 +65,10 @@ open_cold(struct backend_file *file, const struct backend_open *open, struct bac
 	opened->position.hash = loader->durable_hash;
 	opened->is_clean = loader->is_clean;
 	opened->rewritten = loader->pending_count;
+	for (uint32_t i = loader->pending_count; i > 0; i--)
+		journal_position_back(&opened->position, &loader->pending[i - 1].header);
+	if (file->snapshots != NULL)
+		snapshots_segment(file->snapshots, start.last_segment + 1, opened->position.lsn);
 	code = segments_begin_epoch(&file->segments, &start, &file->old, &opened->position) == 0 ? 0 : EXIT_JOURNAL;
 	if (code == 0 && opened->position.index != loader->position.index)
 		assert(!"the rewritten batches are those that were found");
@@ -86,6 +91,8 @@ open_warm(struct backend_file *file, const struct backend_open *open, struct bac
 		return EXIT_CORRUPT;
 	}
 	opened->position = *open->warm;
+	if (file->snapshots != NULL)
+		snapshots_segment(file->snapshots, start.last_segment + 1, opened->position.lsn);
 	if (segments_begin_epoch(&file->segments, &start, &file->live, &opened->position) != 0)
 		return EXIT_JOURNAL;
 	if (open->warm->index == 0)
@@ -93,7 +100,10 @@ open_warm(struct backend_file *file, const struct backend_open *open, struct bac
 	/* Fetches of old bodies wait for the index; nothing else does. */
 	if (loader_open(&file->loader, file->store, &file->catalog, &file->old, open->warm->index) != 0)
 		return EXIT_JOURNAL;
+	file->loader.snapshots = file->snapshots;
 	file->is_indexing = true;
+	if (file->snapshots != NULL)
+		file->snapshots->is_behind = true;
 	return 0;
 }
 
@@ -104,6 +114,7 @@ file_open(struct backend *backend, const struct backend_open *open, struct backe
 	uint64_t epoch = file->store->current.epoch + 1;
 
 	*opened = (struct backend_opened){ 0 };
+	file->snapshots = open->snapshots;
 	if (catalog_read(&file->catalog, file->store) != 0)
 		return EXIT_JOURNAL;
 	if (epoch < open->epoch_min)
@@ -113,6 +124,7 @@ file_open(struct backend *backend, const struct backend_open *open, struct backe
 	backend->generation = file->store->current.generation;
 	backend->segment = file->segments.active.number;
 	backend->segments_opened = file->segments.opened;
+	backend->segments_kept = file->catalog.count;
 	/* What was there before is durable by now. */
 	file->durable = (struct lsn_location){ .segment = file->segments.active.number, .offset = file->segments.active.used_bytes };
 	return code;
@@ -134,6 +146,7 @@ file_append(struct backend *backend, struct batch *batch, uint32_t flight)
 	file->flown[flight] = (struct lsn_location){ .segment = active->number, .offset = active->used_bytes };
 	backend->segment = active->number;
 	backend->segments_opened = file->segments.opened;
+	backend->segments_kept = file->catalog.count;
 	return BACKEND_SUBMITTED;
 }
 
@@ -148,11 +161,26 @@ file_landed(struct backend *backend, uint32_t flight)
 /* --- reading --- */
 
 static int
-file_read(struct backend *backend, struct reader *reader)
+file_read(struct backend *backend, struct reader *reader, uint64_t segment)
 {
 	struct backend_file *file = self(backend);
 
-	return reader_open(reader, file->store, &file->catalog, false);
+	if (reader_open(reader, file->store, &file->catalog, false) != 0)
+		return -1;
+	if (segment != 0)
+		reader_begin_at(reader, segment);
+	file->readers++;
+	return 0;
+}
+
+static void
+file_read_end(struct backend *backend, struct reader *reader)
+{
+	struct backend_file *file = self(backend);
+
+	assert(file->readers > 0);
+	reader_close(reader);
+	file->readers--;
 }
 
 static void
@@ -242,60 +270,67 @@ read_fd_forget(struct backend_file *file, uint64_t segment)
 		read_fd_close(file, slot);
 }
 
-/* Segments whose batches are all at or below floor_index; never the one being written. */
-static uint32_t
-count_unneeded(const struct backend_file *file, uint64_t floor_index)
-{
-	const struct catalog *catalog = &file->catalog;
-	uint32_t count = 0;
-
-	while (count + 1 < catalog->count && catalog->entries[count + 1].is_begun &&
-	    catalog->entries[count + 1].header.continues_index <= floor_index)
-		count++;
-	return count;
-}
-
-/* The first `count` of the catalog.  0, or -1 and a diag. */
-static int
-drop_segments(struct backend_file *file, uint32_t count)
-{
-	struct store *store = file->store;
-	char name[SEGMENT_NAME_BYTES];
-
-	/* First they need not exist, then they do not. */
-	store->current.floor = file->catalog.entries[count].number;
-	if (store_save_current(store) != 0)
-		return -1;
-	for (uint32_t i = 0; i < count; i++) {
-		const struct segment_entry *entry = &file->catalog.entries[i];
-
-		read_fd_forget(file, entry->number);
-		if (spares_recycle(&file->segments.spares, entry->number, entry->file_bytes))
-			continue;
-		segment_name(name, entry->number);
-		if (disk_unlink(store->journal_fd, name) != 0)
-			diag_errno("cannot remove %s/journal/%s", store->directory, name);
-	}
-	catalog_drop(&file->catalog, count);
-	return 0;
-}
-
-static int
-file_trim(struct backend *backend, uint64_t floor_index)
+static void
+file_trim(struct backend *backend, uint64_t floor, uint64_t durable_index)
 {
 	struct backend_file *file = self(backend);
-	uint32_t count = count_unneeded(file, floor_index);
+	struct current_file *current = &file->store->current;
+	const struct segment_entry *entry = catalog_find(&file->catalog, floor);
 
-	if (count == 0 || spares_is_writing_current(&file->segments.spares))
-		return 0;
-	bool is_ours = store_trim_begin(file->store);
-	/* A backup that hangs must not stop the broker: without space it loses what it reads, and says so. */
-	if (!is_ours && !spares_is_disk_full(&file->segments.spares))
-		return 0;
-	int result = drop_segments(file, count);
-	if (is_ours)
-		store_trim_end(file->store);
-	return result;
+	assert(entry != NULL && entry->is_begun);
+	if (floor <= current->floor || file->readers > 0 || file->is_indexing)
+		return;
+	/* First they need not exist, then they do not. */
+	current->floor = floor;
+	if (current->durable_index < durable_index)
+		current->durable_index = durable_index;
+	spares_write_current(&file->segments.spares);
+}
+
+/* Segments may go: no backup reads them.  One that hangs must not stop the broker: without space it loses what it reads. */
+static bool
+trim_begin(struct backend_file *file)
+{
+	if (!file->is_trimming)
+		file->is_trimming = store_trim_begin(file->store);
+	return file->is_trimming || spares_is_disk_full(&file->segments.spares);
+}
+
+/* The last file is gone, or has its new name. */
+static void
+trim_end(struct backend_file *file)
+{
+	if (!file->is_trimming || file->segments.spares.state != SPARE_IDLE)
+		return;
+	store_trim_end(file->store);
+	file->is_trimming = false;
+}
+
+/* Drop the lowest segment, if it is below a floor that is on stable storage. */
+static bool
+trim_step(struct backend_file *file)
+{
+	struct spares *spares = &file->segments.spares;
+	const struct segment_entry *entry = &file->catalog.entries[0];
+
+	if (file->catalog.count == 0 || entry->number >= spares->floor || file->readers > 0) {
+		trim_end(file);
+		return false;
+	}
+	if (!trim_begin(file))
+		return false;
+	bool is_ours = entry->is_begun && entry->header.epoch == file->segments.epoch;
+	if (!spares_drop(spares, entry->number, entry->file_bytes, is_ours))
+		return false;
+	read_fd_forget(file, entry->number);
+	catalog_drop(&file->catalog, 1);
+	lsn_index_forget(&file->old, spares->floor);
+	lsn_index_forget(&file->live, spares->floor);
+	if (file->snapshots != NULL)
+		snapshots_forget(file->snapshots, spares->floor);
+	file->backend.segments_dropped++;
+	file->backend.segments_kept = file->catalog.count;
+	return true;
 }
 
 /* --- in the background --- */
@@ -317,13 +352,17 @@ index_slice(struct backend_file *file)
 		diag(DIAG_ERROR, "the journal is damaged: %s.  Bodies stored from there on cannot be read back", loader->finding.text);
 	loader_close(loader);
 	file->is_indexing = false;
+	if (file->snapshots != NULL) {
+		file->snapshots->is_behind = false;
+		file->snapshots->is_blind |= step != LOADER_DONE;
+	}
 }
 
 static int
 file_step(struct backend *backend, uint64_t now_ns)
 {
 	struct backend_file *file = self(backend);
-	int did = spares_step(&file->segments.spares, now_ns) ? 1 : 0;
+	int did = trim_step(file) || spares_step(&file->segments.spares, now_ns) ? 1 : 0;
 
 	if (file->segments.spares.state == SPARE_BROKEN)
 		return -1;
@@ -402,6 +441,7 @@ static const struct backend_ops file_ops = {
 	.open = file_open,
 	.append = file_append,
 	.read = file_read,
+	.read_end = file_read_end,
 	.landed = file_landed,
 	.fetch = file_fetch,
 	.window_completed = file_window_completed,

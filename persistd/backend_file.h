@@ -28,6 +28,9 @@ struct backend_file {
 	struct lsn_index live;          /* what was written since */
 	struct loader loader;           /* warm start: fills `old` in the background */
 	bool is_indexing;
+	bool is_trimming;               /* the lock that keeps backups away is ours */
+	struct snapshots *snapshots;    /* borrowed from whoever opened us */
+	uint32_t readers;               /* that are open: nothing is dropped */
 	struct read_fd read_fds[READ_FDS];
 	struct windows windows;
 	struct lsn_location flown[IN_FLIGHT_MAX]; /* where the batch of each flight ends */

@@ -20,9 +20,8 @@ segment_name(char name[SEGMENT_NAME_BYTES], uint64_t number)
 	snprintf(name, SEGMENT_NAME_BYTES, SEGMENT_NAME_FORMAT, number);
 }
 
-/* The number in a segment's file name; 0 for any other name. */
-static uint64_t
-number_of(const char *name)
+uint64_t
+segment_number(const char *name)
 {
 	char again[SEGMENT_NAME_BYTES];
 	uint64_t number;
@@ -108,7 +107,7 @@ list_numbers(struct catalog *catalog, const struct store *store)
 	}
 	errno = 0;
 	while ((found = readdir(directory)) != NULL) {
-		uint64_t number = number_of(found->d_name);
+		uint64_t number = segment_number(found->d_name);
 
 		/* Below the floor: trimmed, and the machine stopped before they were gone. */
 		if (number == 0 || number < store->current.floor)

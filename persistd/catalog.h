@@ -27,6 +27,9 @@ struct catalog {
 /* Room for the file name of segment `number`. */
 void segment_name(char name[SEGMENT_NAME_BYTES], uint64_t number);
 
+/* The number in a segment's file name; 0 for any other name. */
+uint64_t segment_number(const char *name);
+
 /* List the journal directory and read the headers.  0, or -1 and a diag. */
 int catalog_read(struct catalog *catalog, const struct store *store);
 void catalog_free(struct catalog *catalog);

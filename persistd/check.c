@@ -17,6 +17,7 @@ struct check {
 	struct store store;
 	struct catalog catalog;
 	struct loader loader;
+	struct snapshots snapshots;
 	struct records records;
 	bool is_corrupt;         /* loader.finding says what and where */
 };
@@ -45,6 +46,9 @@ examine(struct check *check, bool ignores_missing)
 	if (loader_open(loader, &check->store, &check->catalog, NULL, LOADER_TO_THE_END) != 0)
 		return EXIT_JOURNAL;
 	loader->ignores_missing = ignores_missing;
+	snapshots_free(&check->snapshots);
+	snapshots_init(&check->snapshots, check->store.shards);
+	loader->snapshots = &check->snapshots;
 	do {
 		step = loader_step(loader);
 		if (step == LOADER_MORE && !records_add(&check->records, loader->reader.header)) {
@@ -67,6 +71,13 @@ report(const struct check *check)
 	printf("%s: %" PRIu32 " segments, %" PRIu64 " batches up to index %" PRIu64 ", %" PRIu64 " records, %" PRIu64 " messages%s\n",
 	    check->store.directory, check->catalog.count, loader->batches, loader->position.index,
 	    check->records.records, check->records.messages, loader->is_clean ? ", closed cleanly" : "");
+	for (uint32_t s = 0; s < check->store.shards; s++) {
+		const struct journal_snapshot *newest = snapshots_newest(&check->snapshots, s);
+
+		if (newest != NULL)
+			printf("the newest snapshot of shard %" PRIu32 " is at LSN %" PRIu64 ": %" PRIu64 " images, %" PRIu64 " bytes\n", s,
+			    newest->begun_lsn, newest->images, newest->bytes);
+	}
 	if (!check->is_corrupt && loader->reader.reason != NULL && !loader->is_clean)
 		printf("the journal ends at " SEGMENT_NAME_FORMAT ", offset %" PRIu64 "\n", loader->reader.segment, loader->reader.offset);
 }
@@ -203,6 +214,7 @@ cut(struct check *check)
 static int
 repair(struct check *check)
 {
+	uint32_t shard;
 	int code;
 
 	rebuild_current(check);
@@ -214,6 +226,11 @@ repair(struct check *check)
 	/* Again, to find how far one can read although something is missing. */
 	if ((code = examine(check, true)) != 0)
 		return code;
+	if (check->store.current.floor > 1 && !snapshots_are_complete(&check->snapshots, &shard)) {
+		printf("older segments were dropped, and what is left before the damage has no complete snapshot of shard %" PRIu32
+		    ": it cannot be understood; restore a backup\n", shard);
+		return EXIT_CORRUPT;
+	}
 	if (print_all_dropped(check) != 0 || set_aside(check, check->loader.position.segment) != 0)
 		return EXIT_JOURNAL;
 	return cut(check);
@@ -244,6 +261,7 @@ check_main(const char *directory, bool repairs)
 	if (code == 0 && check.records.bad_messages > 0)
 		code = EXIT_CORRUPT;
 	loader_close(&check.loader);
+	snapshots_free(&check.snapshots);
 	catalog_free(&check.catalog);
 	store_close(&check.store);
 	return code;

@@ -56,6 +56,19 @@ disk_create(int dir_fd, const char *name, enum disk_direct wanted, bool *is_dire
 }
 
 int
+disk_open_write(int dir_fd, const char *name, enum disk_direct wanted)
+{
+	int fd = -1;
+
+	if (wanted != DISK_DIRECT_OFF) {
+		fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_DIRECT);
+		if (fd >= 0 || errno != EINVAL || wanted == DISK_DIRECT_ON)
+			return fd;
+	}
+	return openat(dir_fd, name, O_RDWR | O_CLOEXEC);
+}
+
+int
 disk_open_read(int dir_fd, const char *name, enum disk_read_hint hint)
 {
 	static const int advice[] = { [DISK_READ_THROUGH] = POSIX_FADV_SEQUENTIAL, [DISK_READ_EXACT] = POSIX_FADV_RANDOM };

@@ -30,6 +30,9 @@ int disk_open_dir(int dir_fd, const char *name, bool is_wanted);
  */
 int disk_create(int dir_fd, const char *name, enum disk_direct wanted, bool *is_direct);
 
+/* Open an existing file for writing over what it holds; `wanted` as above.  Descriptor, or -1 with errno. */
+int disk_open_write(int dir_fd, const char *name, enum disk_direct wanted);
+
 /*
  * How a file is going to be read; only a hint.  Read-ahead in a segment that is still being written would keep pages of zeros
  * beyond the last batch in the cache, just before direct writes change them: DISK_READ_EXACT reads what is asked for.
@@ -123,6 +126,7 @@ void disk_queue_read(struct disk *disk, struct disk_tag tag, int fd, void *to, u
 void disk_queue_allocate(struct disk *disk, struct disk_tag tag, int fd, uint64_t bytes);
 void disk_queue_sync(struct disk *disk, struct disk_tag tag, int fd);
 void disk_queue_rename(struct disk *disk, struct disk_tag tag, int dir_fd, const char *from, const char *to);
+void disk_queue_unlink(struct disk *disk, struct disk_tag tag, int dir_fd, const char *name);
 
 /* Hand what is queued to the kernel; does not wait. */
 void disk_submit(struct disk *disk);

@@ -110,7 +110,7 @@ static bool
 ring_restrict(struct io_uring *ring)
 {
 	static const uint8_t operations[] = { IORING_OP_READ, IORING_OP_WRITE, IORING_OP_FALLOCATE, IORING_OP_FSYNC,
-		IORING_OP_RENAMEAT };
+		IORING_OP_RENAMEAT, IORING_OP_UNLINKAT };
 	struct io_uring_restriction rules[sizeof(operations) + 1] = { { 0 } };
 
 	for (unsigned i = 0; i < sizeof(operations); i++)
@@ -243,6 +243,15 @@ disk_queue_rename(struct disk *disk, struct disk_tag tag, int dir_fd, const char
 	struct io_uring_sqe *sqe = queue(disk, tag);
 
 	io_uring_prep_renameat(sqe, dir_fd, from, dir_fd, to, 0);
+	io_uring_sqe_set_data64(sqe, tag_pack(tag));
+}
+
+void
+disk_queue_unlink(struct disk *disk, struct disk_tag tag, int dir_fd, const char *name)
+{
+	struct io_uring_sqe *sqe = queue(disk, tag);
+
+	io_uring_prep_unlinkat(sqe, dir_fd, name, 0);
 	io_uring_sqe_set_data64(sqe, tag_pack(tag));
 }
 

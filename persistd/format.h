@@ -1,7 +1,7 @@
 /*
  * format: every byte that persistd puts on disk.  docs/format.md tells the same for people with a hex dump.
  *
- *   DIR/store                              text: "chasqui-store 2", uuid, shards, created; replaced atomically
+ *   DIR/store                              text: "chasqui-store 3", uuid, shards, created; replaced atomically
  *   DIR/lock                               byte 0 is locked by the supervisor, 1 by persistd, 2 by backups (OFD)
  *   DIR/journal/current                    struct current_file: what has to exist; replaced atomically
  *   DIR/journal/0000000000000001.seg ...   segments, numbered without gaps from current.floor to current.highest
@@ -35,6 +35,11 @@
  *       journal that was cut off is seen, as far as that goes; after a clean stop it is the last batch.
  *   F8  Ranges of one shard follow each other without gap from LSN_FIRST (from the first batch kept, once segments are
  *       trimmed).
+ *   F9  If current.floor is not 1, each shard has a complete snapshot (shm/record.h) in what is kept, and so are the records of
+ *       all messages that have an image in it.  What stood in segments below the floor is needed by nobody.
+ *   F10 A segment may be a recycled file: behind its batches lie old ones, whole and of this store.  None of them has the index,
+ *       the previous hash and the epoch that the next batch would have (F1, F2, F4), and none is evidence (F3), for they
+ *       were before the floor; an old header in it names another number.
  */
 #ifndef PERSISTD_FORMAT_H
 #define PERSISTD_FORMAT_H

@@ -28,4 +28,14 @@ journal_position_add(struct journal_position *position, const struct batch_heade
 		position->lsn[ranges[i].shard] = ranges[i].lsn + ranges[i].bytes;
 }
 
+/* Step back over the last batch, as far as the streams go. */
+static inline void
+journal_position_back(struct journal_position *position, const struct batch_header *header)
+{
+	const struct batch_range *ranges = batch_ranges(header);
+
+	for (uint32_t i = 0; i < header->ranges; i++)
+		position->lsn[ranges[i].shard] = ranges[i].lsn;
+}
+
 #endif

@@ -210,6 +210,21 @@ judge_end(struct loader *loader)
 	return judge_length(loader, missing);
 }
 
+/* F9 */
+static enum loader_step
+judge_snapshots(struct loader *loader)
+{
+	uint64_t floor = loader->store->current.floor;
+	char text[320];
+	uint32_t shard;
+
+	if (loader->snapshots == NULL || floor <= 1 || snapshots_are_complete(loader->snapshots, &shard))
+		return LOADER_DONE;
+	snprintf(text, sizeof(text), "the journal begins here, for older segments were dropped, and holds no complete snapshot of shard %"
+	    PRIu32 " to begin with", shard);
+	return corrupt(loader, floor, 0, loader->durable_index, text);
+}
+
 /* --- batches --- */
 
 /* F8, and that the shards are those of this store. */
@@ -248,6 +263,20 @@ settle_pending(struct loader *loader, uint64_t durable_index)
 	return 0;
 }
 
+/* False where the payload is whole and holds no records.  One that is not whole takes its snapshot with it. */
+static bool
+note_snapshots(struct loader *loader)
+{
+	const struct reader *reader = &loader->reader;
+
+	if (loader->snapshots == NULL)
+		return true;
+	snapshots_place(loader->snapshots, reader->header, reader->header_segment, loader->position.lsn);
+	if (!reader->verifies_payload && !batch_payload_is_whole(reader->header))
+		return true;
+	return snapshots_read(loader->snapshots, reader->header, reader_payload(reader));
+}
+
 static enum loader_step
 take_batch(struct loader *loader)
 {
@@ -257,6 +286,9 @@ take_batch(struct loader *loader)
 	if (!ranges_fit(loader, header))
 		return corrupt(loader, reader->header_segment, reader->header_offset, header->index,
 		    "the batch does not continue the streams of its shards");
+	if (!note_snapshots(loader))
+		return corrupt(loader, reader->header_segment, reader->header_offset, header->index,
+		    "the batch is whole but holds no records");
 	if (settle_pending(loader, header->durable_index) != 0)
 		return LOADER_FAILED;
 	if (loader->pending_count == IN_FLIGHT_MAX)
@@ -270,6 +302,14 @@ take_batch(struct loader *loader)
 	loader->is_clean = (header->flags & BATCH_CLEAN) != 0;
 	loader->batches++;
 	return LOADER_MORE;
+}
+
+static enum loader_step
+found_end(struct loader *loader)
+{
+	enum loader_step step = judge_end(loader);
+
+	return step == LOADER_DONE ? judge_snapshots(loader) : step;
 }
 
 enum loader_step
@@ -289,7 +329,7 @@ loader_step(struct loader *loader)
 		return settle_pending(loader, UINT64_MAX) == 0 ? LOADER_DONE : LOADER_FAILED;
 	case READER_MISSING:
 		if (loader->reader.stop_index == LOADER_TO_THE_END)
-			return judge_end(loader);
+			return found_end(loader);
 		return corrupt(loader, loader->reader.segment, loader->reader.offset, loader->reader.index + 1,
 		    loader->reader.reason);
 	case READER_FAILED:

@@ -17,6 +17,7 @@
 #include "persistd/journal_position.h"
 #include "persistd/lsn_index.h"
 #include "persistd/reader.h"
+#include "persistd/snapshots.h"
 
 #define LOADER_TO_THE_END UINT64_MAX
 
@@ -49,6 +50,7 @@ struct loader {
 	const struct store *store;
 	const struct catalog *catalog;
 	struct lsn_index *index;          /* NULL: not wanted (check) */
+	struct snapshots *snapshots;      /* NULL: nobody asks; set after loader_open() */
 	struct reader reader;
 	struct journal_position position; /* behind the last whole batch */
 	uint64_t durable_index;           /* known to be durable by the last whole batch */

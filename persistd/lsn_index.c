@@ -77,16 +77,44 @@ lsn_index_add(struct lsn_index *index, const struct batch_header *header, uint64
 	return 0;
 }
 
+static void
+forget(struct lsn_index_shard *entries, uint64_t floor)
+{
+	uint64_t chunks, left;
+
+	while (entries->first < entries->count && entry_at(entries, entries->first)->segment < floor)
+		entries->first++;
+	chunks = entries->first / LSN_CHUNK;
+	if (chunks == 0)
+		return;
+	for (uint64_t i = 0; i < chunks; i++)
+		free(entries->chunks[i]);
+	left = (entries->count + LSN_CHUNK - 1) / LSN_CHUNK - chunks;
+	memmove(entries->chunks, entries->chunks + chunks, left * sizeof(entries->chunks[0]));
+	entries->first -= chunks * LSN_CHUNK;
+	entries->count -= chunks * LSN_CHUNK;
+	entries->found = entries->first;
+}
+
+void
+lsn_index_forget(struct lsn_index *index, uint64_t floor)
+{
+	for (uint32_t s = 0; s < WORKER_MAX; s++)
+		forget(&index->shard[s], floor);
+}
+
 uint64_t
 lsn_index_first(const struct lsn_index *index, uint32_t shard)
 {
-	return index->shard[shard].count > 0 ? entry_at(&index->shard[shard], 0)->lsn : UINT64_MAX;
+	const struct lsn_index_shard *entries = &index->shard[shard];
+
+	return entries->count > entries->first ? entry_at(entries, entries->first)->lsn : UINT64_MAX;
 }
 
 static bool
 entry_holds(const struct lsn_index_shard *entries, uint64_t entry, uint64_t lsn)
 {
-	return entry < entries->count && entry_at(entries, entry)->lsn <= lsn &&
+	return entry >= entries->first && entry < entries->count && entry_at(entries, entry)->lsn <= lsn &&
 	    (entry + 1 == entries->count || lsn < entry_at(entries, entry + 1)->lsn);
 }
 
@@ -94,7 +122,7 @@ entry_holds(const struct lsn_index_shard *entries, uint64_t entry, uint64_t lsn)
 static uint64_t
 entry_find(const struct lsn_index_shard *entries, uint64_t lsn)
 {
-	uint64_t low = 0, high = entries->count;
+	uint64_t low = entries->first, high = entries->count;
 
 	for (uint64_t near = entries->found; near < entries->found + 2; near++) {
 		if (entry_holds(entries, near, lsn))
@@ -117,7 +145,7 @@ lsn_index_find(struct lsn_index *index, uint32_t shard, uint64_t lsn, uint32_t b
 {
 	struct lsn_index_shard *entries = &index->shard[shard];
 
-	if (entries->count == 0 || lsn < entry_at(entries, 0)->lsn || lsn >= entries->end_lsn || bytes > entries->end_lsn - lsn)
+	if (lsn < lsn_index_first(index, shard) || lsn >= entries->end_lsn || bytes > entries->end_lsn - lsn)
 		return false;
 	uint64_t found = entries->found = entry_find(entries, lsn);
 	const struct lsn_entry *entry = entry_at(entries, found);

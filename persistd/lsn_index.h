@@ -25,7 +25,8 @@ struct lsn_entry {
 struct lsn_index_shard {
 	struct lsn_entry **chunks; /* each LSN_CHUNK entries, so that growing copies no entries */
 	uint32_t chunk_capacity;
-	uint64_t count;
+	uint64_t first;           /* entry; those before it are forgotten */
+	uint64_t count;           /* with them */
 	uint64_t end_lsn;          /* behind the last range */
 	uint64_t found;            /* entry of the last search: the next is mostly there or behind it */
 };
@@ -39,6 +40,9 @@ void lsn_index_free(struct lsn_index *index);
 
 /* Add the ranges of a batch that lies at `offset` of `segment`.  Each follows the one before (F7).  -1 without memory. */
 int lsn_index_add(struct lsn_index *index, const struct batch_header *header, uint64_t segment, uint64_t offset);
+
+/* Forget what lies in segments below `floor`. */
+void lsn_index_forget(struct lsn_index *index, uint64_t floor);
 
 /* The first LSN it knows for a shard, UINT64_MAX if none. */
 uint64_t lsn_index_first(const struct lsn_index *index, uint32_t shard);

@@ -17,6 +17,7 @@
 #include "persistd/gather.h"
 #include "persistd/journal.h"
 #include "persistd/replay.h"
+#include "persistd/retain.h"
 #include "persistd/sandbox.h"
 #include "persistd/store.h"
 #include "shm/atomic.h"
@@ -49,6 +50,7 @@ struct persist {
 	struct gather gather;
 	struct fetches fetches;
 	struct replays replays;
+	struct retain retain;
 	bool is_clean_sent;        /* the marker of a clean stop is on its way or done, and nothing was written after it */
 	bool wants_witness;        /* a batch was written that no later one knows to be durable */
 	uint64_t written_ns;       /* when the last batch with records was handed over */
@@ -82,6 +84,13 @@ wake_all(struct persist *persist)
 		wake(persist, SLOT_FRONT(i), false);
 	for (uint32_t w = 0; w < geometry->workers; w++)
 		wake(persist, SLOT_WORKER(w), false);
+}
+
+static void
+wake_one(struct persist *persist, uint32_t slot)
+{
+	park_fence();
+	wake(persist, slot, false);
 }
 
 /* --- durable --- */
@@ -142,6 +151,7 @@ acknowledge(struct persist *persist)
 
 	while ((flight = journal_next_durable(&persist->journal)) != NULL) {
 		count_batch(persist, flight);
+		retain_batch(&persist->retain, flight);
 		has_moved = true;
 	}
 	if (!has_moved)
@@ -250,6 +260,9 @@ turn(struct persist *persist)
 	has_moved |= fetches_attend(&persist->fetches);
 	has_moved |= fetches_serve(&persist->fetches);
 	has_moved |= replays_step(&persist->replays);
+	int slot = retain_step(&persist->retain, persist->now_ns);
+	if (slot >= 0)
+		wake_one(persist, (uint32_t)slot);
 	int stepped = persist->backend->ops->step(persist->backend, persist->now_ns);
 	if (stepped < 0)
 		return -1;
@@ -400,13 +413,15 @@ open_journal(struct persist *persist, const struct persist_options *options)
 		.direct = options->direct };
 	struct durable_shared *shared = persist->durable.shared;
 	struct journal_position warm;
-	struct backend_open open = { .time_ms = broker_ms(persist), .epoch_min = load_relaxed(&shared->persist_epoch) + 1 };
+	struct backend_open open = { .snapshots = &persist->retain.snapshots, .time_ms = broker_ms(persist), .epoch_min = load_relaxed(&shared->persist_epoch) + 1 };
 
 	if (backend_file_init(&persist->file, &persist->store, persist->disk, &spares) != 0)
 		return EXIT_CONFIG;
 	persist->backend = &persist->file.backend;
 	if (journal_init(&persist->journal, persist->backend, options->in_flight) != 0)
 		return EXIT_CONFIG;
+	persist->retain = (struct retain){ .snapshot_bytes = options->snapshot_bytes, .segment_bytes = options->segment_bytes };
+	retain_init(&persist->retain, persist->role, &persist->journal, persist->streams);
 	if (announce_read(shared, &warm))
 		open.warm = &warm;
 	store_relaxed(&persist->stats->phase, open.warm != NULL ? PHASE_RECOVERY : PHASE_REPLAY);
@@ -417,7 +432,9 @@ open_journal(struct persist *persist, const struct persist_options *options)
 	announce_open(shared, persist->journal.epoch, persist->backend->segment);
 	if (fetches_open(&persist->fetches, persist->role, persist->backend) != 0)
 		return EXIT_CONFIG;
-	replays_open(&persist->replays, persist->role, &persist->journal, persist->streams, open.warm == NULL);
+	retain_open(&persist->retain, persist->now_ns);
+	replays_open(&persist->replays, persist->role, &persist->journal, &persist->retain.snapshots, persist->streams,
+	    open.warm == NULL);
 	persist->gather = (struct gather){ .streams = persist->streams, .shards = persist->role->geometry.workers,
 		.batch_bytes = options->batch_bytes };
 	diag(DIAG_INFO, "journal open (%s) after batch %" PRIu64 ", %" PRIu64 " rewritten", open.warm != NULL ? "warm" : "cold",
@@ -453,6 +470,7 @@ end(struct persist *persist)
 		persist->backend->ops->close(persist->backend);
 	disk_close(persist->disk); /* before the memory that it may still write from is given back */
 	journal_close(&persist->journal);
+	retain_free(&persist->retain);
 	store_close(&persist->store);
 	for (uint32_t w = 0; w < persist->role->geometry.workers; w++)
 		stream_detach(&persist->streams[w]);

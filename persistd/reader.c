@@ -14,6 +14,18 @@
 #include "persistd/disk.h"
 #include "shm/diag.h"
 
+static void
+begin_at(struct reader *reader, uint32_t entry)
+{
+	const struct segment_entry *found = &reader->catalog->entries[entry];
+
+	reader->entry = entry;
+	reader->index = found->header.continues_index;
+	reader->hash = found->header.continues_hash;
+	reader->segment = found->number;
+	reader->offset = BLOCK_BYTES;
+}
+
 int
 reader_open(struct reader *reader, const struct store *store, const struct catalog *catalog, bool verifies_payload)
 {
@@ -24,13 +36,18 @@ reader_open(struct reader *reader, const struct store *store, const struct catal
 		diag_errno("no memory to read the journal");
 		return -1;
 	}
-	if (catalog->count > 0 && catalog->entries[0].is_begun) {
-		reader->index = catalog->entries[0].header.continues_index;
-		reader->hash = catalog->entries[0].header.continues_hash;
-		reader->segment = catalog->entries[0].number;
-		reader->offset = BLOCK_BYTES;
-	}
+	if (catalog->count > 0 && catalog->entries[0].is_begun)
+		begin_at(reader, 0);
 	return 0;
+}
+
+void
+reader_begin_at(struct reader *reader, uint64_t segment)
+{
+	const struct segment_entry *entry = catalog_find(reader->catalog, segment);
+
+	assert(entry != NULL && entry->is_begun);
+	begin_at(reader, (uint32_t)(entry - reader->catalog->entries));
 }
 
 void

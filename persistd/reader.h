@@ -52,6 +52,8 @@ struct reader {
 
 /* From the first segment on.  `catalog` may grow while reading.  0, or -1 without memory. */
 int reader_open(struct reader *reader, const struct store *store, const struct catalog *catalog, bool verifies_payload);
+/* Begin with that segment instead, which is begun.  Before the first step. */
+void reader_begin_at(struct reader *reader, uint64_t segment);
 void reader_close(struct reader *reader);
 
 /* At most one batch, and at most one read of READER_SLICE_BYTES or of a batch. */

@@ -1,9 +1,11 @@
 /*
  * replay: a cold start of shards.  Streams the records of the journal, bodies left out, through a shard's replay ring to its
- * worker, and then says where the stream goes on.  Each shard reads the journal on its own; a step moves at most
- * REPLAY_SLICE_BYTES of the journal, so that commits of other shards go on meanwhile.
+ * worker, and then says where the stream goes on: first those of the newest complete snapshot, if there is one, then, from
+ * the same segment on, those behind its SNAPSHOT_BEGUN; without one all of them.  Each shard reads the journal on its own; a
+ * step moves at most REPLAY_SLICE_BYTES of the journal, so that commits of other shards go on meanwhile.
  *
- *   IDLE --replay_wanted is new--> RUNNING --END sent--> IDLE;  a newer replay_wanted begins again from anywhere
+ *   IDLE --replay_wanted is new--> SNAPSHOT --SNAPSHOT_ENDED sent--> RECORDS --END sent--> IDLE
+ *                                  (or RECORDS at once)   a newer replay_wanted begins again from anywhere
  */
 #ifndef PERSISTD_REPLAY_H
 #define PERSISTD_REPLAY_H
@@ -13,14 +15,19 @@
 
 #include "persistd/journal.h"
 #include "persistd/reader.h"
+#include "persistd/snapshots.h"
 #include "shm/role.h"
 #include "shm/stream.h"
 
 #define REPLAY_SLICE_BYTES (1u << 20)
 
+enum replay_pass { REPLAY_IDLE, REPLAY_THE_SNAPSHOT, REPLAY_THE_RECORDS };
+
 struct shard_replay {
 	uint64_t serving;          /* the request being served or served last; 0: none yet */
-	bool is_running;
+	enum replay_pass pass;
+	uint64_t begun_lsn;        /* of the snapshot; 0: there is none */
+	bool is_reading;           /* the reader is open */
 	bool is_blocked;           /* the ring was full */
 	struct reader reader;
 	struct ring ring;
@@ -34,14 +41,15 @@ struct shard_replay {
 struct replays {
 	struct role *role;
 	struct journal *journal;
+	const struct snapshots *snapshots;
 	const struct stream *streams;
 	uint32_t shards;
 	struct shard_replay shard[WORKER_MAX];
 };
 
 /* What a predecessor was serving is not gone on with: its worker sees that persistd's epoch changed, and asks anew. */
-void replays_open(struct replays *replays, struct role *role, struct journal *journal, const struct stream *streams,
-    bool is_cold);
+void replays_open(struct replays *replays, struct role *role, struct journal *journal, const struct snapshots *snapshots,
+    const struct stream *streams, bool is_cold);
 void replays_close(struct replays *replays);
 
 /* A slice for each shard that wants one.  True if anything moved. */

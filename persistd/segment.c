@@ -256,7 +256,8 @@ segments_write(struct segments *segments, struct batch *batch, struct disk_tag t
 
 	assert(batch->header->epoch == segments->epoch);
 	/* For whenever current is written next. */
-	segments->store->current.durable_index = batch->header->durable_index;
+	if (segments->store->current.durable_index < batch->header->durable_index)
+		segments->store->current.durable_index = batch->header->durable_index;
 	if (active->used_bytes + bytes > active->bytes) {
 		if (!change_over(segments, batch))
 			return false;

@@ -29,8 +29,17 @@ spare_name(char name[SPARE_NAME_BYTES], uint64_t serial)
 	snprintf(name, SPARE_NAME_BYTES, "spare.%" PRIu64, serial);
 }
 
+/* Spares, and segments that need not exist. */
+static bool
+is_left_over(const struct store *store, const char *name)
+{
+	uint64_t number = segment_number(name);
+
+	return strncmp(name, "spare.", 6) == 0 || (number != 0 && number < store->current.floor);
+}
+
 static int
-remove_old_spares(const struct store *store)
+remove_old(const struct store *store)
 {
 	int fd = openat(store->journal_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
@@ -42,7 +51,7 @@ remove_old_spares(const struct store *store)
 		return -1;
 	}
 	while ((found = readdir(directory)) != NULL) {
-		if (strncmp(found->d_name, "spare.", 6) == 0 && disk_unlink(store->journal_fd, found->d_name) != 0)
+		if (is_left_over(store, found->d_name) && disk_unlink(store->journal_fd, found->d_name) != 0)
 			diag_errno("cannot remove %s/journal/%s", store->directory, found->d_name);
 	}
 	closedir(directory);
@@ -56,14 +65,14 @@ spares_open(struct spares *spares, struct store *store, struct disk *disk, const
 	assert(options->segment_bytes >= SEGMENT_BYTES_MIN && options->segment_bytes % BLOCK_BYTES == 0);
 
 	*spares = (struct spares){ .store = store, .disk = disk, .options = *options, .current_fd = -1,
-		.next = { .fd = -1 }, .making = { .fd = -1 } };
+		.next = { .fd = -1 }, .making = { .fd = -1 }, .floor = store->current.floor };
 	spares->zeros = disk_memory(SLICE_BYTES_MAX);
 	spares->current = disk_memory(BLOCK_BYTES);
 	if (spares->zeros == NULL || spares->current == NULL) {
 		diag_errno("no memory for spare segments");
 		return -1;
 	}
-	return remove_old_spares(store);
+	return remove_old(store);
 }
 
 void
@@ -118,6 +127,18 @@ trouble(struct spares *spares, int error, const char *what, uint64_t now_ns)
 	return 0;
 }
 
+/* Nobody needs what is left: the next start removes it. */
+static int
+not_dropped(struct spares *spares, int error)
+{
+	errno = error;
+	diag_errno("cannot remove %s/journal/%s", spares->store->directory, spares->from);
+	disk_close_fd(spares->making.fd);
+	spares->making.fd = -1;
+	spares->state = SPARE_IDLE;
+	return 0;
+}
+
 /* --- making a file of zeros --- */
 
 static bool
@@ -153,7 +174,7 @@ fill_slice(struct spares *spares, uint64_t now_ns)
 static void
 make_end(struct spares *spares)
 {
-	assert(spares->count < SPARE_MAX);
+	assert(spares->count < SPARE_MAX + SPARE_RECYCLED);
 
 	spares->pool[spares->count++] = spares->making;
 	spares->making.fd = -1;
@@ -185,7 +206,9 @@ current_begin(struct spares *spares, uint64_t now_ns)
 	bool is_direct;
 
 	spares->state = SPARE_CURRENT_WRITING;
-	spares->store->current.highest = spares->next.number;
+	if (spares->next.fd >= 0)
+		spares->store->current.highest = spares->next.number;
+	spares->wants_current = false;
 	store_seal_current(spares->store);
 	*spares->current = spares->store->current;
 	spares->current_fd = disk_create(spares->store->journal_fd, "current.tmp", DISK_DIRECT_OFF, &is_direct);
@@ -231,6 +254,10 @@ spares_step(struct spares *spares, uint64_t now_ns)
 		return false;
 	if (!spares->has_next && spares->count > 0) {
 		number_begin(spares);
+		return true;
+	}
+	if (spares->wants_current) {
+		(void)current_begin(spares, now_ns); /* trouble() has set the state */
 		return true;
 	}
 	if (spares->count >= spares->options.spare_segments || (spares->is_full && now_ns < spares->retry_ns))
@@ -281,8 +308,16 @@ advance(struct spares *spares, int32_t result, uint64_t now_ns)
 		spares->state = SPARE_CURRENT_DIRECTORY;
 		disk_queue_sync(spares->disk, tag, store->journal_fd);
 		return 0;
+	case SPARE_RECYCLING:
+		make_end(spares);
+		return 0;
+	case SPARE_REMOVING:
+		spares->retry_ns = now_ns; /* there is space now */
+		spares->state = SPARE_IDLE;
+		return 0;
 	case SPARE_CURRENT_DIRECTORY:
-		spares->has_next = true;
+		spares->has_next = spares->next.fd >= 0;
+		spares->floor = spares->current->floor;
 		spares->state = SPARE_IDLE;
 		return 0;
 	case SPARE_IDLE:
@@ -305,6 +340,8 @@ spares_completed(struct spares *spares, int32_t result, uint64_t now_ns)
 
 	if (spares->state == SPARE_ALLOCATING && result == -EOPNOTSUPP)
 		result = 0; /* then writing the zeros finds out whether there is space */
+	if (result < 0 && (spares->state == SPARE_RECYCLING || spares->state == SPARE_REMOVING))
+		return not_dropped(spares, -result);
 	if (spares->state == SPARE_FILLING && result == 0)
 		result = -ENOSPC;
 	if (result < 0)
@@ -349,22 +386,34 @@ spares_due_ns(const struct spares *spares, uint64_t now_ns)
 	return spares->retry_ns > now_ns ? spares->retry_ns - now_ns : 0;
 }
 
-bool
-spares_recycle(struct spares *spares, uint64_t number, uint64_t bytes)
+void
+spares_write_current(struct spares *spares)
 {
-	char name[SEGMENT_NAME_BYTES], spare[SPARE_NAME_BYTES];
-	uint64_t serial = spares->serial + 1;
+	spares->wants_current = true;
+}
 
-	if (spares->count >= spares->options.spare_segments || bytes != spares->options.segment_bytes)
+bool
+spares_drop(struct spares *spares, uint64_t number, uint64_t bytes, bool is_ours)
+{
+	bool has_room = spares->count < spares->options.spare_segments + SPARE_RECYCLED;
+	int journal_fd = spares->store->journal_fd;
+
+	assert(number < spares->floor);
+
+	if (spares->state != SPARE_IDLE || spares->wants_current || (!spares->has_next && spares->count > 0))
 		return false;
-	segment_name(name, number);
-	spare_name(spare, serial);
-	int fd = openat(spares->store->journal_fd, name, O_RDWR | O_CLOEXEC | (spares->options.direct != DISK_DIRECT_OFF ? O_DIRECT : 0));
-	if (fd < 0 || disk_rename(spares->store->journal_fd, name, spare) != 0) {
-		disk_close_fd(fd);
-		return false;
+	segment_name(spares->from, number);
+	spares->making.fd = -1;
+	if (is_ours && has_room && bytes == spares->options.segment_bytes)
+		spares->making.fd = disk_open_write(journal_fd, spares->from, spares->options.direct);
+	if (spares->making.fd < 0) {
+		spares->state = SPARE_REMOVING;
+		disk_queue_unlink(spares->disk, tag, journal_fd, spares->from);
+		return true;
 	}
-	spares->serial = serial;
-	spares->pool[spares->count++] = (struct segment_file){ .fd = fd, .serial = serial, .bytes = bytes };
+	spares->making = (struct segment_file){ .fd = spares->making.fd, .serial = ++spares->serial, .bytes = bytes };
+	spare_name(spares->to, spares->making.serial);
+	spares->state = SPARE_RECYCLING;
+	disk_queue_rename(spares->disk, tag, journal_fd, spares->from, spares->to);
 	return true;
 }

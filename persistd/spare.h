@@ -5,6 +5,9 @@
  *   IDLE --spares_step()--> ALLOCATING -> FILLING ... FILLING -> SYNCING -> IDLE                  one spare more
  *   IDLE --spares_step()--> NUMBERING -> DIRECTORY -> CURRENT_WRITING -> CURRENT_SYNCING ->
  *                           CURRENT_RENAMING -> CURRENT_DIRECTORY -> IDLE                         `next` is ready
+ *   IDLE --spares_step(), after spares_write_current()--> CURRENT_WRITING -> ... -> IDLE           `floor` is on the disk
+ *   IDLE --spares_drop()--> RECYCLING -> IDLE                                       a segment below it is a spare again
+ *   IDLE --spares_drop()--> REMOVING -> IDLE                                                            or is removed
  *   any --spares_completed(ENOSPC)--> IDLE or CURRENT_WAITING, and again after a second
  *   any --spares_completed(another error)--> BROKEN
  *
@@ -13,6 +16,11 @@
  *
  * A spare gets its number before it is needed: `next` is the file that the journal goes on in, complete with its directory
  * entry and with `current` saying that it must exist (F6), so that to change over costs nothing.
+ *
+ * A segment that is no longer needed becomes a spare as it is, with its old batches: nothing has to be zero-filled, and none of
+ * them can be taken for a new one (reader.c: epoch, index and chain; catalog.c: number).  But only one that this process began:
+ * a write of a dead predecessor may land in its files at any time yet, and there is no asking for how long.  In an unlinked
+ * file it does no harm.
  */
 #ifndef PERSISTD_SPARE_H
 #define PERSISTD_SPARE_H
@@ -25,6 +33,8 @@
 #include "persistd/store.h"
 
 #define SPARE_MAX 64
+/* So many more than were asked for stay as spares when segments are dropped, which happens to several at once. */
+#define SPARE_RECYCLED 4u
 #define SPARE_NAME_BYTES 32
 
 /* An open segment, or a file that will be one. */
@@ -49,6 +59,8 @@ enum spare_state {
 	SPARE_SYNCING,
 	SPARE_NUMBERING,
 	SPARE_DIRECTORY,
+	SPARE_RECYCLING,
+	SPARE_REMOVING,
 	SPARE_CURRENT_WAITING,
 	SPARE_CURRENT_WRITING,
 	SPARE_CURRENT_SYNCING,
@@ -62,25 +74,30 @@ struct spares {
 	struct disk *disk;
 	struct spare_options options;
 	enum spare_state state;
-	struct segment_file pool[SPARE_MAX];
+	struct segment_file pool[SPARE_MAX + SPARE_RECYCLED];
 	uint32_t count;
 	struct segment_file next;
 	bool has_next;
 
-	struct segment_file making;
+	struct segment_file making;          /* or being recycled */
 	uint64_t filled_bytes;
 	bool was_taken;                  /* `next`, since the last step */
 	uint64_t taken_ns, lasted_ns;    /* when the last one was, and how long the one before it had lasted */
 	uint64_t serial;
 	void *zeros;
+	bool wants_current;              /* store->current has changed */
+	uint64_t floor;                  /* current.floor, as it is on stable storage */
 	int current_fd;                  /* current.tmp being written */
 	struct current_file *current;    /* a copy of store->current on its way to the disk */
-	char from[SPARE_NAME_BYTES], to[SPARE_NAME_BYTES]; /* of the rename under way */
+	char from[SPARE_NAME_BYTES], to[SPARE_NAME_BYTES]; /* of the rename, or removal, under way */
 	bool is_full;                    /* the last attempt found no space */
 	uint64_t retry_ns;
 };
 
-/* 0, or -1 and a diag.  Removes the spares of a predecessor: its writes may still be landing in them. */
+/*
+ * 0, or -1 and a diag.  Removes the spares of a predecessor, in which its writes may still be landing, and what it dropped and
+ * did not come to remove.
+ */
 int spares_open(struct spares *spares, struct store *store, struct disk *disk, const struct spare_options *options);
 void spares_close(struct spares *spares);
 
@@ -102,7 +119,13 @@ bool spares_is_writing_current(const struct spares *spares);
 /* Nanoseconds until spares_step() is worth calling, UINT64_MAX if only a completion changes anything. */
 uint64_t spares_due_ns(const struct spares *spares, uint64_t now_ns);
 
-/* Give a segment that is no longer needed back to the pool; it keeps its old bytes.  False: the pool is full. */
-bool spares_recycle(struct spares *spares, uint64_t number, uint64_t bytes);
+/* Have store->current written as it is when its turn comes; spares->floor tells when that is done. */
+void spares_write_current(struct spares *spares);
+
+/*
+ * Begin to drop a segment below spares->floor; `is_ours`: this process began it.  False: something else is under way or
+ * comes first, ask again.
+ */
+bool spares_drop(struct spares *spares, uint64_t number, uint64_t bytes, bool is_ours);
 
 #endif

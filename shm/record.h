@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "shm/frame.h"
+#include "shm/image.h"
 #include "shm/ops.h"
 #include "shm/queue_config.h"
 
@@ -155,5 +156,35 @@ struct grant_changed_record {
 	uint32_t rights;           /* 0: the grant is gone */
 	uint32_t reserved;
 };
+
+/*
+ * A snapshot is known by the LSN of its SNAPSHOT_BEGUN: the state is that of all records below it, and whoever loads it goes
+ * on with the records above, those between BEGUN and ENDED included.  Each of its records is a transaction of its own.  It is
+ * complete when ENDED is there and the images that came between, each of another slot, are as many as it says; a worker that
+ * dies or has no room leaves one without an end, and the next SNAPSHOT_BEGUN takes its place.
+ */
+struct snapshot_begun_record {
+	struct record record;
+	struct image_root root;
+};
+_Static_assert(sizeof(struct snapshot_begun_record) == 216, "snapshot begun: format");
+
+struct snapshot_images_record {
+	struct record record;
+	uint64_t begun_lsn;
+	uint32_t count;            /* of images that follow */
+	uint32_t reserved;
+	/* struct image and its body, each a multiple of 8 */
+};
+_Static_assert(sizeof(struct snapshot_images_record) == 40, "snapshot images: format");
+
+#define SNAPSHOT_RECORD_BYTES_MAX (32u << 10)
+
+struct snapshot_ended_record {
+	struct record record;
+	uint64_t begun_lsn;
+	uint64_t images;           /* in all SNAPSHOT_IMAGES of this snapshot */
+};
+_Static_assert(sizeof(struct snapshot_ended_record) == 40, "snapshot ended: format");
 
 #endif

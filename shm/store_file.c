@@ -14,7 +14,7 @@
 #include "shm/hash.h"
 #include "shm/limits.h"
 
-#define STORE_VERSION 2u
+#define STORE_VERSION 3u
 #define STORE_VERSION_OLDEST 1u
 #define STORE_BYTES_MAX 512
 

@@ -3,14 +3,15 @@
  * and the number of shards it was made with.  Made once, by the supervisor, before the regions and before persistd first
  * runs; persistd reads it (persistd/store).
  *
- *   chasqui-store 2
+ *   chasqui-store 3
  *   uuid 0123456789abcdef0123456789abcdef
  *   shards 1
  *   created 2026-11-23T11:00:00Z
  *   check 0123456789abcdef              XXH3-64 of the lines before it
  *
  * The number in the first line says which records its journal may hold, so that a build that does not know them refuses the
- * directory and does not misread it.  1: no users; this build reads it, and writes 2 into it before it writes anything else.
+ * directory and does not misread it.  1: no users; 2: no snapshots, and all segments from the first on are there; this build
+ * reads both, and writes 3 into it before it writes anything else.
  */
 #ifndef SHM_STORE_FILE_H
 #define SHM_STORE_FILE_H

@@ -14,7 +14,8 @@ _Static_assert(sizeof(struct stream_shared) <= STREAM_SHARED_BYTES, "the cursors
 uint64_t
 stream_layout_hash(void)
 {
-	const uint64_t layout[] = { sizeof(struct stream_shared), offsetof(struct stream_shared, wanted), sizeof(struct record), sizeof(struct published_record),
+	const uint64_t layout[] = { sizeof(struct stream_shared), offsetof(struct stream_shared, wanted),
+		offsetof(struct stream_shared, snapshot_wanted), sizeof(struct record), sizeof(struct published_record),
 		sizeof(struct replay_end), RECORD_TYPE_COUNT, 1 /* version */ };
 
 	return hash_bytes(layout, sizeof(layout));

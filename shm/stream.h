@@ -42,14 +42,21 @@ struct stream_shared {
 	_Alignas(CACHE_LINE_PAIR) uint64_t replay_wanted;
 	/* Written by persistd: which request it is serving; the ring's cursors were reset before this was stored. */
 	_Alignas(CACHE_LINE_PAIR) uint64_t replay_serving;
+	/*
+	 * Written by persistd: it wants a snapshot.  Each new value asks for one more; a worker that comes up takes what it finds
+	 * for done, and one that has no room or dies leaves its snapshot without an end: who misses it asks again.
+	 */
+	uint64_t snapshot_wanted;
 	struct ring_shared replay;
 };
 
 /*
  * A frame of the replay ring: op REPLAY_RECORD and the record, for PUBLISHED only its fixed part (attributes and body are
- * not needed to rebuild the tables); or op REPLAY_END and what follows it.
+ * not needed to rebuild the tables); or op REPLAY_END and what follows it.  Before all others there may come the records of
+ * one complete snapshot, from SNAPSHOT_BEGUN to SNAPSHOT_ENDED and nothing else, in frames REPLAY_SNAPSHOT; the
+ * REPLAY_RECORDs behind them are then those above its SNAPSHOT_BEGUN.
  */
-enum replay_op { REPLAY_RECORD = 1, REPLAY_END = 2 };
+enum replay_op { REPLAY_RECORD = 1, REPLAY_END = 2, REPLAY_SNAPSHOT = 3 };
 
 struct replay_end {
 	struct frame_header header;
@@ -62,6 +69,7 @@ struct replay_end {
 #define REPLAY_FRAME_BYTES_MAX (64u << 10)
 _Static_assert(sizeof(struct settled_record) + SETTLE_BATCH_MAX * sizeof(struct settled_item) + 16 <= REPLAY_FRAME_BYTES_MAX,
     "the largest record without a body fits into a replay frame");
+_Static_assert(SNAPSHOT_RECORD_BYTES_MAX + 16 <= REPLAY_FRAME_BYTES_MAX, "a piece of a snapshot fits into a replay frame");
 
 struct stream_geometry {
 	uint64_t stream_bytes; /* powers of two */

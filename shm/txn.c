@@ -1,12 +1,8 @@
 #include "shm/txn.h"
 
-static void
-txn_restore_word(struct txn *txn, const struct undo_entry *entry)
+void
+undo_put(const struct undo_entry *entry, void *word)
 {
-	uint64_t offset = entry->where >> 8;
-	void *word = txn->base + offset;
-
-	assert(offset < txn->size_bytes);
 	switch (entry->where & 0xff) {
 	case 1:
 		store_relaxed((uint8_t *)word, (uint8_t)entry->old);
@@ -23,6 +19,15 @@ txn_restore_word(struct txn *txn, const struct undo_entry *entry)
 	default:
 		assert(!"an undo entry of no word size: the log itself is damaged");
 	}
+}
+
+static void
+txn_restore_word(struct txn *txn, const struct undo_entry *entry)
+{
+	uint64_t offset = entry->where >> 8;
+
+	assert(offset < txn->size_bytes);
+	undo_put(entry, txn->base + offset);
 }
 
 void

@@ -84,6 +84,9 @@ txn_commit(struct txn *txn)
 	compiler_barrier();
 }
 
+/* What the word that entry is about was before, put to `word`: the word itself, or a copy of it. */
+void undo_put(const struct undo_entry *entry, void *word);
+
 /* Undo everything set since the last commit.  Idempotent: a crash inside is finished by the next call. */
 void txn_rollback(struct txn *txn);
 

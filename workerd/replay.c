@@ -12,6 +12,7 @@
 #include "workerd/append.h"
 #include "workerd/apply.h"
 #include "workerd/job.h"
+#include "workerd/load.h"
 #include "workerd/people.h"
 
 static uint64_t
@@ -42,6 +43,7 @@ replay_begin(struct worker *worker)
 	uint64_t wanted = load_relaxed(&shared->replay_wanted) + 1;
 
 	shard_format(&worker->shard, 0);
+	load_begin(worker);
 	worker->replay = (struct replay){ .wanted = wanted == 0 ? 1 : wanted, .persist_epoch = persist_epoch(worker) };
 	store_relaxed(&worker->stats->progress, 0);
 	/* A new number voids whatever is being sent.  Pairs with persistd's load_acquire. */
@@ -117,7 +119,7 @@ replay_finish(struct worker *worker, const struct replay_end *end)
 	people_changed_all(worker);
 }
 
-enum replay_frame { FRAME_APPLIED, FRAME_WAS_LAST, FRAME_IS_EARLY, FRAME_IS_NONSENSE };
+enum replay_frame { FRAME_APPLIED, FRAME_WAS_LAST, FRAME_IS_EARLY, FRAME_IS_NONSENSE, FRAME_IS_WRONG };
 
 /* persistd has said how far the journal reaches, so that there is room to go on behind it. */
 static bool
@@ -128,11 +130,31 @@ replay_can_finish(const struct worker *worker, const struct replay_end *end)
 	return durable <= end->lsn && end->lsn - durable < worker->stream.size_bytes / 2;
 }
 
+/* A piece of a snapshot, before any record. */
+static enum replay_frame
+snapshot_frame(struct worker *worker, const struct frame_header *header, const struct record *record)
+{
+	uint64_t begun_lsn = worker->snapshot.begun_lsn;
+
+	if (worker->replay.last_lsn != 0 || worker->snapshot.has_image == NULL)
+		return FRAME_IS_NONSENSE;
+	stat_add(&worker->stats->progress, 1);
+	const char *wrong = load_record(worker, record, header->bytes - sizeof(*header), &worker->replay.last_lsn);
+	if (wrong == NULL)
+		return FRAME_APPLIED;
+	diag(DIAG_ERROR, "shard %u cannot be loaded from the snapshot at LSN %" PRIu64 ": %s", worker->index, begun_lsn, wrong);
+	return FRAME_IS_WRONG;
+}
+
 static enum replay_frame
 replay_frame(struct worker *worker, const struct frame_header *header, const void *frame)
 {
 	const struct record *record = (const struct record *)((const struct frame_header *)frame + 1);
 
+	if (header->op == REPLAY_SNAPSHOT)
+		return snapshot_frame(worker, header, record);
+	if (load_is_under_way(worker))
+		return FRAME_IS_NONSENSE;
 	if (header->op == REPLAY_END && header->bytes >= sizeof(struct replay_end)) {
 		if (!replay_can_finish(worker, frame))
 			return FRAME_IS_EARLY;
@@ -179,6 +201,8 @@ replay_drain(struct worker *worker, uint32_t frames_max)
 			replay_again(worker, "the replay ring holds no record");
 			return REPLAY_WAITS;
 		}
+		if (what == FRAME_IS_WRONG)
+			return REPLAY_CORRUPT;
 		if (what == FRAME_IS_EARLY)
 			break;
 		ring_skip(ring, header.bytes);

@@ -16,6 +16,7 @@ enum replay_step {
 	REPLAY_WAITS,     /* nothing has come */
 	REPLAY_PROGRESS,
 	REPLAY_DONE,      /* the shard is READY */
+	REPLAY_CORRUPT,   /* the snapshot it begins with is no shard: another time it would be the same */
 };
 
 /* Empty the shard and ask persistd for its journal. */

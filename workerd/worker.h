@@ -2,8 +2,8 @@
  * worker: one shard's engine and its loop.  Everything a worker knows of other processes hangs in struct worker, so that a
  * test (or the stepper) can build one over memory of its own and call worker_turn() as a function: no process, no clock.
  *
- * One turn: frames of each front, due timers, credentials that are over, a slice of a job, the serve list; then the mirrors,
- * once for all of it.
+ * One turn: frames of each front, due timers, credentials that are over, a slice of a job, the serve list, a slice of a
+ * snapshot; then the mirrors, once for all of it.
  */
 #ifndef WORKERD_WORKER_H
 #define WORKERD_WORKER_H
@@ -16,6 +16,7 @@
 #include "shm/front.h"
 #include "shm/outcome.h"
 #include "shm/role.h"
+#include "shm/state/images.h"
 #include "shm/state/shard.h"
 #include "shm/stream.h"
 
@@ -46,6 +47,29 @@ struct publish_part {
 	uint32_t attributes_bytes;
 	uint32_t body_bytes;
 	uint64_t offset;         /* of the attributes in the frame */
+};
+
+/* A slot that a transaction changed: the last entry of the undo log that is about it. */
+struct touched {
+	uint64_t number;         /* images.h */
+	uint32_t entry;
+	uint8_t table;           /* enum image_of */
+};
+
+/* A snapshot under way (snapshot.h), or one that is loaded (load.h): never both.  Which slots have an image. */
+struct snapshot {
+	uint64_t asked;          /* snapshot_wanted as last acted upon */
+	uint64_t begun_lsn;      /* 0: there is none */
+	uint64_t last_lsn;       /* of the record that was loaded last */
+	uint64_t images;         /* so far */
+	uint64_t slice_tail;     /* of the stream, after the last slice */
+	struct image_slots slots[IMAGES_TABLES];
+	uint32_t table;          /* enum image_of, and idx: where the next slice goes on */
+	uint32_t idx;
+	uint64_t *has_image;     /* a bit for each number; NULL: no memory, no snapshots (a test) */
+	struct touched *touched; /* the rest is scratch of one commit: the slots it changed, */
+	uint32_t *touched_at;    /* a hash table of 1 + index in there, 0: empty, */
+	uint32_t *entry_before;  /* for each entry of the log the one before it about the same slot; itself: there is none */
 };
 
 /* How a cold start gets on. */
@@ -84,6 +108,7 @@ struct worker {
 	uint32_t index;
 	struct worker_front fronts[FRONT_MAX];
 	struct replay replay;
+	struct snapshot snapshot;
 	uint64_t ahead_ms;       /* of the registry's clock, which is behind the shard's last record; mostly 0 */
 	uint64_t durable_lsn;    /* as last read */
 	uint64_t random;         /* state of the jitter's generator, not 0 */
@@ -95,6 +120,7 @@ struct worker {
 	uint32_t front_first;    /* whose frames come first in this turn */
 	uint32_t answered;       /* the front that this transaction's reply went to, or NIL */
 	uint32_t stop;           /* tests: set by another thread to end worker_main() */
+	bool is_imaging;         /* a snapshot runs: commits look at what they change */
 	bool is_blocked;         /* this turn left something for want of room: look again soon */
 	struct publish_part parts[PUBLISH_BATCH_MAX];
 	uint32_t picks[RECEIVE_BATCH_MAX];

@@ -12,6 +12,8 @@
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
+#include "cli/supervisor/audit_file.h"
+#include "shm/clock.h"
 #include "shm/diag.h"
 
 #define FILE_NAME "admin-token"
@@ -101,7 +103,7 @@ int
 admin_token_begin(struct admin_token *token, const struct admin_token_where *where, bool is_wanted)
 {
 	*token = (struct admin_token){ .state = ADMIN_TOKEN_NEEDED, .is_wanted = is_wanted,
-		.data_directory = where->data_directory };
+		.data_directory = where->data_directory, .audit = where->audit };
 	if (directory_attach(&token->directory, where->instance, &where->geometry->shard, where->store, REGION_READ_ONLY) == 0)
 		return 0;
 	diag_errno("cannot map shared memory directory");
@@ -148,6 +150,10 @@ ask(struct admin_token *token, struct registry *registry)
 	if (code != 0)
 		return code;
 	SHA256((const unsigned char *)token->text, ADMIN_TOKEN_BYTES, hash);
+	/* The first one of a store is nobody's action: it has no line. */
+	if (token->is_wanted)
+		audit_file_write(token->audit, "chasqui up --new-admin-token", "admin",
+		    clock_ms(now_ns(), registry->shared->clock_offset_ns));
 	registry_ask_admin(registry, token->is_wanted ? BOOTSTRAP_ALWAYS : BOOTSTRAP_IF_NONE, hash);
 	token->state = ADMIN_TOKEN_ASKED;
 	return 0;

@@ -24,6 +24,7 @@ struct admin_token {
 	enum admin_token_state state;
 	bool is_wanted;            /* --new-admin-token: also where there are users */
 	const char *data_directory; /* borrowed */
+	const struct audit_file *audit; /* borrowed */
 	struct directory directory; /* read-only; attached unless DONE at the start */
 	char text[ADMIN_TOKEN_BYTES + 1]; /* ASKED, and DONE when it is to be printed; else "" */
 };
@@ -31,6 +32,7 @@ struct admin_token {
 struct admin_token_where {
 	const char *instance;
 	const char *data_directory;
+	const struct audit_file *audit;
 	const struct geometry *geometry;
 	const struct region_identity *store;
 };

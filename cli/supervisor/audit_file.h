@@ -35,6 +35,12 @@ void audit_file_paired(struct audit_file *audit, uint32_t index);
  */
 bool audit_file_reopen(struct audit_file *audit);
 
+/*
+ * A line of the supervisor's own: what it was asked to do by who started it, on stable storage before it
+ * is done.  That it cannot be written is said, and no reason not to do it.
+ */
+void audit_file_write(const struct audit_file *audit, const char *verb, const char *object, uint64_t now_ms);
+
 /* Take disk space ahead of the end, so that admin actions can still be written down for a while when the disk is full. */
 void audit_file_reserve(struct audit_file *audit);
 

@@ -806,7 +806,8 @@ supervise(struct supervisor *supervisor, bool *is_clean)
 		return EX_OSERR;
 	if (supervisor->conf.auth_mode != CONF_AUTH_OFF) {
 		struct admin_token_where where = { .instance = supervisor->conf.instance_name,
-			.data_directory = supervisor->conf.data_directory, .geometry = &supervisor->geometry, .store = &supervisor->store };
+			.data_directory = supervisor->conf.data_directory, .audit = &supervisor->audit,
+			.geometry = &supervisor->geometry, .store = &supervisor->store };
 		int code = admin_token_begin(&supervisor->admin_token, &where, supervisor->wants_admin_token);
 
 		if (code != 0)

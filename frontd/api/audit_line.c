@@ -140,8 +140,8 @@ audit_line_format(const struct audit_line *line, char out[AUDIT_LINE_BYTES_MAX])
 	pen_member(&pen, ",\"user\":", line->user);
 	if (line->tried.ptr != NULL)
 		pen_member(&pen, ",\"tried\":", line->tried);
-	char credential[CURSOR_BYTES];
-	cursor_format(line->credential, credential);
+	char credential[ID_BYTES];
+	id_format(line->credential, credential);
 	pen_member(&pen, ",\"credential\":", line->credential == 0 ? none : (struct http_slice){ credential, sizeof(credential) });
 	pen_member(&pen, ",\"from\":", line->from[0] == '\0' ? none : http_slice_of(line->from));
 	pen_text(&pen, ",\"verb\":\"");

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "frontd/api/answer.h"
+#include "frontd/api/cursor.h"
 #include "frontd/api/people/principal.h"
 #include "frontd/api/problem.h"
 #include "frontd/http/authorization.h"
@@ -52,6 +53,7 @@ struct api_world {
 	enum outcome unready_outcome;
 	uint64_t session_idle_ms;  /* of a new session */
 	uint64_t session_max_ms;
+	uint8_t cursor_key[CURSOR_KEY_BYTES];
 	const struct stats_shared *stats[SLOT_MAX]; /* NULL: there is no such process */
 	const struct directory *directory;
 	const struct usage *usages; /* of SLOT_MAX slots; NULL: nobody counts */
@@ -183,6 +185,8 @@ struct page {
 	uint64_t place;                /* where it begins, 0: at the beginning */
 	uint32_t limit;                /* 1..PAGE_LIMIT_MAX */
 	struct http_slice prefix;      /* of names; empty: all */
+	uint64_t uid;                  /* who asks */
+	enum cursor_list list;
 };
 
 struct user_plan {

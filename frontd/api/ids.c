@@ -10,8 +10,7 @@ static const unsigned char value_plus_1[256] = {
 	['Z'] = 32,
 };
 
-/* `count` digits of the number high:low, the lowest last. */
-static void
+void
 base32_format(uint64_t high, uint64_t low, char *out, unsigned count)
 {
 	unsigned i = count;
@@ -26,8 +25,7 @@ base32_format(uint64_t high, uint64_t low, char *out, unsigned count)
 		out[--i] = alphabet[high & 31];
 }
 
-/* False for a character that is none, or when the number has more than 64 + high_bits bits. */
-static bool
+bool
 base32_parse(struct http_slice text, unsigned high_bits, uint64_t *high, uint64_t *low)
 {
 	*high = *low = 0;
@@ -71,15 +69,15 @@ receipt_parse(struct http_slice text, uint32_t shard, struct receipt *receipt)
 }
 
 void
-cursor_format(uint64_t cursor, char out[CURSOR_BYTES])
+id_format(uint64_t id, char out[ID_BYTES])
 {
-	base32_format(0, cursor, out, CURSOR_BYTES);
+	base32_format(0, id, out, ID_BYTES);
 }
 
 bool
-cursor_parse(struct http_slice text, uint64_t *cursor)
+id_parse(struct http_slice text, uint64_t *id)
 {
 	uint64_t high;
 
-	return text.len == CURSOR_BYTES && base32_parse(text, 0, &high, cursor);
+	return text.len == ID_BYTES && base32_parse(text, 0, &high, id);
 }

@@ -14,7 +14,7 @@
 
 #define MESSAGE_ID_BYTES 26
 #define RECEIPT_BYTES 21
-#define CURSOR_BYTES 13
+#define ID_BYTES 13
 
 struct message_id {
 	uint64_t enqueued_ms;
@@ -29,8 +29,13 @@ void receipt_format(const struct receipt *receipt, uint32_t shard, char out[RECE
 /* Only what receipt_format() writes.  One of another shard becomes token 0, which no lease has. */
 bool receipt_parse(struct http_slice text, uint32_t shard, struct receipt *receipt);
 
-/* Where a list goes on: any 64 bits. */
-void cursor_format(uint64_t cursor, char out[CURSOR_BYTES]);
-bool cursor_parse(struct http_slice text, uint64_t *cursor);
+/* Of a token or session. */
+void id_format(uint64_t id, char out[ID_BYTES]);
+bool id_parse(struct http_slice text, uint64_t *id);
+
+/* `count` digits of the number high:low, the lowest last. */
+void base32_format(uint64_t high, uint64_t low, char *out, unsigned count);
+/* False for a character that is none, or when the number has more than 64 + high_bits bits. */
+bool base32_parse(struct http_slice text, unsigned high_bits, uint64_t *high, uint64_t *low);
 
 #endif

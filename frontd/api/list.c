@@ -99,7 +99,8 @@ queue_listing_end(struct api_memo *memo)
 bool
 queue_list_plan(struct api_call *call)
 {
-	if (!pages_take(call, (uint64_t)call->world->shard_count << 32, &call->page))
+	if (!pages_take(
+		call, CURSOR_QUEUES, (uint64_t)call->world->shard_count << 32, &call->page))
 		return false;
 	call->memo.shard = (uint32_t)(call->page.place >> 32);
 	call->frame_bytes = sizeof(struct queue_list_request);
@@ -124,14 +125,14 @@ put_json(struct queue_listing *listing, const struct queue_entry *queue,
 }
 
 static void
-head_next(struct answer *answer, const struct api_memo *memo)
+head_next(struct answer *answer, const struct api_world *world, const struct api_memo *memo)
 {
 	const struct queue_listing *listing = memo->listing;
-	const struct page page = { .limit = listing->limit,
+	const struct page page = { .limit = listing->limit, .uid = listing->uid, .list = CURSOR_QUEUES,
 		.prefix = { listing->prefix.text, listing->prefix.bytes } };
 
-	pages_put_next(
-	    answer, "/v1/queues", &page, (uint64_t)memo->shard << 32 | listing->from_idx);
+	pages_put_next(answer, world, "/v1/queues", &page,
+	    (uint64_t)memo->shard << 32 | listing->from_idx);
 }
 
 enum api_answered
@@ -146,7 +147,7 @@ queue_list_answer(struct api_memo *memo, const struct api_reply *reply, struct a
 	answer_put(answer, "]}\n");
 	answer_head(answer, 200, ANSWER_JSON);
 	if (listing->has_more)
-		head_next(answer, memo);
+		head_next(answer, reply->world, memo);
 	answer_end(answer);
 	queue_listing_end(memo);
 	return API_ANSWERED;

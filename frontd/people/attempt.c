@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -77,16 +76,6 @@ static struct login_limits
 limits_of(const struct frontd *frontd)
 {
 	return (struct login_limits){ .failures = frontd->limits.login_failures, .window_ns = frontd->limits.login_window_ns };
-}
-
-static struct login_place
-place_of(const struct conn *conn)
-{
-	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
-	socklen_t bytes = sizeof(address);
-
-	(void)getpeername(conn->fd, (struct sockaddr *)&address, &bytes); /* gone: all who are gone count as one */
-	return login_place_of((const struct sockaddr *)&address);
 }
 
 static struct http_slice
@@ -182,7 +171,7 @@ count_attempt(struct frontd *frontd, struct attempt *attempt, struct problem *pr
 	struct login_limits limits = limits_of(frontd);
 	uint32_t retry_ms;
 
-	if (!attempt->is_check || logins_begin(frontd->attempts.logins, &limits, user_of(attempt), &attempt->place, frontd->now_ns,
+	if (!attempt->is_check || logins_begin(frontd->attempts.logins, &limits, user_of(attempt), attempt->place, frontd->now_ns,
 	    &retry_ms))
 		return true;
 	problem_of_outcome(problem, OUTCOME_TOO_MANY_LOGINS, "from this address, or for this user");
@@ -243,7 +232,7 @@ ask(struct frontd *frontd, struct conn *conn, const uint8_t key[ATTEMPT_KEY_BYTE
 			return ATTEMPT_NOT_NOW;
 		fresh.user.bytes = (uint8_t)(wish->user.len < NAME_MAX_BYTES ? wish->user.len : NAME_MAX_BYTES);
 		memcpy(fresh.user.text, wish->user.ptr, fresh.user.bytes);
-		fresh.place = place_of(conn);
+		fresh.place = address_key(&conn->address);
 		/* Of others it must take as long, so there is a job for them too. */
 		if (look == DIRECTORY_FOUND && !user.config.is_disabled && user.config.password_bytes != 0) {
 			fresh.uid = user.uid;
@@ -279,7 +268,7 @@ forgive(struct frontd *frontd, const struct attempt *attempt, bool is_in)
 {
 	struct login_limits limits = limits_of(frontd);
 
-	logins_forgive(frontd->attempts.logins, &limits, user_of(attempt), &attempt->place, is_in);
+	logins_forgive(frontd->attempts.logins, &limits, user_of(attempt), attempt->place, is_in);
 }
 
 /* What came of it, for each who waits; then their requests are tried again. */

@@ -54,7 +54,7 @@ struct attempt_wait {
 /* Beside the password thread's job of the same index. */
 struct attempt {
 	uint8_t key[ATTEMPT_KEY_BYTES]; /* keyed hash of the wish */
-	struct login_place place;
+	uint64_t place;
 	struct queue_name user;
 	uint64_t uid;                  /* 0: there is none of this name, or he has no password */
 	uint64_t password_etag;

@@ -33,7 +33,7 @@ struct identity {
 	struct identity *bucket_next;
 	struct identity *idle_next, *idle_prev; /* PASSWORD without connections */
 	struct conn *conns;            /* linked by identity_next */
-	uint8_t key[IDENTITY_KEY_BYTES]; /* TOKEN, SESSION: SHA-256 of the secret; else a keyed hash (auth.c) */
+	uint8_t key[IDENTITY_KEY_BYTES]; /* TOKEN, SESSION: SHA-256 of the secret; else a keyed hash (attempt_key) */
 	uint64_t generation;           /* of the directory, when it was looked at */
 	uint64_t look_ms;              /* broker time of the next look, whatever the generation: the earlier of these two */
 	uint64_t ends_ms;              /* it ends, or (PASSWORD) is checked again; UINT64_MAX: never */

@@ -4,7 +4,6 @@
  */
 #include "frontd/people/logins.h"
 
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -50,36 +49,17 @@ logins_close(struct logins *logins)
 	free(logins);
 }
 
-struct login_place
-login_place_of(const struct sockaddr *address)
-{
-	struct login_place place = { { 0 } };
-
-	if (address->sa_family == AF_INET) {
-		place.address[1] = ((const struct sockaddr_in *)address)->sin_addr.s_addr;
-	} else if (address->sa_family == AF_INET6) {
-		const struct in6_addr *six = &((const struct sockaddr_in6 *)address)->sin6_addr;
-
-		/* An IPv4 client of a listener on [::] is the same client. */
-		if (IN6_IS_ADDR_V4MAPPED(six))
-			place.address[1] = six->s6_addr32[3];
-		else
-			memcpy(&place.address[0], six->s6_addr, 8);
-	}
-	return place;
-}
-
 /* Hidden by the secret: nobody can choose names that fall on another's count. */
 static uint64_t
-key_of(const struct logins *logins, enum what what, struct http_slice user, const struct login_place *place)
+key_of(const struct logins *logins, enum what what, struct http_slice user, uint64_t place)
 {
 	struct {
-		uint64_t secret, what, address[2];
+		uint64_t secret, what, place;
 		char user[88];
 	} text = { .secret = logins->secret, .what = what };
 
 	if (what != USER)
-		memcpy(text.address, place->address, sizeof(text.address));
+		text.place = place;
 	if (what != ADDRESS)
 		memcpy(text.user, user.ptr, user.len < sizeof(text.user) ? user.len : sizeof(text.user));
 	return hash_bytes(&text, sizeof(text)) | 1;
@@ -129,7 +109,7 @@ step_ns(const struct login_limits *limits, enum what what)
 
 bool
 logins_begin(struct logins *logins, const struct login_limits *limits, struct http_slice user,
-    const struct login_place *place, uint64_t now_ns, uint32_t *retry_ms)
+    uint64_t place, uint64_t now_ns, uint32_t *retry_ms)
 {
 	struct count *counts[WHATS];
 	uint64_t pair = key_of(logins, PAIR, user, place), late_ns = 0;
@@ -157,7 +137,7 @@ logins_begin(struct logins *logins, const struct login_limits *limits, struct ht
 
 void
 logins_forgive(struct logins *logins, const struct login_limits *limits, struct http_slice user,
-    const struct login_place *place, bool is_in)
+    uint64_t place, bool is_in)
 {
 	uint64_t pair = key_of(logins, PAIR, user, place);
 

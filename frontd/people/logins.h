@@ -22,30 +22,22 @@
 #define LOGINS_WIDER 10u /* times as many failures for a user from everywhere, or an address for all users */
 
 struct logins;
-struct sockaddr;
 
 struct login_limits {
 	uint64_t failures;         /* at once */
 	uint64_t window_ns;        /* in which they are forgiven, one by one */
 };
 
-/* Where a client is, as far as it counts here. */
-struct login_place {
-	uint64_t address[2];
-};
-
 /* Memory of a fixed size (160 KiB), and a secret that hides which keys fall together. */
 struct logins *logins_open(void);
 void logins_close(struct logins *logins);
 
-struct login_place login_place_of(const struct sockaddr *address);
-
-/* An attempt begins.  False: too many have failed; *retry_ms says when to come again. */
+/* An attempt begins, from a place: address_key().  False: too many have failed; *retry_ms says when to come again. */
 bool logins_begin(struct logins *logins, const struct login_limits *limits, struct http_slice user,
-    const struct login_place *place, uint64_t now_ns, uint32_t *retry_ms);
+    uint64_t place, uint64_t now_ns, uint32_t *retry_ms);
 
 /* It was right (is_in), or nothing was learned of it (a busy broker): it is not counted. */
 void logins_forgive(struct logins *logins, const struct login_limits *limits, struct http_slice user,
-    const struct login_place *place, bool is_in);
+    uint64_t place, bool is_in);
 
 #endif

@@ -48,6 +48,15 @@ credential_next_id(const struct shard *shard)
 }
 
 void
+credential_index_add(struct shard *shard, uint32_t idx)
+{
+	const struct credential *credential = credential_at(shard, idx);
+
+	assert(credential->is_used);
+	index_add(&shard->txn, &shard->credential_index, secret_hash(credential->entry.config.hash), idx);
+}
+
+void
 credential_take(struct shard *shard, const struct credential_entry *entry)
 {
 	uint32_t idx = CREDENTIAL_SLOT(entry->id);
@@ -60,7 +69,7 @@ credential_take(struct shard *shard, const struct credential_entry *entry)
 	credential->entry = *entry; /* plainly: of a free slot nothing has a meaning but its link */
 	txn_set(&shard->txn, &credential->is_used, 1);
 	txn_set(&shard->txn, &shard->root->credential_counter, CREDENTIAL_NUMBER(entry->id));
-	index_add(&shard->txn, &shard->credential_index, secret_hash(entry->config.hash), idx);
+	credential_index_add(shard, idx);
 }
 
 void

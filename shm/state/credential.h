@@ -38,4 +38,7 @@ void credential_take(struct shard *shard, const struct credential_entry *entry);
 void credential_touch(struct shard *shard, uint64_t id, uint64_t used_ms);
 void credential_free(struct shard *shard, uint64_t id);
 
+/* Slot idx, which is used, can be found from here on: where the table was loaded from images. */
+void credential_index_add(struct shard *shard, uint32_t idx);
+
 #endif

@@ -28,6 +28,15 @@ grant_next_free(const struct shard *shard)
 	return table_next_free(&shard->root->grants, shard->geometry.grants);
 }
 
+void
+grant_index_add(struct shard *shard, uint32_t idx)
+{
+	const struct grant *grant = grant_at(shard, idx);
+
+	assert(grant->rights != 0);
+	index_add(&shard->txn, &shard->grant_index, grant_hash(grant->queue_idx, grant->uid), idx);
+}
+
 static void
 grant_take(struct shard *shard, uint32_t idx, const struct grant_entry *entry, uint32_t queue_idx)
 {
@@ -39,7 +48,7 @@ grant_take(struct shard *shard, uint32_t idx, const struct grant_entry *entry, u
 	grant->queue_idx = queue_idx;
 	txn_set(&shard->txn, &grant->rights, entry->rights);
 	list_append(&shard->txn, &shard->grant_links, &queue_at(shard, queue_idx)->grants, idx);
-	index_add(&shard->txn, &shard->grant_index, grant_hash(queue_idx, entry->uid), idx);
+	grant_index_add(shard, idx);
 }
 
 static void

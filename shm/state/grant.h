@@ -35,6 +35,9 @@ uint32_t grant_next_free(const struct shard *shard);
 /* What grant_find() or, for a new one, grant_next_free() said.  rights 0: it ends. */
 void grant_set(struct shard *shard, uint32_t idx, const struct grant_entry *entry, uint32_t queue_idx);
 
+/* Slot idx, which is used, can be found from here on: where the table was loaded from images. */
+void grant_index_add(struct shard *shard, uint32_t idx);
+
 /* All grants of a queue end. */
 void grants_free(struct shard *shard, uint32_t queue_idx);
 

@@ -63,6 +63,15 @@ user_is_admin_beside(const struct shard *shard, uint64_t uid)
 }
 
 void
+user_index_add(struct shard *shard, uint32_t idx)
+{
+	const struct user *user = user_at(shard, idx);
+
+	assert(user->is_used);
+	index_add(&shard->txn, &shard->user_index, name_hash(&user->entry.name), idx);
+}
+
+void
 user_take(struct shard *shard, const struct user_entry *entry)
 {
 	uint32_t idx = USER_SLOT(entry->uid);
@@ -76,7 +85,7 @@ user_take(struct shard *shard, const struct user_entry *entry)
 	user->entry = *entry; /* plainly: of a free slot nothing has a meaning but its link */
 	txn_set(&shard->txn, &user->is_used, 1);
 	txn_set(&shard->txn, &shard->root->user_counter, USER_NUMBER(entry->uid));
-	index_add(&shard->txn, &shard->user_index, name_hash(&entry->name), idx);
+	user_index_add(shard, idx);
 }
 
 void

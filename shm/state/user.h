@@ -42,4 +42,7 @@ void user_take(struct shard *shard, const struct user_entry *entry);
 void user_set(struct shard *shard, const struct user_entry *entry);
 void user_free(struct shard *shard, uint64_t uid);
 
+/* Slot idx, which is used, can be found from here on: where the table was loaded from images. */
+void user_index_add(struct shard *shard, uint32_t idx);
+
 #endif

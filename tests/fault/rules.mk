@@ -1,6 +1,6 @@
 # Tests that stand between persistd and the disk (tests/harness/io_wrap.c): the release's libraries, other calls.
 IO_WRAPPED := open openat mkdirat pread pwrite write fsync fstat fallocate renameat unlinkat disk_queue_commit \
-	disk_queue_write disk_queue_read disk_queue_allocate disk_queue_sync disk_queue_rename disk_reap announce_position
+	disk_queue_write disk_queue_read disk_queue_allocate disk_queue_sync disk_queue_rename disk_queue_unlink disk_reap announce_position
 IO_LINK := $(addprefix -Wl$(comma)--wrap=,$(IO_WRAPPED))
 FAULT_BIN := $(BUILD)/faults
 

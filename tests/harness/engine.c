@@ -13,6 +13,7 @@
 #include "workerd/quota.h"
 #include "workerd/recover.h"
 #include "workerd/replay.h"
+#include "workerd/snapshot.h"
 
 #define EPOCH 1
 #define BEGIN_MS 1000000000000ull
@@ -70,8 +71,8 @@ bind_front(struct engine *engine, uint32_t index)
 	});
 }
 
-static void
-open_front(struct engine *engine, uint32_t index)
+void
+engine_join_front(struct engine *engine, uint32_t index)
 {
 	struct engine_front *front = &engine->fronts[index];
 
@@ -98,6 +99,7 @@ attach(struct engine *engine, uint64_t stream_bytes, char *bytes)
 	worker->stats = engine->stats;
 	directory_view(&worker->directory, engine->directory_memory, &engine->geometry);
 	usage_view(&worker->usages[0], engine->usage_memory, engine->geometry.users);
+	snapshot_init(worker, engine->snapshot_memory);
 }
 
 struct engine *
@@ -118,6 +120,7 @@ engine_open(const struct engine_options *options)
 	engine->request_ring_bytes = or_default(options->request_ring_bytes, 8u << 20);
 	engine->reply_ring_bytes = or_default(options->reply_ring_bytes, 1u << 20);
 	engine->shard_memory = memory_of(shard_size_bytes(&engine->geometry));
+	engine->snapshot_memory = memory_of(snapshot_memory_bytes(&engine->geometry));
 	engine->stream_shared = memory_of(sizeof(*engine->stream_shared));
 	engine->durable = memory_of(sizeof(*engine->durable));
 	engine->stats = memory_of(sizeof(*engine->stats));
@@ -135,7 +138,7 @@ engine_open(const struct engine_options *options)
 	replay_finish(&engine->worker, &(struct replay_end){ .lsn = LSN_FIRST, .generation = 1, .is_clean = 1 });
 	quota_recount(&engine->worker);
 	for (uint32_t i = 0; i < engine->geometry.fronts; i++)
-		open_front(engine, i);
+		engine_join_front(engine, i);
 	engine_run(engine);
 	return engine;
 }
@@ -156,6 +159,7 @@ engine_close(struct engine *engine)
 	munmap(engine->stream_shared, sizeof(*engine->stream_shared));
 	munmap(engine->directory_memory, directory_size_bytes(&engine->geometry));
 	munmap(engine->usage_memory, engine->geometry.users * sizeof(struct usage_entry));
+	munmap(engine->snapshot_memory, snapshot_memory_bytes(&engine->geometry));
 	munmap(engine->shard_memory, engine->worker.shard.size_bytes);
 	munmap(engine, sizeof(*engine));
 }

@@ -24,6 +24,7 @@ struct engine {
 	struct worker worker;
 	struct shard_geometry geometry;
 	void *shard_memory;
+	void *snapshot_memory;
 	struct stream_shared *stream_shared;
 	struct durable_shared *durable;
 	void *directory_memory;  /* region `directory`, which the worker keeps: &worker.directory */
@@ -60,6 +61,9 @@ void engine_pass(struct engine *engine, uint64_t ms);
 
 /* As after a SIGKILL: private cursors forgotten, open transaction undone, warm start, full check. */
 void engine_restart(struct engine *engine, uint32_t last_signal);
+
+/* A front of an engine that was fresh, and is READY now. */
+void engine_join_front(struct engine *engine, uint32_t index);
 
 /* A front that was closed comes again, as the supervisor has it. */
 void engine_replace_front(struct engine *engine, uint32_t index);

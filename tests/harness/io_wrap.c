@@ -39,6 +39,7 @@ void __real_disk_queue_read(struct disk *disk, struct disk_tag tag, int fd, void
 void __real_disk_queue_allocate(struct disk *disk, struct disk_tag tag, int fd, uint64_t bytes);
 void __real_disk_queue_sync(struct disk *disk, struct disk_tag tag, int fd);
 void __real_disk_queue_rename(struct disk *disk, struct disk_tag tag, int dir_fd, const char *from, const char *to);
+void __real_disk_queue_unlink(struct disk *disk, struct disk_tag tag, int dir_fd, const char *name);
 bool __real_disk_reap(struct disk *disk, struct disk_completion *completion);
 void __real_announce_position(struct durable_shared *durable, const struct journal_position *position, uint32_t shards);
 
@@ -648,6 +649,28 @@ __wrap_disk_queue_rename(struct disk *disk, struct disk_tag tag, int dir_fd, con
 		ring_ask(IO_RENAME, tag, &ignored);
 	}
 	__real_disk_queue_rename(disk, tag, dir_fd, from, to);
+}
+
+void
+__wrap_disk_queue_unlink(struct disk *disk, struct disk_tag tag, int dir_fd, const char *name)
+{
+	uint64_t dir = shared() != NULL ? file_of(wrap.io, dir_fd) : 0;
+	struct io_record record = { .op = IO_UNLINK, .dir = dir };
+	uint32_t ignored = 0;
+
+	if (dir != 0) {
+		bool is_failing = ring_fails(IO_UNLINK, dir, tag, &ignored);
+
+		put_names(&record, name, "");
+		ring_begin(tag, record, NULL);
+		if (is_failing && chance(3) % 2 == 0) {
+			queue_nothing(disk, tag, dir_fd);
+			return;
+		}
+	} else {
+		ring_ask(IO_UNLINK, tag, &ignored);
+	}
+	__real_disk_queue_unlink(disk, tag, dir_fd, name);
 }
 
 bool

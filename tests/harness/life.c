@@ -16,6 +16,8 @@ enum { BODY_MAX = 200000, BATCH_MAX = 7, AT_ONCE = 8 };
 
 const char *const life_options[] = { "worker.shards=2", "worker.messages=20000", "worker.queues=16",
 	"worker.stream_ring=8MiB", NULL };
+const char *const life_trimmed_options[] = { "worker.shards=2", "worker.messages=20000", "worker.queues=16",
+	"worker.stream_ring=8MiB", "data.snapshot_bytes=1MiB", NULL };
 static const char *const queues[] = { "one", "two", "three", "four" }; /* on both shards */
 
 uint64_t
@@ -141,7 +143,9 @@ work(struct life *life, struct crowd *crowd, uint64_t bytes)
 			publish_begin(life, &crowd->clients[i], &publish[i]);
 		for (unsigned i = 0; i < at_once; i++)
 			publish_end(life, &crowd->clients[i], publish[i]);
-		if (life_any(life, 3) == 0)
+		unsigned consumed = life->is_trimmed ? at_once * 3 : life_any(life, 3) == 0;
+
+		for (unsigned i = 0; i < consumed; i++)
 			consume(life, &crowd->consumer);
 		/* Now and then long enough for a witness. */
 		if (life_any(life, 100) == 0)
@@ -176,15 +180,18 @@ life_use_wrapped(const char *log)
 }
 
 struct life *
-life_record(const char *log, uint64_t seed, uint64_t bytes)
+life_record(const char *log, uint64_t seed, uint64_t bytes, enum life_kind kind)
 {
+	bool is_trimmed = kind == LIFE_TRIMMED;
+	uint64_t first = is_trimmed ? bytes * 2 / 3 : bytes / 3, rest = (bytes - first) / 2;
 	struct life *life = calloc(1, sizeof(*life));
 	struct broker broker;
 	struct crowd crowd;
 
 	ck_assert_ptr_nonnull(life);
 	life->random = seed * 0x9e3779b97f4a7c15ull | 1;
-	broker_init(&broker, life_options);
+	life->is_trimmed = is_trimmed;
+	broker_init(&broker, is_trimmed ? life_trimmed_options : life_options);
 	life->io = io_log_create(log, broker.data);
 	ck_assert_msg(life->io != NULL, "%s: %s", log, strerror(errno));
 	life->io->is_recording = 1;
@@ -195,19 +202,19 @@ life_record(const char *log, uint64_t seed, uint64_t bytes)
 		client_queue(&crowd.consumer, queues[i], "{\"lease\":\"60s\"}");
 	client_close(&crowd.consumer);
 	crowd_open(&crowd, broker.port);
-	work(life, &crowd, bytes / 3);
+	work(life, &crowd, first);
 	ask_much(life, &crowd);
 	broker_wait_live(&broker, SLOT_PERSIST, broker_kill(&broker, SLOT_PERSIST));
 	crowd_close(&crowd);
 	crowd_open(&crowd, broker.port);
-	work(life, &crowd, bytes / 3);
+	work(life, &crowd, rest);
 	ask_much(life, &crowd);
 	broker_kill_all(&broker);
 	crowd_close(&crowd);
 	broker_wipe(&broker);
 	broker_start(&broker);
 	crowd_open(&crowd, broker.port);
-	work(life, &crowd, bytes / 3);
+	work(life, &crowd, rest);
 	crowd_close(&crowd);
 	broker_stop(&broker);
 	broker_free(&broker);

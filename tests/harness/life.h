@@ -15,7 +15,7 @@
 enum { LIFE_MESSAGES_MAX = 20000, LIFE_SHARDS = 2 };
 
 /* For broker_init(): of the recorded broker, and of one that gets its directory. */
-extern const char *const life_options[];
+extern const char *const life_options[], *const life_trimmed_options[];
 
 /* A publish: messages first .. first + count - 1, all or none. */
 struct life_publish {
@@ -25,6 +25,7 @@ struct life_publish {
 
 struct life {
 	struct io_shared *io;
+	bool is_trimmed;
 	uint64_t random;
 	uint32_t messages;
 	struct life_publish publishes[LIFE_MESSAGES_MAX];
@@ -34,9 +35,11 @@ struct life {
 
 /*
  * Run it, with the recording in a file `log`: load; persistd killed under it; load; all killed and shared memory gone; load; a
- * clean stop.  The recording becomes about so long.
+ * clean stop.  The recording becomes about so long.  A life that is trimmed consumes what it publishes and makes snapshots all
+ * the time, so that segments are dropped, removed and used again.
  */
-struct life *life_record(const char *log, uint64_t seed, uint64_t bytes);
+enum life_kind { LIFE_GROWS, LIFE_TRIMMED };
+struct life *life_record(const char *log, uint64_t seed, uint64_t bytes, enum life_kind kind);
 
 /* Output commit, as clients saw it: fails the test if a 201 came before its record was announced.  How many came. */
 unsigned life_check_answers(const struct life *life);

@@ -4,9 +4,11 @@
 
 #include "persistd/loader.h"
 #include "shm/state/check.h"
+#include "shm/state/digest.h"
 #include "tests/harness/engine.h"
 #include "tests/harness/life.h"
 #include "tests/unit/persist_world.h"
+#include "workerd/load.h"
 #include "workerd/replay.h"
 
 _Static_assert((int)LIFE_SHARDS == (int)WORLD_SHARDS, "a recording is opened by the world of the unit tests");
@@ -18,6 +20,16 @@ static struct {
 	enum power_names names;
 	char directory[200];
 } cut;
+
+/* Shards that were rebuilt from a snapshot, and of a journal whose first segments were gone. */
+static unsigned restored, trimmed;
+
+void
+power_check_counts(unsigned *restored_too, unsigned *trimmed_too)
+{
+	*restored_too = restored;
+	*trimmed_too = trimmed;
+}
 
 void
 power_complain(const char *format, ...)
@@ -37,28 +49,18 @@ power_complain(const char *format, ...)
 	    "the directory is in %s.kept", text, kept, cut.at, cut.seed, (int)cut.names, kept);
 }
 
-/* A shard each, rebuilt as workers do it. */
-struct shards {
-	struct engine *engine[LIFE_SHARDS];
-};
-
+/* Whole transactions, and nothing else. */
 static void
-apply_records(struct shards *shards, const struct batch_range *range, const char *bytes)
+check_records(const struct batch_range *range, const char *bytes)
 {
-	_Alignas(8) static char record[REPLAY_FRAME_BYTES_MAX];
 	bool is_last = false;
 
 	for (uint32_t at = 0; at < range->bytes;) {
 		uint32_t size = batch_record_bytes(bytes + at, range->bytes - at, range->lsn + at);
-		const struct record *seen = (const struct record *)(bytes + at);
 
 		if (size == 0)
 			power_complain("no record at LSN %" PRIu64 " of shard %" PRIu32, range->lsn + at, range->shard);
-		if (shards != NULL) {
-			memcpy(record, seen, seen->type == RECORD_PUBLISHED ? RECORD_PUBLISHED_BYTES : size);
-			replay_record(&shards->engine[range->shard]->worker, (const struct record *)record);
-		}
-		is_last = (seen->flags & RECORD_LAST) != 0;
+		is_last = (((const struct record *)(bytes + at))->flags & RECORD_LAST) != 0;
 		at += size;
 	}
 	if (!is_last)
@@ -68,7 +70,7 @@ apply_records(struct shards *shards, const struct batch_range *range, const char
 
 /* The batch that was just read is one that was written, byte for byte. */
 static void
-compare_batch(const struct power *power, const struct reader *reader, struct shards *shards, uint64_t own_index)
+compare_batch(const struct power *power, const struct reader *reader, uint64_t own_index)
 {
 	const struct batch_header *seen = reader->header, *written = power_batch(power, seen->hash);
 	const struct batch_range *ranges = batch_ranges(seen);
@@ -87,31 +89,115 @@ compare_batch(const struct power *power, const struct reader *reader, struct sha
 	if (written == NULL || memcmp(bytes, (const char *)written + written->header_bytes, seen->payload_bytes) != 0)
 		power_complain("batch %" PRIu64 " was never written so", seen->index);
 	for (uint32_t i = 0; i < seen->ranges; i++) {
-		apply_records(shards, &ranges[i], bytes);
+		check_records(&ranges[i], bytes);
 		bytes += ranges[i].bytes;
 	}
 }
 
+/* --- shards, rebuilt as workers do it --- */
+
+struct rebuilt {
+	struct engine *engine;
+	uint32_t shard;
+	uint64_t begun_lsn;      /* of the snapshot that it begins with; 0: none */
+	bool is_loading;         /* the first pass */
+	bool is_loaded;
+};
+
 static void
-shards_open(struct shards *shards)
+rebuild_from(struct rebuilt *rebuilt, const struct record *seen, uint32_t size)
 {
-	for (unsigned s = 0; s < LIFE_SHARDS; s++) {
-		shards->engine[s] = engine_open(&(struct engine_options){ .messages = LIFE_MESSAGES_MAX, .queues = 16, .is_fresh = true });
-		shard_format(&shards->engine[s]->worker.shard, 0);
+	_Alignas(8) static char record[REPLAY_FRAME_BYTES_MAX];
+	struct worker *worker = &rebuilt->engine->worker;
+	bool is_piece = seen->type >= RECORD_SNAPSHOT_BEGUN && seen->type <= RECORD_SNAPSHOT_ENDED;
+	uint64_t lsn;
+
+	memcpy(record, seen, seen->type == RECORD_PUBLISHED ? RECORD_PUBLISHED_BYTES : size);
+	if (!rebuilt->is_loading) {
+		if (seen->lsn > rebuilt->begun_lsn)
+			replay_record(worker, (const struct record *)record);
+		return;
 	}
+	const struct snapshot_images_record *piece = (const struct snapshot_images_record *)record;
+	if (rebuilt->is_loaded || !is_piece || (seen->type == RECORD_SNAPSHOT_BEGUN ? seen->lsn : piece->begun_lsn) != rebuilt->begun_lsn)
+		return;
+	enum load load = load_record(worker, (const struct record *)record, size, &lsn);
+	if (load == LOAD_WRONG)
+		power_complain("shard %" PRIu32 ": the snapshot at LSN %" PRIu64 " is none", rebuilt->shard, rebuilt->begun_lsn);
+	rebuilt->is_loaded = load == LOAD_DONE;
 }
 
+/* Once through the journal, from that segment on. */
 static void
-shards_check(struct shards *shards, const struct journal_position *position)
+rebuild_pass(struct rebuilt *rebuilt, const struct loader *loader, uint64_t segment)
 {
-	for (unsigned s = 0; s < LIFE_SHARDS; s++) {
-		struct shard *shard = &shards->engine[s]->worker.shard;
+	struct reader reader;
 
-		shard->root->stream_tail = position->lsn[s];
-		const char *wrong = shard_check(shard, NULL);
-		if (wrong != NULL)
-			power_complain("shard %u, replayed: %s", s, wrong);
-		engine_close(shards->engine[s]);
+	ck_assert_int_eq(reader_open(&reader, loader->store, loader->catalog, false), 0);
+	if (segment != 0)
+		reader_begin_at(&reader, segment);
+	reader.stop_index = loader->position.index;
+	while (reader_next(&reader) == READER_BATCH && !(rebuilt->is_loading && rebuilt->is_loaded)) {
+		const struct batch_range *ranges = batch_ranges(reader.header);
+		const char *bytes = reader_payload(&reader);
+
+		for (uint32_t i = 0; i < reader.header->ranges; bytes += ranges[i++].bytes) {
+			for (uint32_t at = 0; ranges[i].shard == rebuilt->shard && at < ranges[i].bytes;) {
+				const struct record *seen = (const struct record *)(bytes + at);
+
+				rebuild_from(rebuilt, seen, seen->bytes);
+				at += seen->bytes;
+			}
+		}
+	}
+	reader_close(&reader);
+}
+
+/* The state of a shard, from its newest snapshot or from the first record on. */
+static uint64_t
+rebuild(const struct loader *loader, uint32_t shard, uint64_t begun_lsn)
+{
+	struct rebuilt rebuilt = { .shard = shard, .begun_lsn = begun_lsn, .engine = engine_open(&(struct engine_options){
+		.messages = LIFE_MESSAGES_MAX, .queues = 16, .is_fresh = true }) };
+	struct shard *mine = &rebuilt.engine->worker.shard;
+	uint64_t segment = begun_lsn != 0 ? snapshots_segment_of(loader->snapshots, shard, begun_lsn) : 0;
+
+	shard_format(mine, 0);
+	load_begin(&rebuilt.engine->worker);
+	rebuilt.is_loading = begun_lsn != 0;
+	if (rebuilt.is_loading)
+		rebuild_pass(&rebuilt, loader, segment);
+	if (rebuilt.is_loading && !rebuilt.is_loaded)
+		power_complain("shard %" PRIu32 ": the snapshot at LSN %" PRIu64 " has no end", shard, begun_lsn);
+	rebuilt.is_loading = false;
+	rebuild_pass(&rebuilt, loader, segment);
+	mine->root->stream_tail = loader->position.lsn[shard];
+	const char *wrong = shard_check(mine, NULL);
+	if (wrong != NULL)
+		power_complain("shard %" PRIu32 ", replayed from LSN %" PRIu64 ": %s", shard, begun_lsn, wrong);
+	uint64_t digest = shard_digest(mine);
+	engine_close(rebuilt.engine);
+	return digest;
+}
+
+/* Where all ways to the state of a shard are there, they lead to the same one. */
+static void
+rebuild_all(const struct loader *loader)
+{
+	for (uint32_t s = 0; s < LIFE_SHARDS; s++) {
+		const struct shard_snapshots *shard = &loader->snapshots->shard[s];
+		uint64_t digest = 0, other;
+
+		if (shard->newer.begun_lsn != 0) {
+			digest = rebuild(loader, s, shard->newer.begun_lsn);
+			restored++;
+		}
+		if (shard->older.begun_lsn != 0 && (other = rebuild(loader, s, shard->older.begun_lsn)) != digest)
+			power_complain("shard %" PRIu32 ": the older snapshot gives %" PRIx64 ", the newer %" PRIx64, s, other, digest);
+		if (loader->store->current.floor > 1)
+			trimmed++;
+		else if ((other = rebuild(loader, s, 0)) != digest && digest != 0)
+			power_complain("shard %" PRIu32 ": all records give %" PRIx64 ", the snapshot %" PRIx64, s, other, digest);
 	}
 }
 
@@ -136,7 +222,7 @@ position_check(const struct journal_position *position, const struct power *powe
 static void
 read_all(const struct power *power, const char *when, uint64_t own_index, bool replays)
 {
-	struct shards shards;
+	struct snapshots snapshots;
 	struct catalog catalog;
 	struct loader loader;
 	struct store store;
@@ -146,10 +232,10 @@ read_all(const struct power *power, const char *when, uint64_t own_index, bool r
 		power_complain("%s: the store does not open", when);
 	if (catalog_read(&catalog, &store) != 0 || loader_open(&loader, &store, &catalog, NULL, LOADER_TO_THE_END) != 0)
 		power_complain("%s: the journal cannot be read", when);
-	if (replays)
-		shards_open(&shards);
+	snapshots_init(&snapshots, LIFE_SHARDS);
+	loader.snapshots = &snapshots;
 	while ((step = loader_step(&loader)) == LOADER_MORE) {
-		compare_batch(power, &loader.reader, replays ? &shards : NULL, own_index);
+		compare_batch(power, &loader.reader, own_index);
 		if (power->announcements > 0 && loader.position.index == power->announced.index && power->announced.index > 0 &&
 		    loader.position.hash != power->announced.hash) {
 			const struct batch_header *written = power_batch(power, power->announced.hash);
@@ -163,7 +249,8 @@ read_all(const struct power *power, const char *when, uint64_t own_index, bool r
 		power_complain("%s: %s", when, step == LOADER_CORRUPT ? loader.finding.text : "reading failed");
 	position_check(&loader.position, power, when);
 	if (replays)
-		shards_check(&shards, &loader.position);
+		rebuild_all(&loader);
+	snapshots_free(&snapshots);
 	loader_close(&loader);
 	catalog_free(&catalog);
 	store_close(&store);

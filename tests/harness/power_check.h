@@ -17,6 +17,9 @@
 void power_check_begin(char log[300]);
 void power_check_end(void);
 
+/* So far: shards that were rebuilt from a snapshot, and of a journal whose first segments are gone. */
+void power_check_counts(unsigned *restored, unsigned *trimmed);
+
 /* The recording is this one, wherever it came from; the cuts are made in this directory.  NULL: as they were. */
 void power_check_use(const char *log, const char *directory);
 

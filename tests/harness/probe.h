@@ -36,7 +36,7 @@ enum probe_end { PROBE_UNTRIED, PROBE_REFUSED, PROBE_KILLED, PROBE_WORKS };
 	X(ring_socket, REFUSED, UNTRIED, REFUSED) \
 	X(ring_connect, REFUSED, UNTRIED, REFUSED) \
 	X(ring_sendmsg, UNTRIED, UNTRIED, REFUSED) \
-	X(ring_unlinkat, REFUSED, UNTRIED, REFUSED) \
+	X(ring_unlink_elsewhere, REFUSED, UNTRIED, REFUSED) \
 	X(ring_rename_elsewhere, REFUSED, UNTRIED, REFUSED) \
 	X(new_thread, WORKS, WORKS, WORKS) \
 	X(clock, WORKS, WORKS, WORKS) \

@@ -3,6 +3,8 @@
  * good but too weak, and as another user; and at last with the right ones, so that a refusal is known to be about credentials.
  * The routes come from the program's own table: one that is not in the table here fails the test.
  */
+#include <signal.h>
+
 #include "frontd/api/routes.h"
 #include "frontd/http/text.h"
 #include "tests/harness/deadline.h"
@@ -550,6 +552,37 @@ START_TEST(tokens_and_sessions_outlive_every_process_and_a_cold_start)
 }
 END_TEST
 
+/* How many lines the audit log has that the supervisor wrote of it, each of them whole. */
+static unsigned
+lines_of_new_admin_token(const struct broker *broker)
+{
+	char path[PATH_BYTES], line[1024];
+	unsigned count = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/audit.log", broker->data);
+	file = fopen(path, "r");
+	ck_assert_ptr_nonnull(file);
+	while (fgets(line, sizeof(line), file) != NULL) {
+		json_t *json = json_loads(line, 0, NULL);
+		const char *verb, *object, *from, *time;
+		int status;
+
+		ck_assert_msg(json != NULL, "no JSON: %s", line);
+		if (json_unpack(json, "{s:s, s:s, s:s, s:s, s:i, s:n, s:n}", "verb", &verb, "object", &object, "from", &from, "time",
+		    &time, "status", &status, "user", "credential") == 0 && strcmp(verb, "chasqui up --new-admin-token") == 0) {
+			ck_assert_str_eq(object, "admin");
+			ck_assert_int_eq(status, 202);
+			ck_assert_int_eq(strncmp(from, "uid ", 4), 0);
+			ck_assert_uint_eq(strlen(time), strlen("2026-11-23T17:32:02.126Z"));
+			count++;
+		}
+		json_decref(json);
+	}
+	fclose(file);
+	return count;
+}
+
 START_TEST(a_new_admin_token_lets_somebody_in_again)
 {
 	static const char *const options[] = { "auth.mode=required", NULL };
@@ -571,12 +604,55 @@ START_TEST(a_new_admin_token_lets_somebody_in_again)
 	expect_problem(ask(&one, "GET /v1/users", bearer(before), NULL), 401, "unauthorized");
 	client_close(&one);
 	broker_stop(&broker);
+	ck_assert_uint_eq(lines_of_new_admin_token(&broker), 0);
 	broker_argument(&broker, "--new-admin-token");
 	broker_start(&broker);
+	ck_assert_uint_eq(lines_of_new_admin_token(&broker), 1);
 	load_admin(&broker);
 	ck_assert_str_ne(admin, before);
 	client_open(&one, broker.port);
 	expect_status(ask(&one, "GET /v1/users", bearer(admin), NULL), 200);
+	client_close(&one);
+	broker_free(&broker);
+}
+END_TEST
+
+/* ---- worker 0 away ---- */
+
+START_TEST(people_are_shown_while_worker_0_stands_still_and_changed_when_it_goes_on)
+{
+	static const char *const options[] = { "auth.mode=required", "worker.shards=2", NULL };
+	static const char *const looks[] = { "GET /v1/users", "GET /v1/users/me", "GET /v1/users/alice",
+		"GET /v1/tokens", "GET /v1/sessions", "GET /metrics" };
+	static const char fields[] = "Content-Type: application/json\r\n";
+	char all[2 * FIELD_BYTES], secret[SECRET_BYTES];
+	struct broker broker;
+	struct client one, changer;
+
+	broker_up(&broker, options);
+	client_open(&one, broker.port);
+	client_open(&changer, broker.port);
+	make_people(&one, &broker);
+	snprintf(all, sizeof(all), "%s%s", bearer(admin), fields);
+	broker_signal(&broker, SLOT_WORKER(0), SIGSTOP);
+	client_request(&changer, "PUT /v1/users/late", all, "{}", 2);
+	for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++)
+		ck_assert_msg(ask(&one, looks[i], bearer(admin), NULL)->status == 200, "%s", looks[i]);
+	ck_assert_ptr_null(client_try_answer(&changer, 200));
+	broker_signal(&broker, SLOT_WORKER(0), SIGCONT);
+	expect_status(client_answer(&changer), 201);
+	/* Killed before, between and after: nobody sees more than a pause. */
+	for (unsigned i = 0; i < 5; i++) {
+		char request[PATH_BYTES];
+
+		broker_kill(&broker, SLOT_WORKER(0));
+		snprintf(request, sizeof(request), "PUT /v1/users/late%u", i);
+		expect_status(ask(&one, request, bearer(admin), "{}"), 201);
+		make_token(&one, "alice", "", secret, NULL);
+		expect_status(ask(&one, "GET /v1/users/me", bearer(secret), NULL), 200);
+		expect_status(ask(&one, "GET /v1/users", bearer(admin), NULL), 200);
+	}
+	client_close(&changer);
 	client_close(&one);
 	broker_free(&broker);
 }
@@ -665,6 +741,7 @@ suite(void)
 	tcase_add_test(tcase, a_revoked_token_is_worth_nothing_at_any_frontd_within_a_second);
 	tcase_add_test(tcase, tokens_and_sessions_outlive_every_process_and_a_cold_start);
 	tcase_add_test(tcase, a_new_admin_token_lets_somebody_in_again);
+	tcase_add_test(tcase, people_are_shown_while_worker_0_stands_still_and_changed_when_it_goes_on);
 	tcase_add_test(tcase, a_hundred_people_log_in_at_once);
 	tcase_add_test(tcase, whoever_guesses_is_told_to_wait_and_the_user_is_not_locked_out_by_his_token);
 	return suite;

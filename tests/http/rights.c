@@ -2,6 +2,7 @@
  * Rights: tokens and their scopes, whose a queue is, and what its owner lets others do.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -422,6 +423,82 @@ START_TEST(a_queue_made_again_has_none_of_the_old_grants)
 }
 END_TEST
 
+/* ---- lists ---- */
+
+/* The path in the answer's Link; "" where there is none. */
+static void
+next_of(struct response *answer, char path[300])
+{
+	const char *link = response_field(answer, "Link");
+
+	path[0] = '\0';
+	if (link != NULL)
+		ck_assert_int_eq(sscanf(link, "<%299[^>]>; rel=\"next\"", path), 1);
+}
+
+START_TEST(a_list_does_not_tell_what_stands_behind_it)
+{
+	char mine[ACCOUNTS_TOKEN_BYTES], other[ACCOUNTS_TOKEN_BYTES], path[300], again[300];
+	struct response *answer;
+
+	accounts_new("lister", mine);
+	accounts_new("neighbour", other);
+	for (unsigned i = 0; i < 3; i++) {
+		/* Of others before, between and behind, in each shard. */
+		for (unsigned k = 0; k < 8; k++)
+			expect_status(accounts_ask(other, "{}", "PUT /v1/queues/neighbour.%u.%u", i, k), 201);
+		if (i < 2)
+			expect_status(accounts_ask(mine, "{}", "PUT /v1/queues/lister.%u", i), 201);
+	}
+	answer = accounts_ask(mine, NULL, "GET /v1/queues?limit=2");
+	expect_status(answer, 200);
+	ck_assert_uint_eq(response_count(answer, "queues"), 2);
+	ck_assert_ptr_null(response_field(answer, "Link"));
+	answer = accounts_ask(mine, NULL, "GET /v1/queues?limit=1");
+	ck_assert_uint_eq(response_count(answer, "queues"), 1);
+	next_of(answer, path);
+	ck_assert_ptr_nonnull(strstr(path, "cursor="));
+	answer = accounts_ask(mine, NULL, "GET %s", path);
+	ck_assert_uint_eq(response_count(answer, "queues"), 1);
+	ck_assert_ptr_null(response_field(answer, "Link"));
+
+	/* Neither may another user go on with it, nor another list; and no digit of it can be changed. */
+	expect_problem(accounts_ask(other, NULL, "GET %s", path), 400, "bad-query");
+	snprintf(again, sizeof(again), "/v1/tokens?%s", strstr(path, "cursor="));
+	expect_problem(accounts_ask(mine, NULL, "GET %s", again), 400, "bad-query");
+	char *digit = strstr(path, "cursor=") + strlen("cursor=") + 25;
+	*digit = *digit == '0' ? '1' : '0';
+	expect_problem(accounts_ask(mine, NULL, "GET %s", path), 400, "bad-query");
+	expect_problem(accounts_ask(mine, NULL, "GET /v1/queues?cursor=0000000000001"), 400, "bad-query");
+}
+END_TEST
+
+START_TEST(a_list_page_by_page_has_everything_once)
+{
+	char other[ACCOUNTS_TOKEN_BYTES], path[300] = "/v1/queues?limit=3&prefix=paged.";
+	unsigned seen[20] = { 0 }, pages = 0;
+	struct response *answer;
+
+	accounts_new("paged", other);
+	for (unsigned i = 0; i < 20; i++)
+		expect_status(accounts_ask(other, "{}", "PUT /v1/queues/paged.%u", i), 201);
+	for (; path[0] != '\0'; pages++) {
+		answer = accounts_ask(other, NULL, "GET %s", path);
+		expect_status(answer, 200);
+		for (size_t i = 0; i < response_count(answer, "queues"); i++) {
+			char member[64];
+
+			snprintf(member, sizeof(member), "queues.%zu.name", i);
+			seen[atoi(response_text(answer, member) + strlen("paged."))]++;
+		}
+		next_of(answer, path);
+	}
+	ck_assert_uint_eq(pages, 7);
+	for (unsigned i = 0; i < 20; i++)
+		ck_assert_uint_eq(seen[i], 1);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -442,6 +519,8 @@ suite(void)
 	tcase_add_test(tcase, rights_are_words_that_there_are);
 	tcase_add_test(tcase, who_takes_the_name_of_a_deleted_user_gets_nothing_of_it);
 	tcase_add_test(tcase, a_queue_made_again_has_none_of_the_old_grants);
+	tcase_add_test(tcase, a_list_does_not_tell_what_stands_behind_it);
+	tcase_add_test(tcase, a_list_page_by_page_has_everything_once);
 	return suite;
 }
 

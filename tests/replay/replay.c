@@ -1,7 +1,8 @@
 /*
  * Replay equals live: seeded random requests through a live shard; its stream, bodies left out, through a second one; at
  * random points both digests are the same and both shards are whole.  In between the live worker is restarted as after a
- * SIGKILL, which must change nothing.
+ * SIGKILL, which must change nothing.  Snapshots are asked for at random points too; a third shard is loaded from each that comes
+ * to its end, goes on with the records above its beginning, and has to be the live one as well.
  *
  * CHASQUI_SOAK_SECONDS makes it long; CHASQUI_SEED repeats a run.
  */
@@ -11,6 +12,7 @@
 #include "shm/state/check.h"
 #include "shm/state/digest.h"
 #include "tests/harness/engine.h"
+#include "tests/harness/loading.h"
 #include "tests/harness/people.h"
 #include "tests/harness/unit.h"
 #include "workerd/people.h"
@@ -30,6 +32,8 @@ struct held {
 struct run {
 	struct engine *live;
 	struct engine *copy;
+	struct loading loading;
+	uint64_t compared_loaded;
 	uint64_t replayed_lsn;
 	uint64_t random;
 	struct held held[RECEIPTS];
@@ -400,8 +404,23 @@ replay_stream(struct run *run)
 		ck_assert_uint_le(count, sizeof(bytes));
 		memcpy(bytes, record, count);
 		replay_record(&run->copy->worker, (const struct record *)bytes);
+		loading_feed(&run->loading, record);
 		run->replayed_lsn += record->bytes;
 	}
+}
+
+static void
+compare_loaded(struct run *run)
+{
+	const struct shard *loaded = &run->loading.engine->worker.shard;
+
+	if (run->loading.loaded == 0)
+		return;
+	ck_assert_msg(shard_digest(loaded) == shard_digest(&run->live->worker.shard),
+	    "the shard that was loaded from a snapshot is another one");
+	const char *wrong = shard_check(loaded, NULL);
+	ck_assert_msg(wrong == NULL, "the loaded shard: %s", wrong);
+	run->compared_loaded++;
 }
 
 static void
@@ -420,6 +439,24 @@ compare(struct run *run)
 	ck_assert_msg(wrong == NULL, "the live shard: %s", wrong);
 	wrong = directory_check(&run->live->worker.directory);
 	ck_assert_msg(wrong == NULL, "the directory: %s", wrong);
+	compare_loaded(run);
+}
+
+/* What was posted is served: of a shard that is snapshotted mostly one turn, so that a snapshot takes many requests' time. */
+static void
+serve(struct run *run)
+{
+	bool is_imaging = run->live->worker.is_imaging;
+	uint64_t loaded = run->loading.loaded;
+
+	if (any(run, is_imaging ? 16 : 3) == 0 || (is_imaging && any(run, 16) != 0))
+		(void)worker_turn(&run->live->worker, run->live->now_ms += any(run, 3)); /* jobs in mid-flight */
+	else
+		engine_pass(run->live, any(run, 4) == 0 ? any(run, 2000) : 0);
+	take_replies(run);
+	replay_stream(run);
+	if (run->loading.loaded != loaded)
+		compare_loaded(run);
 }
 
 static void
@@ -436,19 +473,15 @@ run_seed(uint64_t seed)
 {
 	static struct run zero;
 	struct run *run = &zero;
+	struct engine_options options = { .messages = 3000, .queues = 5, .fronts = FRONTS, .waiters_per_front = SLOTS,
+		.users = USERS, .credentials = 24, .grants = 12 };
 
 	memset(run, 0, sizeof(*run));
 	run->random = seed * 0x9e3779b97f4a7c15ull | 1;
-	run->live = engine_open(&(struct engine_options){ .messages = 3000, .queues = 5, .fronts = FRONTS,
-		.waiters_per_front = SLOTS, .users = USERS, .credentials = 24, .grants = 12 });
-	run->copy = engine_open(&(struct engine_options){ .messages = 3000,
-	    .queues = 5,
-	    .fronts = FRONTS,
-	    .waiters_per_front = SLOTS,
-	    .users = USERS,
-	    .credentials = 24,
-	    .grants = 12,
-	    .is_fresh = true });
+	run->live = engine_open(&options);
+	loading_open(&run->loading, &options);
+	options.is_fresh = true;
+	run->copy = engine_open(&options);
 	shard_format(&run->copy->worker.shard, 0);
 	run->replayed_lsn = LSN_FIRST;
 	for (int step = 0; step < STEPS; step++) {
@@ -456,12 +489,9 @@ run_seed(uint64_t seed)
 			any_request(run);
 		for (uint32_t front = 0; front < FRONTS; front++)
 			engine_post(run->live, front);
-		if (any(run, 3) == 0)
-			(void)worker_turn(&run->live->worker, run->live->now_ms); /* jobs in mid-flight */
-		else
-			engine_pass(run->live, any(run, 4) == 0 ? any(run, 2000) : 0);
-		take_replies(run);
-		replay_stream(run);
+		serve(run);
+		if (any(run, 12) == 0)
+			run->live->stream_shared->snapshot_wanted++;
 		if (any(run, 20) == 0)
 			compare(run);
 		if (any(run, 50) == 0)
@@ -476,6 +506,12 @@ run_seed(uint64_t seed)
 	ck_assert_uint_gt(run->compared_users, STEPS / 50);
 	ck_assert_uint_gt(run->compared_credentials, STEPS / 50);
 	ck_assert_uint_gt(run->compared_grants, STEPS / 50);
+	ck_assert_uint_gt(run->loading.loaded, STEPS / 100);
+	ck_assert_uint_gt(run->compared_loaded, STEPS / 50);
+	printf("%llu snapshots loaded of %llu begun, %llu pieces, %llu comparisons\n", (unsigned long long)run->loading.loaded,
+	    (unsigned long long)run->live->stats->snapshots_begun, (unsigned long long)run->loading.pieces,
+	    (unsigned long long)run->compared_loaded);
+	loading_close(&run->loading);
 	engine_close(run->live);
 	engine_close(run->copy);
 }

@@ -55,17 +55,17 @@ START_TEST(what_is_no_receipt_is_refused)
 }
 END_TEST
 
-START_TEST(a_cursor_is_any_64_bits)
+START_TEST(an_id_is_any_64_bits)
 {
 	uint64_t values[] = { 0, 1, UINT64_MAX, 0x00000003ffffffff }, again;
-	char text[CURSOR_BYTES];
+	char text[ID_BYTES];
 
 	for (size_t i = 0; i < 4; i++) {
-		cursor_format(values[i], text);
-		ck_assert(cursor_parse((struct http_slice){ text, CURSOR_BYTES }, &again));
+		id_format(values[i], text);
+		ck_assert(id_parse((struct http_slice){ text, ID_BYTES }, &again));
 		ck_assert_uint_eq(again, values[i]);
 	}
-	ck_assert(!cursor_parse(http_slice_of("ZZZZZZZZZZZZZ"), &again));
+	ck_assert(!id_parse(http_slice_of("ZZZZZZZZZZZZZ"), &again));
 }
 END_TEST
 
@@ -79,7 +79,7 @@ suite(void)
 	tcase_add_test(tcase, a_receipt_is_read_as_it_was_written);
 	tcase_add_test(tcase, a_receipt_of_another_shard_has_no_token);
 	tcase_add_test(tcase, what_is_no_receipt_is_refused);
-	tcase_add_test(tcase, a_cursor_is_any_64_bits);
+	tcase_add_test(tcase, an_id_is_any_64_bits);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

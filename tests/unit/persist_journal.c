@@ -424,34 +424,6 @@ START_TEST(a_damaged_head_of_an_epochs_first_segment_is_noticed)
 }
 END_TEST
 
-START_TEST(recycled_segments_are_full_of_old_batches_and_none_of_them_counts)
-{
-	uint64_t index;
-
-	ck_assert_int_eq(world_settle(&world), 0);
-	for (unsigned i = 0; i < 30; i++) {
-		/* Small ones among large, so that old batches lie where new ones end. */
-		if (i % 3 == 0)
-			world_append_large(&world, 0, 3000000);
-		else
-			(void)world_append(&world, i % 2, 100 + i);
-		ck_assert_int_eq(world_settle(&world), 0);
-		ck_assert_int_eq(world.file.backend.ops->trim(&world.file.backend, world.journal.durable.index), 0);
-		ck_assert_int_eq(world_settle(&world), 0);
-	}
-	ck_assert_uint_gt(world.store.current.floor, 3);
-	ck_assert(!world_exists(&world, FIRST_SEGMENT));
-	index = world.journal.durable.index;
-	struct journal_position before = world.journal.durable;
-	world_crash(&world);
-	ck_assert_int_eq(world_open(&world), 0);
-	ck_assert_uint_eq(world.journal.durable.index, index);
-	ck_assert_uint_eq(world.journal.durable.lsn[0], before.lsn[0]);
-	world_crash(&world);
-	ck_assert_int_eq(check_quietly(false), 0);
-}
-END_TEST
-
 /* --- killed --- */
 
 /* What the child promised, in memory that outlives it. */
@@ -557,7 +529,6 @@ journal_suite(void)
 	tcase_add_test(cut, a_missing_current_is_noticed_and_repair_makes_it_anew);
 	tcase_add_test(cut, a_damaged_current_is_noticed);
 	tcase_add_test(cut, a_damaged_head_of_an_epochs_first_segment_is_noticed);
-	tcase_add_test(cut, recycled_segments_are_full_of_old_batches_and_none_of_them_counts);
 	suite_add_tcase(suite, cut);
 
 	tcase_set_timeout(killed, 900);

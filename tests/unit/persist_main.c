@@ -90,7 +90,7 @@ persistd_run(void)
 {
 	static struct role role;
 	struct persist_options options = { .directory = world.directory, .segment_bytes = SEGMENT_BYTES_MIN,
-		.batch_bytes = BATCH_BYTES_TARGET, .in_flight = 2, .spare_segments = 2, .direct = DISK_DIRECT_AUTO };
+		.batch_bytes = BATCH_BYTES_TARGET, .in_flight = 2, .spare_segments = 2, .snapshot_bytes = 256ull << 20, .direct = DISK_DIRECT_AUTO };
 
 	memset(&role, 0, sizeof(role));
 	role.kind = ROLE_PERSIST;

@@ -16,9 +16,11 @@
 
 #include "persistd/backend_file.h"
 #include "persistd/journal.h"
+#include "persistd/snapshots.h"
 #include "shm/clock.h"
 #include "shm/diag.h"
 #include "shm/hash.h"
+#include "shm/image.h"
 #include "shm/record.h"
 #include "tests/harness/io_log.h"
 #include "tests/harness/unit.h"
@@ -31,6 +33,8 @@ struct world {
 	struct disk *disk;
 	struct backend_file file;
 	struct journal journal;
+	struct snapshots snapshots;
+	uint64_t lsn[WORKER_MAX];  /* before the next batch that becomes durable */
 	struct io_hook hook;
 	/* The fault: of the commits (or operations of `op`) from now on, number `nth` (1..) ends so. */
 	enum io_op op;
@@ -92,7 +96,7 @@ static inline int
 world_open_with(struct world *world, const struct journal_position *warm, uint32_t in_flight)
 {
 	struct spare_options options = { .segment_bytes = SEGMENT_BYTES_MIN, .spare_segments = 1, .direct = DISK_DIRECT_AUTO };
-	struct backend_open open = { .warm = warm, .time_ms = 1700000000000 };
+	struct backend_open open = { .warm = warm, .time_ms = 1700000000000, .snapshots = &world->snapshots };
 	int code = store_open(&world->store, world->directory, NULL, WORLD_SHARDS, STORE_LOCK_PERSISTD);
 
 	if (code != 0)
@@ -104,7 +108,10 @@ world_open_with(struct world *world, const struct journal_position *warm, uint32
 	ck_assert_ptr_nonnull(world->disk);
 	ck_assert_int_eq(backend_file_init(&world->file, &world->store, world->disk, &options), 0);
 	ck_assert_int_eq(journal_init(&world->journal, &world->file.backend, in_flight), 0);
-	return journal_open(&world->journal, &open);
+	snapshots_init(&world->snapshots, WORLD_SHARDS);
+	code = journal_open(&world->journal, &open);
+	memcpy(world->lsn, world->journal.durable.lsn, sizeof(world->lsn));
+	return code;
 }
 
 static inline int
@@ -127,7 +134,21 @@ world_crash(struct world *world)
 	world->file.backend.ops->close(&world->file.backend);
 	disk_close(world->disk);
 	journal_close(&world->journal);
+	snapshots_free(&world->snapshots);
 	store_close(&world->store);
+}
+
+/* As retain_batch(). */
+static inline void
+world_landed(struct world *world, const struct flight *flight)
+{
+	const struct batch_header *header = flight->batch.header;
+
+	snapshots_place(&world->snapshots, header, flight->segment, world->lsn);
+	if (!world->snapshots.is_behind)
+		ck_assert(snapshots_read(&world->snapshots, header, flight->batch.payload));
+	for (uint32_t i = 0; i < header->ranges; i++)
+		world->lsn[batch_ranges(header)[i].shard] = batch_ranges(header)[i].lsn + batch_ranges(header)[i].bytes;
 }
 
 /* Handle what has completed.  1: something had; 0: nothing; -1: the journal failed. */
@@ -135,6 +156,7 @@ static inline int
 world_reap(struct world *world, uint64_t now)
 {
 	struct disk_completion completion;
+	const struct flight *flight;
 	int result = 0, failed = 0;
 
 	while (disk_reap(world->disk, &completion)) {
@@ -144,8 +166,8 @@ world_reap(struct world *world, uint64_t now)
 		else if (completion.tag.user == DISK_SPARE)
 			failed |= world->file.backend.ops->completed(&world->file.backend, completion.result, now);
 	}
-	while (journal_next_durable(&world->journal) != NULL)
-		;
+	while ((flight = journal_next_durable(&world->journal)) != NULL)
+		world_landed(world, flight);
 	return failed != 0 ? -1 : result;
 }
 
@@ -222,6 +244,53 @@ static inline void
 world_write(struct world *world, uint32_t shard, uint32_t body_bytes)
 {
 	(void)world_append(world, shard, body_bytes);
+	ck_assert_int_eq(world_settle(world), 0);
+}
+
+/* Append a record of that type, with `rest` behind its head, and make it durable. */
+static inline void
+world_append_record(struct world *world, uint32_t shard, uint16_t type, const void *rest, uint32_t rest_bytes)
+{
+	struct batch *batch = journal_free(&world->journal);
+	uint64_t lsn = world->journal.sealed.lsn[shard];
+	struct record record = { .bytes = (uint32_t)sizeof(record) + rest_bytes, .type = type, .flags = RECORD_LAST, .lsn = lsn,
+		.time_ms = 1700000000000 };
+
+	ck_assert_ptr_nonnull(batch);
+	memcpy(batch_end(batch), &record, sizeof(record));
+	memcpy(batch_end(batch) + sizeof(record), rest, rest_bytes);
+	batch_add(batch, shard, lsn, record.bytes);
+	journal_append(&world->journal, 1700000000000, 0, now_ns());
+	ck_assert_int_eq(world_settle(world), 0);
+}
+
+/* SNAPSHOT_BEGUN.  Its LSN. */
+static inline uint64_t
+world_snapshot_begin(struct world *world, uint32_t shard)
+{
+	static const struct image_root root;
+	uint64_t lsn = world->journal.sealed.lsn[shard];
+
+	world_append_record(world, shard, RECORD_SNAPSHOT_BEGUN, &root, sizeof(root));
+	return lsn;
+}
+
+static inline void
+world_snapshot_end(struct world *world, uint32_t shard, uint64_t begun_lsn, uint64_t images)
+{
+	uint64_t rest[2] = { begun_lsn, images };
+
+	world_append_record(world, shard, RECORD_SNAPSHOT_ENDED, rest, sizeof(rest));
+}
+
+/* Have dropped what the snapshots allow. */
+static inline void
+world_trim(struct world *world)
+{
+	uint64_t floor = snapshots_floor(&world->snapshots, false);
+
+	ck_assert_uint_ne(floor, 0);
+	world->file.backend.ops->trim(&world->file.backend, floor, world->journal.durable.index);
 	ck_assert_int_eq(world_settle(world), 0);
 }
 

@@ -94,16 +94,18 @@ START_TEST(an_older_one_is_brought_up_to_this_version_and_is_the_same_store)
 		"chasqui-store 1\nuuid 00112233445566778899aabbccddeeff\nshards 2\ncreated "
 		"2026-11-23T11:00:00Z\n"
 		"check 9f078185c10ddc8a\n",
+		"chasqui-store 2\nuuid 00112233445566778899aabbccddeeff\nshards 2\ncreated "
+		"2026-11-23T11:00:00Z\n",
 	};
 	struct store_file store;
 	char text[512] = "";
 
 	write_store(texts[_i]);
 	ck_assert_int_eq(store_file_load(directory, &store), 0);
-	ck_assert_uint_eq(store.version, 1);
+	ck_assert_uint_eq(store.version, _i == 2 ? 2 : 1);
 	ck_assert_int_eq(store_file_load_or_create(directory, 5, &store), 0);
 	ck_assert_int_eq(store_file_load(directory, &store), 0);
-	ck_assert_uint_eq(store.version, 2);
+	ck_assert_uint_eq(store.version, 3);
 	ck_assert_uint_eq(store.shards, 2);
 	ck_assert_uint_eq(store.uuid[1], 0x11);
 	int fd = open(path, O_RDONLY);
@@ -138,7 +140,7 @@ START_TEST(a_damaged_file_is_refused_and_not_replaced)
 {
 	static const char *const texts[] = {
 		"",
-		"chasqui-store 3\nuuid 00112233445566778899aabbccddeeff\nshards 2\n",
+		"chasqui-store 4\nuuid 00112233445566778899aabbccddeeff\nshards 2\n",
 		"chasqui-store 0\nuuid 00112233445566778899aabbccddeeff\nshards 2\n",
 		"chasqui-store 1\nuuid 00112233445566778899aabbccddee\nshards 2\n",
 		"chasqui-store 1\nuuid 00112233445566778899aabbccddeeff\nshards 0\n",
@@ -168,7 +170,7 @@ suite(void)
 	tcase_add_test(store, two_stores_have_two_names);
 	tcase_add_test(store, the_format_is_this_one);
 	tcase_add_loop_test(
-	    store, an_older_one_is_brought_up_to_this_version_and_is_the_same_store, 0, 2);
+	    store, an_older_one_is_brought_up_to_this_version_and_is_the_same_store, 0, 3);
 	tcase_add_test(store, a_digit_that_changed_is_noticed);
 	tcase_add_loop_test(store, a_damaged_file_is_refused_and_not_replaced, 0, 9);
 	suite_add_tcase(suite, store);

@@ -14,9 +14,9 @@ credential_put_json(struct answer *answer, const struct credential_entry *creden
     const struct queue_name *user, struct http_slice secret, uint64_t current)
 {
 	const struct credential_config *config = &credential->config;
-	char id[CURSOR_BYTES];
+	char id[ID_BYTES];
 
-	cursor_format(credential->id, id);
+	id_format(credential->id, id);
 	answer_put(answer, "{\"id\":");
 	answer_put_string(answer, (struct http_slice){ id, sizeof(id) });
 	answer_put(answer, ",\"user\":");
@@ -78,21 +78,22 @@ take_user(struct api_call *call)
 }
 
 static bool
-list_plan(struct api_call *call)
+list_plan(struct api_call *call, enum cursor_list list)
 {
-	return pages_take(call, DIRECTORY_NIL, &call->credential.page) && take_user(call);
+	return pages_take(call, list, DIRECTORY_NIL, &call->credential.page) && take_user(call) &&
+	    people_can_look(call);
 }
 
 bool
 token_list_plan(struct api_call *call)
 {
-	return list_plan(call);
+	return list_plan(call, CURSOR_TOKENS);
 }
 
 bool
 session_list_plan(struct api_call *call)
 {
-	return list_plan(call);
+	return list_plan(call, CURSOR_SESSIONS);
 }
 
 /* Those of one batch that are good.  user: the last one looked up. */
@@ -131,7 +132,7 @@ head_next(struct api_call *call, const char *path, uint32_t next, struct answer 
 		at = mempcpy(at, plan->user.ptr, plan->user.len);
 	}
 	*at = '\0';
-	pages_put_next(answer, with_user, &plan->page, next);
+	pages_put_next(answer, call->world, with_user, &plan->page, next);
 }
 
 static void
@@ -189,7 +190,7 @@ revoke_plan(struct api_call *call, enum credential_kind kind)
 		return call->principal->kind == PRINCIPAL_SESSION ||
 		    api_refuse(call, OUTCOME_NO_SESSION, "this request came without a session");
 	}
-	if (cursor_parse(id, &call->credential.id) && call->credential.id != 0)
+	if (id_parse(id, &call->credential.id) && call->credential.id != 0)
 		return true;
 	return api_refuse(call, kind == CREDENTIAL_TOKEN ? OUTCOME_NO_TOKEN : OUTCOME_NO_SESSION,
 	    NULL);

@@ -83,6 +83,9 @@ enum api_answered people_answer_done(struct api_memo *memo, const struct api_rep
 /* The user of this name; or a problem, or not now. */
 bool people_find(struct api_call *call, struct http_slice name, struct user_entry *user);
 
+/* The directory can be read now; or not now.  For plans of what only looks at it later. */
+bool people_can_look(struct api_call *call);
+
 /* The one who asks, by uid: the name may have been given to another meanwhile. */
 bool people_find_self(struct api_call *call, struct user_entry *user);
 

@@ -215,7 +215,7 @@ credential_answer(struct api_memo *memo, const struct api_reply *reply, struct a
 	const struct credential_entry *made =
 	    &((const struct credential_reply *)reply->frame)->credential;
 	bool is_session = made->config.kind == CREDENTIAL_SESSION;
-	char location[sizeof("/v1/sessions/") + CURSOR_BYTES], *at;
+	char location[sizeof("/v1/sessions/") + ID_BYTES], *at;
 	struct queue_name user;
 
 	answer->made_id = made->id;
@@ -228,8 +228,8 @@ credential_answer(struct api_memo *memo, const struct api_reply *reply, struct a
 	answer_put(answer, "\n");
 	answer_head(answer, 201, ANSWER_JSON);
 	at = stpcpy(location, is_session ? "/v1/sessions/" : "/v1/tokens/");
-	cursor_format(made->id, at);
-	at += CURSOR_BYTES;
+	id_format(made->id, at);
+	at += ID_BYTES;
 	http_write_field(&answer->head, "Location",
 	    (struct http_slice){ location, (size_t)(at - location) });
 	http_write_field(&answer->head, "Cache-Control", HTTP_LITERAL("no-store"));

@@ -70,6 +70,15 @@ people_find(struct api_call *call, struct http_slice text, struct user_entry *us
 }
 
 bool
+people_can_look(struct api_call *call)
+{
+	struct user_entry unused;
+
+	return directory_user_by_uid(call->world->directory, 0, &unused) != DIRECTORY_NOT_NOW ||
+	    api_not_now(call);
+}
+
+bool
 people_find_self(struct api_call *call, struct user_entry *user)
 {
 	const struct principal *principal = call->principal;

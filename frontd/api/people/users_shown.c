@@ -129,13 +129,13 @@ kind_name(enum principal_kind kind)
 static void
 put_credential(struct answer *answer, const struct principal *principal, uint64_t expires_ms)
 {
-	char id[CURSOR_BYTES];
+	char id[ID_BYTES];
 
 	answer_put(answer, ",\"credential\":{\"kind\":\"");
 	answer_put(answer, kind_name(principal->kind));
 	answer_put(answer, "\"");
 	if (principal->credential_id != 0) {
-		cursor_format(principal->credential_id, id);
+		id_format(principal->credential_id, id);
 		answer_put(answer, ",\"id\":");
 		answer_put_string(answer, (struct http_slice){ id, sizeof(id) });
 	}
@@ -179,7 +179,7 @@ user_me(struct api_call *call, struct answer *answer)
 bool
 user_list_plan(struct api_call *call)
 {
-	return pages_take(call, DIRECTORY_NIL, &call->page);
+	return pages_take(call, CURSOR_USERS, DIRECTORY_NIL, &call->page) && people_can_look(call);
 }
 
 static bool
@@ -215,6 +215,6 @@ user_list(struct api_call *call, struct answer *answer)
 	answer_put(answer, "]}\n");
 	answer_head(answer, 200, ANSWER_JSON);
 	if (page.from != DIRECTORY_NIL)
-		pages_put_next(answer, "/v1/users", wish, page.from);
+		pages_put_next(answer, call->world, "/v1/users", wish, page.from);
 	answer_end(answer);
 }

@@ -248,9 +248,9 @@ try_ring_sendmsg(void)
 }
 
 static long
-try_ring_unlinkat(void)
+try_ring_unlink_elsewhere(void)
 {
-	io_uring_prep_unlinkat(io_uring_get_sqe(inside.ring), AT_FDCWD, inside.data_store, 0);
+	io_uring_prep_unlinkat(io_uring_get_sqe(inside.ring), AT_FDCWD, inside.beside, 0);
 	return ring_try();
 }
 
