@@ -231,6 +231,7 @@ serve_local(struct frontd *frontd, struct exchange *exchange)
 	frontd->world.now_ns = frontd->now_ns;
 	frontd->world.registry = frontd->role->registry.shared;
 	frontd->world.durable = frontd->durable.shared;
+	frontd->world.snapshots_asked = &frontd->stats->snapshots_asked;
 	for (uint32_t w = 0; w < frontd->shard_count; w++)
 		frontd->world.undurable_bytes[w] = peers_undurable_bytes(frontd, w);
 	frontd->world.unready = peers_unready(frontd, &frontd->world.unready_outcome);

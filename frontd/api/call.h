@@ -63,6 +63,7 @@ struct api_world {
 	uint64_t now_ns;
 	const struct registry_shared *registry;
 	const struct durable_shared *durable;
+	uint64_t *snapshots_asked;   /* this process's counter, which persistd looks at */
 	uint64_t undurable_bytes[WORKER_MAX]; /* of each shard's records: not on disk yet */
 };
 
