@@ -116,7 +116,7 @@ make_answer(struct frontd *frontd, struct exchange *exchange, const struct api_r
 	struct answer answer;
 
 	exchange_answer_begin(frontd, exchange, &answer);
-	if (exchange->memo.listing != NULL && memory_is_short(frontd)) {
+	if (exchange->memo.listing != NULL && memory_refuses(frontd)) {
 		answer_outcome(&answer, OUTCOME_BUSY, "too much memory is taken");
 	} else if (reply->frame->header.op >= OUTCOME_BAD_REQUEST) {
 		api_answer_refusal(&exchange->memo, reply->frame->header.op, &answer);

@@ -47,22 +47,34 @@ enum conn_state {
 #define SEND_IOV_MAX 16u
 
 #define SEND_RUN_BYTES 16384u
+#define SEND_RUN_SMALL_BYTES 1680u /* with the rest of a sending 2 KiB */
 
 /*
  * What a SEND borrows; taken from a pool for its flight.  Small answers leave as one run of bytes, copied together: their
- * exchanges are free at once, and the next answers are made in the same few blocks that are still in the cache.
+ * exchanges are free at once, and the next answers are made in the same few blocks that are still in the cache.  A connection
+ * that has one answer at a time gets a small one: those who do not take it are many.
  */
 struct sending {
 	struct sending *next;
 	uint64_t since_ns;         /* the first byte of this run of answers */
 	uint64_t progress_ns;      /* the client took something */
 	uint64_t total_bytes;
+	uint32_t run_bytes;        /* room in run[] */
 	uint32_t run_start, run_end; /* what of run[] is still to be sent; equal: the answers at the head of the FIFO are */
 	bool closes;               /* the run ends the connection */
 	bool is_in_flight;         /* a SEND borrows it; not yet: what TLS has written waits for send_flush() */
 	struct msghdr message;
 	struct iovec iov[SEND_IOV_MAX];
-	char run[SEND_RUN_BYTES];
+	char run[];
+};
+_Static_assert(sizeof(struct sending) + SEND_RUN_SMALL_BYTES <= 2048, "a small sending takes 2 KiB");
+
+#define SENDINGS_KEPT 64u /* of a size, for runs to come */
+
+/* Those of one size that are free. */
+struct sending_pool {
+	struct sending *free;
+	uint32_t count;
 };
 
 struct conn {
@@ -125,7 +137,7 @@ struct conns {
 	uint32_t turned_away;      /* of them, those that are only told why they are ended */
 	struct conn *free;
 	struct conn *dirty;        /* linked by list_next */
-	struct sending *free_sendings;
+	struct sending_pool sendings_small, sendings_large;
 };
 
 /* Those with held_bytes, the one that makes no progress for the longest time first (memory.c). */

@@ -73,12 +73,13 @@ exchange_drop_answer(struct frontd *frontd, struct exchange *exchange)
 {
 	if (exchange->bytes == NULL)
 		return;
-	if (exchange->heap_bytes != 0) {
+	if (exchange->heap_bytes != 0 || frontd->exchanges.free_block_count == EXCHANGE_BLOCKS_KEPT) {
 		exchange->heap_bytes = 0;
 		free(exchange->bytes);
 	} else {
 		memcpy(exchange->bytes, &frontd->exchanges.free_blocks, sizeof(char *));
 		frontd->exchanges.free_blocks = exchange->bytes;
+		frontd->exchanges.free_block_count++;
 	}
 	exchange->bytes = NULL;
 }
@@ -143,6 +144,7 @@ exchange_answer_begin(struct frontd *frontd, struct exchange *exchange, struct a
 	assert(exchange->bytes == NULL);
 	if (block != NULL) {
 		memcpy(&exchanges->free_blocks, block, sizeof(char *));
+		exchanges->free_block_count--;
 	} else {
 		block = malloc(ANSWER_ROOM_BYTES);
 		assert(block != NULL);
@@ -174,6 +176,8 @@ exchange_answer_end(struct frontd *frontd, struct exchange *exchange, struct ans
 {
 	assert(answer_bytes(answer) != 0);
 
+	answer_fit(answer);
+
 	exchange->bytes = answer->room;
 	if (answer->heap != NULL) {
 		exchange_drop_answer(frontd, exchange); /* the block goes back */
@@ -201,6 +205,7 @@ exchanges_trim(struct frontd *frontd)
 		memcpy(&exchanges->free_blocks, block, sizeof(char *));
 		free(block);
 	}
+	exchanges->free_block_count = 0;
 }
 
 void

@@ -75,6 +75,7 @@ struct exchange {
 };
 
 #define EXCHANGE_CHUNK 256u
+#define EXCHANGE_BLOCKS_KEPT 256u /* for answers to come; what a moment of many took goes back */
 
 struct exchanges {
 	struct exchange **chunks;    /* of EXCHANGE_CHUNK */
@@ -82,6 +83,7 @@ struct exchanges {
 	uint32_t used;
 	struct exchange *free;
 	char *free_blocks;           /* each begins with a pointer to the next */
+	uint32_t free_block_count;   /* at most EXCHANGE_BLOCKS_KEPT */
 };
 
 /* A new one, not in any list; its memo is yet to be set.  Never NULL. */

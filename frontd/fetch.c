@@ -21,6 +21,8 @@
 #include "shm/hash.h"
 #include "shm/record.h"
 
+#define SCRATCH_KEPT_BYTES (256u << 10)
+
 /* 32 bit generation | 24 bit slot | 8 bit which body. */
 static uint64_t
 fetch_id(const struct fetch *fetch, uint32_t body)
@@ -133,11 +135,24 @@ scratch_room(struct frontd *frontd, uint32_t bytes)
 
 	if (fetches->scratch_bytes < bytes) {
 		free(fetches->scratch);
-		fetches->scratch_bytes = bytes + bytes / 2 + (64u << 10);
+		fetches->scratch_bytes = bytes < SCRATCH_KEPT_BYTES ? SCRATCH_KEPT_BYTES : bytes;
 		fetches->scratch = malloc(fetches->scratch_bytes);
 		assert(fetches->scratch != NULL);
 	}
 	return fetches->scratch;
+}
+
+/* The lot of a moment is no measure for the next. */
+static void
+scratch_trim(struct frontd *frontd)
+{
+	struct fetches *fetches = &frontd->fetches;
+
+	if (fetches->scratch_bytes <= SCRATCH_KEPT_BYTES)
+		return;
+	free(fetches->scratch);
+	fetches->scratch = NULL;
+	fetches->scratch_bytes = 0;
 }
 
 /*
@@ -169,12 +184,12 @@ fetch_cold(struct frontd *frontd, struct exchange *exchange, const struct receiv
 
 	fetch->exchange = exchange;
 	fetch->missing = 0;
-	fetch->total_bytes = total_bytes;
+	fetch->held_bytes = memory_twice(frontd, total_bytes);
 	fetch->bytes = malloc(total_bytes);
 	fetch->reply = malloc(reply_bytes);
 	assert(fetch->bytes != NULL);
 	assert(fetch->reply != NULL);
-	memory_hold(frontd, NULL, total_bytes); /* for as long as persistd takes, not the client */
+	memory_hold(frontd, NULL, fetch->held_bytes); /* for as long as persistd takes, not the client */
 	memcpy(fetch->reply, reply, reply_bytes);
 	for (uint32_t i = 0; i < reply->count; i++) {
 		bool is_hot = bodies[i].outcome == OUTCOME_OK;
@@ -202,7 +217,7 @@ fetch_begin(struct frontd *frontd, struct exchange *exchange, const struct recei
 		offsets[i] = total_bytes;
 		total_bytes += record_bytes(&reply->deliveries[i]);
 	}
-	if (!memory_has_room(frontd, exchange->conn, total_bytes)) {
+	if (!memory_has_room_twice(frontd, exchange->conn, total_bytes)) {
 		await_give_back(frontd, exchange, reply, OUTCOME_BUSY);
 		return;
 	}
@@ -213,11 +228,12 @@ fetch_begin(struct frontd *frontd, struct exchange *exchange, const struct recei
 		body_done(&bodies[i], scratch + offsets[i], is_hot ? OUTCOME_OK : OUTCOME_NOT_FOUND);
 		cold += !is_hot;
 	}
-	if (cold != 0) {
+	if (cold != 0)
 		fetch_cold(frontd, exchange, reply, offsets, bodies, total_bytes);
-		return;
-	}
-	await_answer(frontd, exchange, &(struct api_reply){ .world = &frontd->world, .frame = &reply->reply, .bodies = bodies });
+	else
+		await_answer(frontd, exchange, &(struct api_reply){
+		    .world = &frontd->world, .frame = &reply->reply, .bodies = bodies });
+	scratch_trim(frontd);
 }
 
 /* All bodies are here, or will never be. */
@@ -232,12 +248,12 @@ fetch_finish(struct frontd *frontd, struct fetch *fetch)
 			*at = fetch->next;
 			break;
 		}
+	memory_release(frontd, NULL, fetch->held_bytes); /* the answer holds what it takes */
 	if (exchange->conn == NULL)
 		await_give_back(frontd, exchange, fetch->reply, OUTCOME_OK);
 	else
 		await_answer(frontd, exchange, &(struct api_reply){ .world = &frontd->world, .frame = &fetch->reply->reply,
 		    .bodies = fetch->bodies });
-	memory_release(frontd, NULL, fetch->total_bytes);
 	free(fetch->bytes);
 	free(fetch->reply);
 	fetch->bytes = NULL;

@@ -24,7 +24,7 @@ struct fetch {
 	uint32_t index;
 	uint32_t generation;
 	uint32_t missing;
-	uint32_t total_bytes;
+	uint64_t held_bytes;         /* of the budget: the records, and room for the answer */
 	char *bytes;                 /* records, one behind the other at offsets[] */
 	struct receive_reply *reply; /* a copy: the ring has moved on */
 	uint32_t offsets[RECEIVE_BATCH_MAX];
@@ -42,7 +42,7 @@ struct fetches {
 	bool is_touched;             /* frames pushed or taken: post and wake persistd */
 	bool has_unasked;
 	uint64_t persist_epoch;      /* the last persistd that was asked for all that was outstanding */
-	char *scratch;               /* where hot bodies are gathered; grows to what one receive can hold */
+	char *scratch;               /* where hot bodies are gathered; what is larger than most receives is given back at once */
 	uint32_t scratch_bytes;
 };
 

@@ -73,7 +73,7 @@ struct frontd {
 
 	uint64_t now_ns;           /* of this turn */
 	uint64_t memory_used;      /* of limits.body_memory_bytes */
-	uint64_t memory_peak;      /* of it, since memory_trim() last gave some back; as seen each tick */
+	uint64_t memory_peak;      /* of it, since memory_trim() last gave some back */
 	uint64_t event_count;      /* what the READ of the eventfd writes */
 	bool event_is_armed;
 	bool is_draining;

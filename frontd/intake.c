@@ -14,17 +14,24 @@
 #include <string.h>
 
 #include "frontd/frontd.h"
+#include "frontd/memory.h"
 #include "frontd/serve.h"
 
 #define STORE_STEP 4096u
 #define UNTAKEN_MAX (256u << 10)
 
-/* Its client takes its answers too slowly for another request, or has enough of them under way. */
+/*
+ * Its client takes its answers too slowly for another request, or has enough of them under way.  Behind a list nothing is
+ * taken before it is made, for what it will hold nobody knows; and while memory is short each has one request at a time, else
+ * refusals alone, which are small but many, would fill it.
+ */
 static bool
 is_busy(const struct frontd *frontd, const struct conn *conn)
 {
+	if (conn->exchange_count == 0)
+		return false;
 	return conn->poll != NULL || conn->exchange_count >= frontd->limits.pipeline_max ||
-	    (conn->exchange_count != 0 && conn->held_bytes - conn->store_size > UNTAKEN_MAX);
+	    conn->held_bytes - conn->store_size > UNTAKEN_MAX || conn->last->memo.listing != NULL || memory_is_short(frontd);
 }
 
 /* May another request be taken from this connection now?  If not, it is BLOCKED (or at its end). */

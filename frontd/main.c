@@ -1,7 +1,12 @@
 /*
  * chasqui-frontd: HTTP in, HTTP out.  Started by `chasqui up` only; see shm/role.h.
  */
+#include <malloc.h>
+
 #include "frontd/frontd.h"
+
+/* Between small blocks that stay, large ones that come and go would leave holes: they get pages of their own. */
+#define PAGES_BYTES (1 << 20)
 
 int
 main(int argc, char **argv)
@@ -9,6 +14,7 @@ main(int argc, char **argv)
 	static struct role role;
 	struct front_limits limits;
 
+	(void)mallopt(M_MMAP_THRESHOLD, PAGES_BYTES);
 	if (role_start(&role, ROLE_FRONT, argc, argv) != 0)
 		return EXIT_REFUSED;
 	if (limits_load(&limits) != 0)

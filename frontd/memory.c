@@ -16,25 +16,57 @@
 #define LITTLE_BYTES (256u << 10)
 #define TRIM_BYTES_MIN (4u << 20)
 
+static uint64_t
+held_by(const struct conn *conn)
+{
+	return conn != NULL ? conn->held_bytes : 0;
+}
+
 bool
 memory_has_room(struct frontd *frontd, const struct conn *conn, uint64_t bytes)
 {
-	uint64_t max = frontd->limits.body_memory_bytes;
-	uint64_t own = conn != NULL ? conn->held_bytes : 0;
+	uint64_t max = frontd->limits.body_memory_bytes, own = held_by(conn);
+	bool is_little = own + bytes <= LITTLE_BYTES; /* who takes much by small steps does not want little */
 
-	if (bytes > LITTLE_BYTES && frontd->memory_used > own)
+	if (!is_little && frontd->memory_used > own)
 		max = max / 4 * 3;
-	else if (bytes <= LITTLE_BYTES)
+	else if (is_little)
 		max += max / 8; /* until the stale are ended: a small message is served meanwhile */
 	bool has_room = bytes <= max && frontd->memory_used <= max - bytes;
 	frontd->holders.is_wanted |= !has_room;
 	return has_room;
 }
 
-bool
-memory_is_short(struct frontd *frontd)
+uint64_t
+memory_twice(const struct frontd *frontd, uint64_t bytes)
 {
-	bool is_short = frontd->memory_used > frontd->limits.body_memory_bytes / 2;
+	uint64_t most = frontd->limits.body_memory_bytes / 4 * 3;
+
+	return bytes * 2 < most || bytes > most ? bytes * 2 : most;
+}
+
+bool
+memory_has_room_twice(struct frontd *frontd, const struct conn *conn, uint64_t bytes)
+{
+	uint64_t max = frontd->limits.body_memory_bytes, own = held_by(conn), twice = memory_twice(frontd, bytes);
+
+	if (own + bytes <= LITTLE_BYTES || frontd->memory_used <= own)
+		return memory_has_room(frontd, conn, bytes);
+	bool has_room = twice <= max && frontd->memory_used <= max - twice;
+	frontd->holders.is_wanted |= !has_room;
+	return has_room;
+}
+
+bool
+memory_is_short(const struct frontd *frontd)
+{
+	return frontd->memory_used > frontd->limits.body_memory_bytes / 2;
+}
+
+bool
+memory_refuses(struct frontd *frontd)
+{
+	bool is_short = memory_is_short(frontd);
 
 	frontd->holders.is_wanted |= is_short;
 	return is_short;
@@ -74,6 +106,8 @@ void
 memory_hold(struct frontd *frontd, struct conn *conn, uint64_t bytes)
 {
 	frontd->memory_used += bytes;
+	if (frontd->memory_used > frontd->memory_peak)
+		frontd->memory_peak = frontd->memory_used;
 	if (conn == NULL)
 		return;
 	if (conn->held_bytes == 0 && bytes != 0)
@@ -158,8 +192,6 @@ memory_shed(struct frontd *frontd)
 void
 memory_trim(struct frontd *frontd)
 {
-	if (frontd->memory_used > frontd->memory_peak)
-		frontd->memory_peak = frontd->memory_used;
 	if (frontd->memory_peak < TRIM_BYTES_MIN || frontd->memory_used > frontd->memory_peak / 4)
 		return;
 	frontd->memory_peak = frontd->memory_used;

@@ -19,8 +19,18 @@ struct frontd;
 /* Is there room for so much more?  conn: who wants it, or NULL; what it holds already does not count against it. */
 bool memory_has_room(struct frontd *frontd, const struct conn *conn, uint64_t bytes);
 
-/* More than half is used: what can be asked again later, and is large, has to be. */
-bool memory_is_short(struct frontd *frontd);
+/*
+ * The same for messages that are delivered: for a moment they are there as they are stored and as an answer.  The second is not
+ * asked for where a quarter of the budget is left without, or what is large could never be delivered.
+ */
+bool memory_has_room_twice(struct frontd *frontd, const struct conn *conn, uint64_t bytes);
+uint64_t memory_twice(const struct frontd *frontd, uint64_t bytes); /* what it asks for */
+
+/* More than half is used: what can be asked again later, and is large, has to be; nobody gets several answers ahead. */
+bool memory_is_short(const struct frontd *frontd);
+
+/* The same, by somebody who has to go without because of it: the stale are ended. */
+bool memory_refuses(struct frontd *frontd);
 
 /* The connection holds so much more, or less.  conn NULL: nobody whom we could end. */
 void memory_hold(struct frontd *frontd, struct conn *conn, uint64_t bytes);

@@ -34,32 +34,75 @@ send_mark(struct frontd *frontd, struct conn *conn)
 	frontd->conns.dirty = conn;
 }
 
+static struct sending_pool *
+sending_pool(struct frontd *frontd, uint32_t run_bytes)
+{
+	return run_bytes == SEND_RUN_BYTES ? &frontd->conns.sendings_large : &frontd->conns.sendings_small;
+}
+
+/* What will leave next may need a large run: TLS, or more than one answer. */
+static bool
+wants_large_run(const struct conn *conn)
+{
+	const struct exchange *first = conn->first;
+
+	return conn->tls != NULL || (first != NULL && first->next != NULL && first->next->state == EXCHANGE_READY);
+}
+
 static struct sending *
 sending_take(struct frontd *frontd, struct conn *conn)
 {
-	struct sending *sending = frontd->conns.free_sendings;
+	uint32_t run_bytes = wants_large_run(conn) ? SEND_RUN_BYTES : SEND_RUN_SMALL_BYTES;
+	struct sending_pool *pool = sending_pool(frontd, run_bytes);
+	struct sending *sending = pool->free;
 
 	if (sending != NULL) {
-		frontd->conns.free_sendings = sending->next;
+		pool->free = sending->next;
+		pool->count--;
 	} else {
-		sending = malloc(sizeof(*sending));
+		sending = malloc(sizeof(*sending) + run_bytes);
 		assert(sending != NULL);
 	}
 	sending->total_bytes = 0;
+	sending->run_bytes = run_bytes;
 	sending->run_start = sending->run_end = 0;
 	sending->closes = sending->is_in_flight = false;
 	sending->since_ns = sending->progress_ns = frontd->now_ns;
-	memory_hold(frontd, conn, sizeof(*sending));
+	memory_hold(frontd, conn, sizeof(*sending) + run_bytes);
 	return sending;
 }
 
 static void
 sending_give(struct frontd *frontd, struct conn *conn)
 {
-	memory_release(frontd, conn, sizeof(*conn->sending));
-	conn->sending->next = frontd->conns.free_sendings;
-	frontd->conns.free_sendings = conn->sending;
+	struct sending *sending = conn->sending;
+	struct sending_pool *pool = sending_pool(frontd, sending->run_bytes);
+
 	conn->sending = NULL;
+	memory_release(frontd, conn, sizeof(*sending) + sending->run_bytes);
+	if (pool->count == SENDINGS_KEPT) {
+		free(sending);
+		return;
+	}
+	sending->next = pool->free;
+	pool->free = sending;
+	pool->count++;
+}
+
+/* It has nothing in flight, and more answers have become ready meanwhile than a small run takes. */
+static void
+sending_widen(struct frontd *frontd, struct conn *conn)
+{
+	struct sending *sending = conn->sending;
+	uint64_t since_ns = sending->since_ns, total_bytes = sending->total_bytes;
+
+	assert(!sending->closes); /* nothing stands behind such an answer */
+	if (sending->run_bytes == SEND_RUN_BYTES || sending->run_start != sending->run_end || !wants_large_run(conn))
+		return;
+	sending_give(frontd, conn);
+	conn->sending = sending_take(frontd, conn);
+	conn->sending->since_ns = since_ns; /* it is the same stretch of answers */
+	conn->sending->total_bytes = total_bytes;
 }
 
 struct sending *
@@ -156,7 +199,7 @@ send_start(struct frontd *frontd, struct conn *conn)
 			return;
 		}
 	} else if (sending->run_end == 0) {
-		sending->run_end = send_fill(frontd, conn, sending->run, SEND_RUN_BYTES);
+		sending->run_end = send_fill(frontd, conn, sending->run, sending->run_bytes);
 		sending->total_bytes += sending->run_end;
 	}
 	if (sending->run_start != sending->run_end) {
@@ -247,6 +290,7 @@ send_completed(struct frontd *frontd, struct conn *conn, int result)
 	}
 	if (sending->run_start != sending->run_end ||
 	    (conn->first != NULL && (conn->first->state == EXCHANGE_SENDING || conn->first->state == EXCHANGE_READY))) {
+		sending_widen(frontd, conn);
 		send_start(frontd, conn);
 		return;
 	}
@@ -288,13 +332,20 @@ send_end(struct frontd *frontd, struct conn *conn)
 		sending_give(frontd, conn);
 }
 
+static void
+pool_free(struct sending_pool *pool)
+{
+	while (pool->free != NULL) {
+		struct sending *sending = pool->free;
+
+		pool->free = sending->next;
+		free(sending);
+	}
+}
+
 void
 send_free_all(struct frontd *frontd)
 {
-	while (frontd->conns.free_sendings != NULL) {
-		struct sending *sending = frontd->conns.free_sendings;
-
-		frontd->conns.free_sendings = sending->next;
-		free(sending);
-	}
+	pool_free(&frontd->conns.sendings_small);
+	pool_free(&frontd->conns.sendings_large);
 }

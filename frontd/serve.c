@@ -251,8 +251,6 @@ is_refused_now(struct frontd *frontd, struct conn *conn)
 
 	if (refusal != OUTCOME_OK)
 		return !api_refuse(call, refusal, NULL);
-	if (call->memo.route->op == OP_QUEUE_LIST && memory_is_short(frontd))
-		return !api_refuse(call, OUTCOME_BUSY, "too much memory is taken");
 	if (FRAME_ALIGN(call->frame_bytes) > frontd->front.geometry.request_bytes)
 		return !api_refuse(call, OUTCOME_TOO_LARGE, "larger than the ring of requests");
 	if (call->memo.route->op != OP_RECEIVE || conn->index < waiters)
@@ -311,6 +309,13 @@ serve_refused(struct frontd *frontd, struct conn *conn)
 	return SERVE_DONE;
 }
 
+/* Lists are large, and can be asked for again. */
+static bool
+is_list(const struct api_route *route)
+{
+	return route->method == HTTP_GET && route->params != NULL;
+}
+
 enum served
 serve_request(struct frontd *frontd, struct conn *conn, struct http_slice body)
 {
@@ -327,6 +332,10 @@ serve_request(struct frontd *frontd, struct conn *conn, struct http_slice body)
 	}
 	if (!is_fine)
 		return serve_refused(frontd, conn);
+	if (is_list(route) && memory_refuses(frontd)) {
+		(void)api_refuse(call, OUTCOME_BUSY, "too much memory is taken");
+		return serve_refused(frontd, conn);
+	}
 	if (route->op == OP_NONE) {
 		struct exchange *exchange = exchange_new(frontd);
 

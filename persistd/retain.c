@@ -219,9 +219,11 @@ retain_step(struct retain *retain, uint64_t now_ns)
 {
 	int slot = -1;
 
-	if (retain->completed == retain->snapshots.completed && now_ns - retain->looked_ns < LOOK_NS)
+	if (retain->completed == retain->snapshots.completed && now_ns - retain->looked_ns < LOOK_NS &&
+	    retain->snapshots.bytes - retain->looked_bytes < retain->snapshot_bytes / 4)
 		return -1;
 	retain->looked_ns = now_ns;
+	retain->looked_bytes = retain->snapshots.bytes;
 	retain->completed = retain->snapshots.completed;
 	hear_admins(retain);
 	if (retain->is_asked)

@@ -4,7 +4,7 @@
  *
  *   ask    when the journal grew by data.snapshot_bytes since the last snapshot of a shard began; earlier, but not within a
  *          minute, when it grew at all or when one more would let segments go.  Always only when it grew by three times
- *          what the snapshots of all shards take, so that they are at most a quarter of what is written; one shard at a time.
+ *          what the snapshots of all shards take, so that they are at most a third of what is written; one shard at a time.
  *          At once when an admin wants them (POST /v1/snapshots: a counter of the frontds grows).
  *          A worker that died, or had no room, leaves a snapshot without an end: after a minute it is asked again.
  *   drop   all segments before the first that the older complete snapshot of some shard needs (snapshots.h).
@@ -28,7 +28,7 @@ struct retain {
 	struct snapshots snapshots;
 	uint64_t snapshot_bytes, segment_bytes; /* options */
 	uint64_t lsn[WORKER_MAX];        /* where the streams stand behind the last batch */
-	uint64_t looked_ns;
+	uint64_t looked_ns, looked_bytes; /* when we last looked: snapshots.bytes then */
 	uint64_t completed;              /* snapshots.completed, when we last looked for what can go */
 	uint64_t given_up;               /* snapshots that were asked for and did not come */
 	struct durable_shared *durable;  /* where the newest ones are announced; NULL: nowhere (a test) */

@@ -21,10 +21,47 @@ answer_init(struct answer *answer)
 	answer->made_id = 0;
 }
 
+void
+answer_init_heap(struct answer *answer, size_t size)
+{
+	assert(size > ANSWER_HEAD_BYTES);
+
+	answer->heap = malloc(size);
+	assert(answer->heap != NULL);
+	answer->size = size;
+	answer->body_start = answer->start = answer->end = ANSWER_HEAD_BYTES;
+}
+
+void
+answer_adopt(struct answer *answer, struct answer *other)
+{
+	assert(answer->heap == NULL);
+	assert(answer->end == answer->body_start);
+	assert(other->heap != NULL);
+
+	answer->heap = other->heap;
+	answer->size = other->size;
+	answer->body_start = other->body_start;
+	answer->end = other->end;
+	other->heap = NULL;
+}
+
 static char *
 answer_base(const struct answer *answer)
 {
 	return answer->heap != NULL ? answer->heap : answer->room;
+}
+
+void
+answer_fit(struct answer *answer)
+{
+	if (answer->heap == NULL || answer->size - answer->end <= answer->size / 8)
+		return;
+	char *heap = realloc(answer->heap, answer->end);
+
+	assert(heap != NULL); /* it became smaller */
+	answer->heap = heap;
+	answer->size = answer->end;
 }
 
 static void

@@ -58,6 +58,12 @@ struct answer {
 /* Sets up an answer from what the caller filled in. */
 void answer_init(struct answer *answer);
 
+/* One that is on the heap from the start: only its body may be put, then another adopts it. */
+void answer_init_heap(struct answer *answer, size_t size);
+
+/* Before anything is put: its body is that of `other`, which has none any more. */
+void answer_adopt(struct answer *answer, struct answer *other);
+
 /* Before anything is put: the head may be as large as this. */
 void answer_head_room(struct answer *answer, size_t head_bytes);
 
@@ -88,6 +94,9 @@ void answer_advance(struct answer *answer, size_t count);
 void answer_head(struct answer *answer, unsigned status, const char *content_type);
 void answer_head_typed(struct answer *answer, unsigned status, struct http_slice content_type);
 void answer_end(struct answer *answer);
+
+/* After its end: what is on the heap takes no more than it needs, for its client may take its time. */
+void answer_fit(struct answer *answer);
 
 /* Whole answers. */
 void answer_empty(struct answer *answer, unsigned status);

@@ -13,6 +13,8 @@
 #include "frontd/api/pages.h"
 #include "frontd/api/queues.h"
 
+#define LISTING_BYTES (16u << 10) /* at first */
+
 void
 queue_listing_free(struct queue_listing *listing)
 {
@@ -40,10 +42,6 @@ queue_listing_new(const struct api_call *call, uint32_t limit, struct http_slice
 	listing->prefix.bytes = (uint8_t)prefix.len;
 	if (prefix.len != 0)
 		memcpy(listing->prefix.text, prefix.ptr, prefix.len);
-	listing->text.room = NULL;
-	listing->text.heap = malloc(ANSWER_ROOM_BYTES * 2);
-	assert(listing->text.heap != NULL);
-	listing->text.size = ANSWER_ROOM_BYTES * 2;
 	return listing;
 }
 
@@ -75,6 +73,8 @@ queue_listing_take(struct api_memo *memo, const struct api_reply *reply, queue_l
 		listing->has_more = true;
 		return true;
 	}
+	if (listing->text.heap == NULL)
+		answer_init_heap(&listing->text, LISTING_BYTES);
 	for (uint32_t i = 0; i < page->count; i++) {
 		put(listing, &page->queues[i], reply->world, page->now_ms);
 		listing->count++;
@@ -95,6 +95,8 @@ queue_listing_end(struct api_memo *memo)
 }
 
 /* ---- GET /v1/queues ---- */
+
+#define JSON_BEGIN "{\"queues\":["
 
 bool
 queue_list_plan(struct api_call *call)
@@ -119,8 +121,7 @@ static void
 put_json(struct queue_listing *listing, const struct queue_entry *queue,
     const struct api_world *world, uint64_t now_ms)
 {
-	if (listing->count != 0)
-		answer_put(&listing->text, ",");
+	answer_put(&listing->text, listing->count == 0 ? JSON_BEGIN : ",");
 	queue_put_json(&listing->text, queue, world, now_ms);
 }
 
@@ -142,9 +143,8 @@ queue_list_answer(struct api_memo *memo, const struct api_reply *reply, struct a
 
 	if (!queue_listing_take(memo, reply, put_json))
 		return API_ASK_AGAIN;
-	answer_put(answer, "{\"queues\":[");
-	answer_put_bytes(answer, listing->text.heap, listing->text.end);
-	answer_put(answer, "]}\n");
+	answer_put(&listing->text, listing->count == 0 ? JSON_BEGIN "]}\n" : "]}\n");
+	answer_adopt(answer, &listing->text);
 	answer_head(answer, 200, ANSWER_JSON);
 	if (listing->has_more)
 		head_next(answer, reply->world, memo);

@@ -1,16 +1,14 @@
 /*
- * list: queues collected over all shards, for a list of them or for their figures.  It goes from
- *shard to shard and asks each for one page after the other, until it has `limit` or there are no
- *more:
+ * list: queues collected over all shards, for a list of them or for their figures.  It goes from shard to shard and asks each
+ * for one page after the other, until it has `limit` or there are no more:
  *
- *	listing = queue_listing_new(...);  call->memo.listing = listing;       -> fill:
- *queue_list_refill() queue_listing_take(memo, reply, put)                                   ->
- *false: API_ASK_AGAIN
- *	... listing->text holds what `put` put; listing->has_more ...
- *	queue_listing_end(memo)
+ *   fill:    memo.listing = queue_listing_new(...), queue_list_refill()
+ *   answer:  queue_listing_take(memo, reply, put); false: API_ASK_AGAIN, and refill again
+ *            ... listing->text holds what `put` put; listing->has_more ...
+ *            queue_listing_end(memo)
  *
- * Whether there are more is asked and not guessed from the shard's table: that there is something
- *behind which others alone may see is not for this one to know.
+ * Whether there are more is asked and not guessed from the shard's table: that there is something behind which others alone may
+ * see is not for this one to know.
  */
 #ifndef FRONTD_API_LIST_H
 #define FRONTD_API_LIST_H
@@ -26,7 +24,7 @@ struct queue_listing {
 	bool has_more; /* when it is done: the next one is at from_idx or behind it */
 	uint64_t uid; /* who asks */
 	struct queue_name prefix;
-	struct answer text; /* its body holds what was put, always on the heap */
+	struct answer text; /* its body holds what was put, always on the heap; none before the first reply */
 };
 
 /* One queue, as seen at now_ms; put behind those before. */

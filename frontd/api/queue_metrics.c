@@ -111,7 +111,7 @@ put_family(struct exposition *x, const struct queue_listing *listing, const stru
 
 	exposition_family(x, &family->metric);
 	for (uint32_t i = 0; i < listing->count; i++) {
-		memcpy(&figures, listing->text.heap + i * sizeof(figures), sizeof(figures));
+		memcpy(&figures, listing->text.heap + listing->text.body_start + i * sizeof(figures), sizeof(figures));
 		memcpy(&value, (const char *)&figures + family->offset, sizeof(value));
 		exposition_sample(x,
 		    &(struct metric_labels){

@@ -9,6 +9,7 @@
  *  - words of struct shard_shared that say so below;
  *  - the fields of a FREE slot but its link, state, token, flags and queue: they are reachable (free list, tombstones); the rest
  *    of a free slot means nothing, so what a killed transaction left there means nothing either.
+ *  - while REPLAYING, whole slots out of a snapshot (images.h): a worker that dies then formats again.
  * A slot at or above its table's high-water mark means nothing and is not touched: memory is paid for as it is used.
  *
  * Links are indices into typed tables; nothing here is a pointer.

@@ -110,7 +110,14 @@ list_bytes(struct io_shared *io, const char *path, uint64_t file, uint64_t lengt
 	close(fd);
 }
 
-/* What is there when the recording begins counts as being on stable storage. */
+static void
+note(struct io_shared *io, struct io_record *record)
+{
+	if (io->is_recording)
+		io_log_append(io, record, NULL);
+}
+
+/* What is there when the recording begins counts as being on stable storage.  Without a recording it only gets its number. */
 static void
 list_directory(struct io_shared *io, const char *path, uint64_t dir)
 {
@@ -132,14 +139,15 @@ list_directory(struct io_shared *io, const char *path, uint64_t dir)
 		if (S_ISDIR(status.st_mode)) {
 			record.op = IO_MKDIR;
 			record.result = 1;
-			io_log_append(io, &record, NULL);
+			note(io, &record);
 			list_directory(io, below, record.file);
 			continue;
 		}
 		record.length = (uint64_t)status.st_size;
 		record.is_zero = 1;
-		io_log_append(io, &record, NULL);
-		list_bytes(io, below, record.file, record.length);
+		note(io, &record);
+		if (io->is_recording)
+			list_bytes(io, below, record.file, record.length);
 	}
 	if (directory != NULL)
 		closedir(directory);
@@ -158,8 +166,7 @@ io_wrap_use(struct io_shared *io)
 	if (stat(io->root, &status) != 0)
 		abort(); /* the test makes it */
 	(void)file_add(io, status.st_ino, "/");
-	if (io->is_recording)
-		list_directory(io, io->root, 1);
+	list_directory(io, io->root, 1);
 }
 
 static struct io_shared *

@@ -6,6 +6,7 @@
 #include "shm/state/check.h"
 #include "shm/state/digest.h"
 #include "tests/harness/engine.h"
+#include "tests/harness/leftovers.h"
 #include "tests/harness/life.h"
 #include "tests/unit/persist_world.h"
 #include "workerd/load.h"
@@ -360,6 +361,7 @@ power_check_begin(char log[300])
 	if (made == NULL)
 		made = mkdtemp(on_disk);
 	ck_assert_msg(made != NULL, "mkdtemp: %s", strerror(errno));
+	leftovers_watch(made);
 	snprintf(log, 300, "%s.log", made);
 	power_check_use(log, made);
 }

@@ -11,15 +11,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/harness/leftovers.h"
+
 /* Runs the suite that builder gives; the exit status says whether all passed. */
 static inline int
 unit_run(Suite *(*builder)(void))
 {
 	SRunner *runner = srunner_create(builder());
 
+	leftovers_begin();
 	srunner_run_all(runner, CK_ENV);
 	int failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
+	unsigned left = leftovers_remove();
+	if (failed == 0 && left != 0) {
+		printf("%u regions, files or directories were left behind\n", left);
+		return EXIT_FAILURE;
+	}
 	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

@@ -18,7 +18,7 @@ static char instance[32], path[64];
 static void
 setup(void)
 {
-	snprintf(instance, sizeof(instance), "unit%ld", (long)getpid());
+	leftovers_instance(instance, sizeof(instance));
 	snprintf(path, sizeof(path), "/dev/shm/chasqui.%s.lock", instance);
 }
 

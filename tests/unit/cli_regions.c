@@ -19,7 +19,7 @@ setup(void)
 	struct conf conf;
 
 	diag_set_level(DIAG_ERROR);
-	snprintf(instance, sizeof(instance), "unit%ld", (long)getpid());
+	leftovers_instance(instance, sizeof(instance));
 	conf_defaults(&conf);
 	ck_assert_int_eq(conf_set(&conf, "worker.messages=1024", &error), 0);
 	ck_assert_int_eq(conf_set(&conf, "worker.waiters=16", &error), 0);

@@ -37,7 +37,7 @@ slot_is(uint32_t slot, enum slot_state state, uint64_t epoch, pid_t pid)
 static void
 broker_make(void)
 {
-	snprintf(instance, sizeof(instance), "unit-cli-%d", getpid());
+	leftovers_instance(instance, sizeof(instance));
 	memset(&store, 0, sizeof(store));
 	memset(store.store_uuid, 7, sizeof(store.store_uuid));
 	ck_assert_int_eq(region_boot_id(store.boot_id), 0);

@@ -1,19 +1,31 @@
 /* The budget of frontd/memory: who holds it without moving gives it back to those who come and go. */
 #include "tests/unit/front_world.h"
 
-enum { BUDGET = 1 << 20, STALLED = 60, UPLOAD = 200000 };
+enum { BUDGET = 1 << 20, BUDGET_TIGHT = 8000, STALLED = 60, UPLOAD = 200000 };
 
 static struct client stalled[STALLED];
 static struct client client;
 
 static void
-setup(void)
+setup_with(uint64_t budget)
 {
 	world_setup();
-	world.limits.body_memory_bytes = BUDGET;
+	world.limits.body_memory_bytes = budget;
 	world.limits.linger_ns = 100 * NS_PER_MS;
 	world_start();
 	client_open(&client, world.port);
+}
+
+static void
+setup(void)
+{
+	setup_with(BUDGET);
+}
+
+static void
+setup_tight(void)
+{
+	setup_with(BUDGET_TIGHT);
 }
 
 static void
@@ -111,6 +123,51 @@ START_TEST(a_body_may_be_received_in_many_growing_pieces)
 }
 END_TEST
 
+/* The frontd has looked at all that came before this, and has asked the worker for nothing more. */
+static void
+expect_nothing_asked(void)
+{
+	struct frame_header header;
+	struct client other;
+	const void *frame;
+
+	client_open(&other, world.port);
+	expect_status(client_do(&other, "GET /livez"), 200);
+	client_close(&other);
+	ck_assert_int_eq(ring_peek(&world.request, FRAME_BYTES_MAX, &header, &frame), RING_EMPTY);
+}
+
+START_TEST(behind_a_list_nothing_is_asked_before_it_is_made)
+{
+	struct queue_list_reply page = { .now_ms = 1769847300042, .next_idx = UINT32_MAX };
+
+	client_text(&client, "GET /v1/queues HTTP/1.1\r\nHost: h\r\n\r\nGET /v1/queues HTTP/1.1\r\nHost: h\r\n\r\n");
+	for (int i = 0; i < 2; i++) {
+		world_take(OP_QUEUE_LIST);
+		expect_nothing_asked();
+		world_reply(OUTCOME_OK, 0, &page, sizeof(page));
+		expect_status(client_answer(&client), 200);
+		ck_assert_str_eq(client.response.body, "{\"queues\":[]}\n");
+	}
+}
+END_TEST
+
+START_TEST(while_memory_is_short_a_connection_has_one_request_at_a_time)
+{
+	client_open(&stalled[0], world.port);
+	client_text(&stalled[0], "GET /livez HTTP/1.1\r\n"); /* half a head takes more than half of this budget */
+	expect_nothing_asked();
+	for (int i = 0; i < 3; i++)
+		client_text(&client, "POST /v1/queues/q/messages HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx");
+	for (int i = 0; i < 3; i++) {
+		world_take(OP_PUBLISH);
+		expect_nothing_asked();
+		world_published(1, 0);
+		expect_status(client_answer(&client), 201);
+	}
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -121,6 +178,11 @@ suite(void)
 	tcase_add_test(tcase, a_body_that_was_promised_takes_no_memory_before_it_comes);
 	tcase_add_test(tcase, bodies_that_stop_coming_give_way_to_one_that_comes);
 	tcase_add_test(tcase, a_body_may_be_received_in_many_growing_pieces);
+	tcase_add_test(tcase, behind_a_list_nothing_is_asked_before_it_is_made);
+	suite_add_tcase(suite, tcase);
+	tcase = tcase_create("tight");
+	tcase_add_checked_fixture(tcase, setup_tight, teardown);
+	tcase_add_test(tcase, while_memory_is_short_a_connection_has_one_request_at_a_time);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -65,7 +65,7 @@ world_regions(void)
 	};
 
 	ck_assert_int_eq(region_boot_id(store.boot_id), 0);
-	snprintf(world.instance, sizeof(world.instance), "front-test-%d", (int)getpid());
+	leftovers_instance(world.instance, sizeof(world.instance));
 	ck_assert_int_eq(registry_create(world.instance, &store), 0);
 	ck_assert_int_eq(registry_attach(&world.registry, world.instance, &store, REGION_READ_WRITE), 0);
 	world.registry.shared->geometry = geometry;

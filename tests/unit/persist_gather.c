@@ -23,7 +23,7 @@ static struct journal_position position;
 static void
 name_instance(void)
 {
-	snprintf(instance, sizeof(instance), "gather%ld", (long)getpid());
+	leftovers_instance(instance, sizeof(instance));
 }
 
 /* Also after a test that ended by a signal. */

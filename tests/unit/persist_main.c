@@ -143,7 +143,7 @@ setup(void)
 	hook = (struct io_hook){ 0 };
 	io_wrap_hook(&hook);
 	world_make(&world);
-	snprintf(instance, sizeof(instance), "persist%ld", (long)getpid());
+	leftovers_instance(instance, sizeof(instance));
 	ck_assert_int_eq(store_open(&world.store, world.directory, NULL, WORLD_SHARDS, STORE_LOCK_NONE), 0);
 	memcpy(store.store_uuid, world.store.uuid, 16);
 	store_close(&world.store);

@@ -348,7 +348,7 @@ START_TEST(the_region_is_attached_by_who_knows_its_sizes)
 	struct user_entry user = user_of(1, 1), found;
 	char instance[32];
 
-	snprintf(instance, sizeof(instance), "directory-%d", (int)getpid());
+	leftovers_instance(instance, sizeof(instance));
 	ck_assert_int_eq(directory_create(instance, &geometry, &store), 0);
 	ck_assert_int_eq(
 	    directory_attach(&ours, instance, &geometry, &store, REGION_READ_WRITE), 0);

@@ -18,7 +18,7 @@ static const struct front_geometry geometry = {
 static void
 name_instance(void)
 {
-	snprintf(instance, sizeof(instance), "unit%ld", (long)getpid());
+	leftovers_instance(instance, sizeof(instance));
 }
 
 static void

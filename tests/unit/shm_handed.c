@@ -29,7 +29,7 @@ static const struct front_geometry geometry = { .workers = 1,
 static void
 setup(void)
 {
-	snprintf(instance, sizeof(instance), "unit%ld", (long)getpid());
+	leftovers_instance(instance, sizeof(instance));
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
 	ck_assert_int_eq(region_create(instance, "a", REGION_BYTES, &identity), 0);
 	ck_assert_int_eq(region_create(instance, "b", REGION_BYTES, &identity), 0);

@@ -26,7 +26,7 @@ static const struct region_identity identity = {
 static void
 setup(void)
 {
-	snprintf(instance, sizeof(instance), "unit%ld", (long)getpid());
+	leftovers_instance(instance, sizeof(instance));
 }
 
 static void

@@ -22,7 +22,7 @@ static struct stream worker, front;
 static void
 name_instance(void)
 {
-	snprintf(instance, sizeof(instance), "unit%ld", (long)getpid());
+	leftovers_instance(instance, sizeof(instance));
 }
 
 static void

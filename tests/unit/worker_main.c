@@ -50,7 +50,7 @@ setup(void)
 	diag_init("unit", "workerd", 0, DIAG_ERROR);
 	memset(&role, 0, sizeof(role));
 	memset(&worker, 0, sizeof(worker));
-	snprintf(role.instance, sizeof(role.instance), "worker-test-%d", (int)getpid());
+	leftovers_instance(role.instance, sizeof(role.instance));
 	ck_assert_int_eq(region_boot_id(store.boot_id), 0);
 	ck_assert_int_eq(registry_create(role.instance, &store), 0);
 	ck_assert_int_eq(registry_attach(&registry, role.instance, &store, REGION_READ_WRITE), 0);

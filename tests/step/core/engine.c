@@ -7,11 +7,13 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "shm/atomic.h"
 #include "workerd/fronts.h"
 #include "workerd/recover.h"
 #include "workerd/replay.h"
+#include "workerd/snapshot.h"
 
 #define TURNS_MAX 10000
 
@@ -50,6 +52,32 @@ __wrap_front_detach(struct front *front)
 	memset(front, 0, sizeof(*front));
 }
 
+/* What a worker needs for snapshots, private memory: each worker's own, for one that is stepped goes on while others recover. */
+static void *
+snapshot_memory(const struct worker *worker, const struct shard_geometry *geometry)
+{
+	static struct {
+		const struct worker *worker;
+		void *memory;
+		size_t bytes;
+	} given[8];
+	size_t bytes = snapshot_memory_bytes(geometry);
+
+	for (unsigned i = 0; i < 8; i++) {
+		if (given[i].worker == worker && given[i].bytes >= bytes)
+			return given[i].memory;
+		if (given[i].worker != NULL)
+			continue;
+		given[i].worker = worker;
+		given[i].bytes = bytes;
+		given[i].memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		assert(given[i].memory != MAP_FAILED);
+		return given[i].memory;
+	}
+	assert(!"more workers than the stepper has");
+	return NULL;
+}
+
 void
 engine_attach(struct worker *worker, struct world *world)
 {
@@ -69,6 +97,7 @@ engine_attach(struct worker *worker, struct world *world)
 	worker->durable.shared = world->durable;
 	worker->stats = world->stats;
 	directory_view(&worker->directory, world->directory, &world->geometry);
+	snapshot_init(worker, snapshot_memory(worker, &world->geometry));
 }
 
 void

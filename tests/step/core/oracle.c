@@ -509,7 +509,7 @@ judge_state(void)
 	it.verdict->cold_states += is_cold;
 	if (count > it.verdict->undo_words_max)
 		it.verdict->undo_words_max = count;
-	if (!is_wrong() && it.verdict->states % it.plan->resume_stride == 0)
+	if (!is_wrong() && !it.script->is_not_resumed && it.verdict->states % it.plan->resume_stride == 0)
 		judge_resumed();
 }
 

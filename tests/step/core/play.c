@@ -138,6 +138,15 @@ play_run(struct play *play)
 	engine_to_rest(play);
 }
 
+void
+play_snapshot(struct play *play)
+{
+	uint64_t *wanted = &play->world->stream->snapshot_wanted;
+
+	if (!is_past(play))
+		store_relaxed(wanted, *wanted + 1);
+}
+
 static void
 front_begin(struct world *world, unsigned front)
 {

@@ -40,6 +40,7 @@ struct script {
 	void (*perform)(struct play *play);
 	uint32_t messages;       /* slots of the shard; 0: SCRIPT_MESSAGES */
 	uint32_t stride;         /* in `make test` only every stride-th changed state is tried; 0: each */
+	bool is_not_resumed;     /* another life ends otherwise: it has lost the snapshot that was under way */
 	bool steps_emptying;     /* of a cold start the emptying too: some 45,000 stores, byte by byte */
 	uint64_t start_ms;       /* 0: PLAY_START_MS */
 	uint64_t first_lsn;      /* where its stream begins; 0: LSN_FIRST */
@@ -75,6 +76,9 @@ void play_front_replaced(struct play *play, unsigned front);
 
 /* What persistd says of the journal from now on; STARTING and FAILED: nothing becomes durable. */
 void play_journal(struct play *play, enum journal_state state);
+
+/* Persistd wants a snapshot: in the next run it is begun, and ended in the turn after that. */
+void play_snapshot(struct play *play);
 
 /* The worker is restarted: attaches, recovers, goes on. */
 void play_restart(struct play *play);
