@@ -74,8 +74,11 @@ struct backend_ops {
 	int (*read)(struct backend *backend, struct reader *reader, uint64_t segment);
 	void (*read_end)(struct backend *backend, struct reader *reader);
 
-	/* The batch of this flight, and all before it, are durable. */
-	void (*landed)(struct backend *backend, uint32_t flight);
+	/* This batch, which was queued as that flight, and all before it are durable. */
+	void (*landed)(struct backend *backend, const struct batch *batch, uint32_t flight);
+
+	/* Where such a range lies; false if that is not known. */
+	bool (*locate)(struct backend *backend, const struct backend_range *range, struct lsn_location *at);
 
 	/* The stream bytes [lsn, lsn + bytes) of a shard: here, or a read of them into private memory is queued. */
 	enum backend_fetch (*fetch)(struct backend *backend, uint32_t number, const struct backend_range *range, void *to,
@@ -99,6 +102,12 @@ struct backend_ops {
 	/* How long step() may wait, in ns. */
 	uint64_t (*due_ns)(const struct backend *backend, uint64_t now_ns);
 
+	/* How much can be appended before another segment has to be made. */
+	uint64_t (*room_bytes)(const struct backend *backend);
+
+	/* What a segment takes of the disk. */
+	uint64_t (*file_bytes)(const struct backend *backend, uint64_t segment);
+
 	/* Only reserved space is left. */
 	bool (*is_full)(const struct backend *backend);
 
@@ -120,6 +129,7 @@ struct backend {
 	uint32_t shards;
 	uint64_t generation;       /* of the last cold start */
 	uint64_t segment;          /* being written, for the operator */
+	uint64_t segment_bytes;    /* of those that are made */
 	uint64_t segments_opened;
 	uint64_t segments_dropped;
 	uint64_t segments_kept;    /* of the journal, the one being written included */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "shm/diag.h"
 
@@ -26,6 +27,18 @@ corrupt(const struct loader *loader)
 	return EXIT_CORRUPT;
 }
 
+/* All that was there has been read. */
+static void
+loaded(struct backend_file *file)
+{
+	if (file->snapshots == NULL)
+		return;
+	snapshots_settle(file->snapshots);
+	if (file->snapshots->lost > 0)
+		diag(DIAG_ERROR, "%" PRIu64 " messages will not be delivered: their copies were dropped with what was damaged",
+		    file->snapshots->lost);
+}
+
 /* Cold: read everything, judge the end. */
 static int
 resolve(struct backend_file *file)
@@ -35,6 +48,7 @@ resolve(struct backend_file *file)
 
 	if (loader_open(loader, file->store, &file->catalog, &file->old, LOADER_TO_THE_END) != 0)
 		return EXIT_JOURNAL;
+	loader->copies = &file->copies;
 	loader->snapshots = file->snapshots;
 	do
 		step = loader_step(loader);
@@ -58,7 +72,7 @@ open_cold(struct backend_file *file, const struct backend_open *open, struct bac
 		goto out;
 	struct epoch_start start = { .epoch = epoch, .time_ms = open->time_ms, .continues_index = loader->durable_index,
 		.continues_hash = loader->durable_hash, .last_segment = loader->position.segment, .pending = loader->pending,
-		.pending_count = loader->pending_count, .is_cold = true };
+		.pending_count = loader->pending_count, .is_cold = true, .index = &file->old, .copies = &file->copies };
 
 	opened->position = loader->position;
 	opened->position.index = loader->durable_index;
@@ -69,7 +83,7 @@ open_cold(struct backend_file *file, const struct backend_open *open, struct bac
 		journal_position_back(&opened->position, &loader->pending[i - 1].header);
 	if (file->snapshots != NULL)
 		snapshots_segment(file->snapshots, start.last_segment + 1, opened->position.lsn);
-	code = segments_begin_epoch(&file->segments, &start, &file->old, &opened->position) == 0 ? 0 : EXIT_JOURNAL;
+	code = segments_begin_epoch(&file->segments, &start, &opened->position) == 0 ? 0 : EXIT_JOURNAL;
 	if (code == 0 && opened->position.index != loader->position.index)
 		assert(!"the rewritten batches are those that were found");
 out:
@@ -93,13 +107,14 @@ open_warm(struct backend_file *file, const struct backend_open *open, struct bac
 	opened->position = *open->warm;
 	if (file->snapshots != NULL)
 		snapshots_segment(file->snapshots, start.last_segment + 1, opened->position.lsn);
-	if (segments_begin_epoch(&file->segments, &start, &file->live, &opened->position) != 0)
+	if (segments_begin_epoch(&file->segments, &start, &opened->position) != 0)
 		return EXIT_JOURNAL;
 	if (open->warm->index == 0)
 		return 0;
 	/* Fetches of old bodies wait for the index; nothing else does. */
 	if (loader_open(&file->loader, file->store, &file->catalog, &file->old, open->warm->index) != 0)
 		return EXIT_JOURNAL;
+	file->loader.copies = &file->copies;
 	file->loader.snapshots = file->snapshots;
 	file->is_indexing = true;
 	if (file->snapshots != NULL)
@@ -113,6 +128,8 @@ file_open(struct backend *backend, const struct backend_open *open, struct backe
 	struct backend_file *file = self(backend);
 	*opened = (struct backend_opened){ 0 };
 	file->snapshots = open->snapshots;
+	if (file->snapshots != NULL)
+		file->snapshots->copies = &file->copies;
 	if (catalog_read(&file->catalog, file->store) != 0)
 		return EXIT_JOURNAL;
 	uint64_t epoch = catalog_next_epoch(&file->catalog, &file->store->current);
@@ -124,6 +141,8 @@ file_open(struct backend *backend, const struct backend_open *open, struct backe
 	backend->segment = file->segments.active.number;
 	backend->segments_opened = file->segments.opened;
 	backend->segments_kept = file->catalog.count;
+	if (!file->is_indexing)
+		loaded(file);
 	/* What was there before is durable by now. */
 	file->durable = (struct lsn_location){ .segment = file->segments.active.number, .offset = file->segments.active.used_bytes };
 	return code;
@@ -140,7 +159,9 @@ file_append(struct backend *backend, struct batch *batch, uint32_t flight)
 	if (!segments_write(&file->segments, batch, tag))
 		return BACKEND_WAIT;
 	const struct segment_file *active = &file->segments.active;
-	if (lsn_index_add(&file->live, batch->header, active->number, active->used_bytes - batch->header->total_bytes) != 0)
+	/* Copies count when they are durable (file_landed). */
+	if ((batch->header->flags & BATCH_COPY) == 0 &&
+	    lsn_index_add(&file->live, batch->header, active->number, active->used_bytes - batch->header->total_bytes) != 0)
 		diag(DIAG_ERROR, "bodies of batch %" PRIu64 " cannot be read back until the next start", batch->header->index);
 	file->flown[flight] = (struct lsn_location){ .segment = active->number, .offset = active->used_bytes };
 	backend->segment = active->number;
@@ -150,11 +171,16 @@ file_append(struct backend *backend, struct batch *batch, uint32_t flight)
 }
 
 static void
-file_landed(struct backend *backend, uint32_t flight)
+file_landed(struct backend *backend, const struct batch *batch, uint32_t flight)
 {
 	struct backend_file *file = self(backend);
+	struct lsn_location end = file->flown[flight];
 
-	file->durable = file->flown[flight];
+	file->durable = end;
+	/* Until now fetches read the older place; should there be no memory for the new one, what was copied is lost to them. */
+	if ((batch->header->flags & BATCH_COPY) != 0 &&
+	    copies_add(&file->copies, batch->header, end.segment, end.offset - batch->header->total_bytes) != 0)
+		abort(); /* said; the successor reads it from the journal */
 }
 
 /* --- reading --- */
@@ -223,14 +249,24 @@ readable_end(const struct backend_file *file, uint64_t segment)
 	return segment < file->durable.segment ? UINT64_MAX : 0;
 }
 
+/* Where a range lies: its newest copy, or where it was written first.  False: nowhere that is known (yet). */
+static bool
+file_locate(struct backend *backend, const struct backend_range *range, struct lsn_location *at)
+{
+	struct backend_file *file = self(backend);
+
+	return copies_find(&file->copies, range->shard, range->lsn, range->bytes, at) ||
+	    lsn_index_find(&file->live, range->shard, range->lsn, range->bytes, at) ||
+	    lsn_index_find(&file->old, range->shard, range->lsn, range->bytes, at);
+}
+
 static enum backend_fetch
 file_fetch(struct backend *backend, uint32_t number, const struct backend_range *range, void *to, const char **here)
 {
 	struct backend_file *file = self(backend);
 	struct lsn_location at;
 
-	if (!lsn_index_find(&file->live, range->shard, range->lsn, range->bytes, &at) &&
-	    !lsn_index_find(&file->old, range->shard, range->lsn, range->bytes, &at))
+	if (!file_locate(backend, range, &at))
 		return file->is_indexing && range->lsn < lsn_index_first(&file->live, range->shard) ? BACKEND_LATER : BACKEND_NONE;
 	const struct read_fd *fds = read_fd(file, at.segment);
 	if (fds == NULL) {
@@ -327,6 +363,7 @@ trim_step(struct backend_file *file)
 	catalog_drop(&file->catalog, 1);
 	lsn_index_forget(&file->old, spares->floor);
 	lsn_index_forget(&file->live, spares->floor);
+	copies_forget(&file->copies, spares->floor);
 	if (file->snapshots != NULL)
 		snapshots_forget(file->snapshots, spares->floor);
 	file->backend.segments_dropped++;
@@ -353,6 +390,7 @@ index_slice(struct backend_file *file)
 		diag(DIAG_ERROR, "the journal is damaged: %s.  Bodies stored from there on cannot be read back", loader->finding.text);
 	loader_close(loader);
 	file->is_indexing = false;
+	loaded(file);
 	if (file->snapshots != NULL) {
 		file->snapshots->is_behind = false;
 		file->snapshots->is_blind |= step != LOADER_DONE;
@@ -371,6 +409,8 @@ file_step(struct backend *backend, uint64_t now_ns)
 		index_slice(file);
 		did = 1;
 	}
+	if (copies_sweep(&file->copies))
+		did = 1;
 	return did;
 }
 
@@ -385,7 +425,23 @@ file_due_ns(const struct backend *backend, uint64_t now_ns)
 {
 	const struct backend_file *file = (const struct backend_file *)backend;
 
-	return file->is_indexing ? 0 : spares_due_ns(&file->segments.spares, now_ns);
+	return file->is_indexing || file->copies.is_sweeping ? 0 : spares_due_ns(&file->segments.spares, now_ns);
+}
+
+static uint64_t
+file_room_bytes(const struct backend *backend)
+{
+	const struct segment_file *active = &((const struct backend_file *)backend)->segments.active;
+
+	return active->bytes - active->used_bytes + spares_room_bytes(&((const struct backend_file *)backend)->segments.spares);
+}
+
+static uint64_t
+file_file_bytes(const struct backend *backend, uint64_t segment)
+{
+	const struct segment_entry *entry = catalog_find(&((const struct backend_file *)backend)->catalog, segment);
+
+	return entry != NULL ? entry->file_bytes : 0;
 }
 
 static bool
@@ -435,6 +491,7 @@ file_close(struct backend *backend)
 	windows_free(&file->windows); /* a read that is under way ends when this thread next enters the ring: never */
 	lsn_index_free(&file->old);
 	lsn_index_free(&file->live);
+	copies_free(&file->copies);
 	catalog_free(&file->catalog);
 }
 
@@ -444,12 +501,15 @@ static const struct backend_ops file_ops = {
 	.read = file_read,
 	.read_end = file_read_end,
 	.landed = file_landed,
+	.locate = file_locate,
 	.fetch = file_fetch,
 	.window_completed = file_window_completed,
 	.trim = file_trim,
 	.step = file_step,
 	.completed = file_completed,
 	.due_ns = file_due_ns,
+	.room_bytes = file_room_bytes,
+	.file_bytes = file_file_bytes,
 	.is_full = file_is_full,
 	.seal = file_seal,
 	.new_generation = file_new_generation,
@@ -459,9 +519,11 @@ static const struct backend_ops file_ops = {
 int
 backend_file_init(struct backend_file *file, struct store *store, struct disk *disk, const struct spare_options *options)
 {
-	*file = (struct backend_file){ .backend = { .ops = &file_ops, .store_uuid = store->uuid, .shards = store->shards },
+	*file = (struct backend_file){ .backend = { .ops = &file_ops, .store_uuid = store->uuid, .shards = store->shards,
+		.segment_bytes = options->segment_bytes },
 		.store = store, .disk = disk };
 	lsn_index_init(&file->old);
 	lsn_index_init(&file->live);
+	copies_init(&file->copies);
 	return segments_open(&file->segments, store, disk, &file->catalog, options);
 }

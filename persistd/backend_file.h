@@ -26,6 +26,7 @@ struct backend_file {
 	struct segments segments;
 	struct lsn_index old;           /* what was there when we came */
 	struct lsn_index live;          /* what was written since */
+	struct copies copies;           /* of what was copied forward, the newest place */
 	struct loader loader;           /* warm start: fills `old` in the background */
 	bool is_indexing;
 	bool is_trimming;               /* the lock that keeps backups away is ours */

@@ -185,6 +185,42 @@ batch_record_bytes(const void *bytes, uint64_t available, uint64_t lsn)
 	return RECORD_PUBLISHED_BYTES + ((payload + 7) & ~7ull) == seen.record.bytes ? seen.record.bytes : 0;
 }
 
+/* The records of one range of copies. */
+static bool
+copies_agree(const struct batch_range *range, const char *bytes, uint64_t below)
+{
+	uint64_t lsn = range->lsn;
+	struct record record;
+
+	for (uint32_t at = 0; at < range->bytes; at += record.bytes) {
+		if (range->bytes - at < sizeof(record))
+			return false;
+		memcpy(&record, bytes + at, sizeof(record));
+		if (at == 0 ? record.lsn != lsn : record.lsn < lsn)
+			return false;
+		if (record.type != RECORD_PUBLISHED || batch_record_bytes(bytes + at, range->bytes - at, record.lsn) == 0)
+			return false;
+		lsn = record.lsn + record.bytes;
+		if (lsn < record.lsn || record.lsn % 8 != 0 || (below != 0 && lsn > below))
+			return false;
+	}
+	return true;
+}
+
+bool
+batch_copies_are_sound(const struct batch_header *header, const uint64_t below[WORKER_MAX])
+{
+	const struct batch_range *ranges = batch_ranges(header);
+	const char *bytes = (const char *)header + header->header_bytes;
+
+	for (uint32_t i = 0; i < header->ranges; i++) {
+		if (!copies_agree(&ranges[i], bytes, below[ranges[i].shard]))
+			return false;
+		bytes += ranges[i].bytes;
+	}
+	return header->ranges > 0;
+}
+
 uint64_t
 batch_transactions(const char *bytes, uint64_t available, uint64_t lsn, bool is_first_only, bool *is_sound)
 {

@@ -1,5 +1,6 @@
 /*
- * batch: what one journal write holds: a header in the chain, and whole transactions of one or more shards.
+ * batch: what one journal write holds: a header in the chain, and whole transactions of one or more shards; or copies of records
+ * (BATCH_COPY).
  *
  *   batch_reset() -> batch_add() for each shard -> batch_seal() -> on disk -> batch_header_is_whole(), batch_payload_is_whole()
  *
@@ -85,6 +86,12 @@ bool batch_payload_is_whole(const struct batch_header *header);
  * lengths inside a PUBLISHED agree; else 0.  Takes any bytes.
  */
 uint32_t batch_record_bytes(const void *bytes, uint64_t available, uint64_t lsn);
+
+/*
+ * True if the payload of a whole header of a batch of copies, all of it in memory, holds what F11 says; the stream of shard s stands
+ * at below[s] (0: not known).  Takes any bytes.
+ */
+bool batch_copies_are_sound(const struct batch_header *header, const uint64_t below[WORKER_MAX]);
 
 /*
  * The longest run of whole transactions in bytes[0 .. available), which begin with the record of `lsn`; if `is_first_only`

@@ -18,6 +18,7 @@ struct check {
 	struct catalog catalog;
 	struct loader loader;
 	struct snapshots snapshots;
+	struct copies copies;
 	struct records records;
 	bool is_corrupt;         /* loader.finding says what and where */
 };
@@ -47,7 +48,9 @@ examine(struct check *check, bool ignores_missing)
 		return EXIT_JOURNAL;
 	loader->ignores_missing = ignores_missing;
 	snapshots_free(&check->snapshots);
+	copies_free(&check->copies);
 	snapshots_init(&check->snapshots, check->store.shards);
+	check->snapshots.copies = loader->copies = &check->copies;
 	loader->snapshots = &check->snapshots;
 	do {
 		step = loader_step(loader);
@@ -57,6 +60,10 @@ examine(struct check *check, bool ignores_missing)
 			return EXIT_CORRUPT;
 		}
 	} while (step == LOADER_MORE);
+	snapshots_settle(&check->snapshots);
+	if (check->snapshots.lost > 0)
+		printf("%" PRIu64 " messages of the newest snapshots are nowhere: they had been copied behind what was "
+		    "damaged once; they will not be delivered\n", check->snapshots.lost);
 	check->is_corrupt = step == LOADER_CORRUPT;
 	if (check->is_corrupt)
 		printf("damaged: %s\n", loader->finding.text);
@@ -68,9 +75,12 @@ report(const struct check *check)
 {
 	const struct loader *loader = &check->loader;
 
-	printf("%s: %" PRIu32 " segments, %" PRIu64 " batches up to index %" PRIu64 ", %" PRIu64 " records, %" PRIu64 " messages%s\n",
+	printf("%s: %" PRIu32 " segments, %" PRIu64 " batches up to index %" PRIu64 ", %" PRIu64 " records, %" PRIu64 " messages",
 	    check->store.directory, check->catalog.count, loader->batches, loader->position.index,
-	    check->records.records, check->records.messages, loader->is_clean ? ", closed cleanly" : "");
+	    check->records.records, check->records.messages);
+	if (check->records.copies > 0)
+		printf(", %" PRIu64 " copies of older ones", check->records.copies);
+	printf("%s\n", loader->is_clean ? ", closed cleanly" : "");
 	for (uint32_t s = 0; s < check->store.shards; s++) {
 		const struct journal_snapshot *newest = snapshots_newest(&check->snapshots, s);
 
@@ -90,7 +100,8 @@ print_dropped(uint64_t segment, uint64_t offset, const struct batch_header *head
 {
 	const struct batch_range *ranges = batch_ranges(header);
 
-	printf("drops batch %" PRIu64 " in " SEGMENT_NAME_FORMAT " at offset %" PRIu64 ":", header->index, segment, offset);
+	printf("drops batch %" PRIu64 " in " SEGMENT_NAME_FORMAT " at offset %" PRIu64 "%s:", header->index, segment, offset,
+	    (header->flags & BATCH_COPY) != 0 ? " (copies of older messages)" : "");
 	for (uint32_t i = 0; i < header->ranges; i++)
 		printf(" shard %" PRIu32 " LSN %" PRIu64 "..%" PRIu64, ranges[i].shard, ranges[i].lsn, ranges[i].lsn + ranges[i].bytes);
 	printf("\n");
@@ -190,7 +201,6 @@ cut(struct check *check)
 	struct spare_options options = { .segment_bytes = SEGMENT_BYTES_MIN, .spare_segments = 1, .direct = DISK_DIRECT_AUTO };
 	struct journal_position position = loader->position;
 	struct segments segments;
-	struct lsn_index index;
 	struct epoch_start start = { .epoch = catalog_next_epoch(&check->catalog, &check->store.current), .time_ms = (uint64_t)time(NULL) * 1000,
 		.continues_index = loader->durable_index, .continues_hash = loader->durable_hash,
 		.last_segment = loader->position.segment, .pending = loader->pending, .pending_count = loader->pending_count,
@@ -200,12 +210,10 @@ cut(struct check *check)
 		check->store.current.generation = check->records.generation;
 	position.index = start.continues_index;
 	position.hash = start.continues_hash;
-	lsn_index_init(&index);
 	if (segments_open(&segments, &check->store, NULL, &check->catalog, &options) != 0)
 		return EXIT_JOURNAL;
-	int code = segments_begin_epoch(&segments, &start, &index, &position) == 0 ? 0 : EXIT_JOURNAL;
+	int code = segments_begin_epoch(&segments, &start, &position) == 0 ? 0 : EXIT_JOURNAL;
 	segments_close(&segments);
-	lsn_index_free(&index);
 	if (code == 0)
 		printf("repaired: the journal goes on after batch %" PRIu64 " in segment %" PRIu64 "\n", position.index, position.segment);
 	return code;
@@ -258,10 +266,11 @@ check_main(const char *directory, bool repairs)
 		if (!repairs)
 			printf("nothing was changed; --repair cuts the journal there, and says what that drops\n");
 	}
-	if (code == 0 && check.records.bad_messages > 0)
+	if (code == 0 && check.records.bad_messages + check.snapshots.lost > 0)
 		code = EXIT_CORRUPT;
 	loader_close(&check.loader);
 	snapshots_free(&check.snapshots);
+	copies_free(&check.copies);
 	catalog_free(&check.catalog);
 	store_close(&check.store);
 	return code;

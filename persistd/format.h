@@ -5,7 +5,8 @@
  *   DIR/lock                               byte 0 is locked by the supervisor, 1 by persistd, 2 by backups (OFD)
  *   DIR/journal/current                    struct current_file: what has to exist; replaced atomically
  *   DIR/journal/0000000000000001.seg ...   segments, numbered without gaps from current.floor to current.highest
- *   DIR/journal/spare.N                    zero-filled, waits to become a segment;  making.tmp: being zero-filled
+ *   DIR/journal/spare.N, used.N            waits to become a segment: zero-filled; one that was a segment before (spare.h)
+ *   DIR/journal/starter                    zero-filled, the next epoch begins in it;  making.tmp, starter.tmp: not whole yet
  *
  * A segment is zero-filled before it gets its number, and then holds
  *
@@ -34,12 +35,15 @@
  *   F7  A segment that is begun is a file of segment_bytes, and all batches up to current.durable_index are whole.  So a
  *       journal that was cut off is seen, as far as that goes; after a clean stop it is the last batch.
  *   F8  Ranges of one shard follow each other without gap from LSN_FIRST (from the first batch kept, once segments are
- *       trimmed).
+ *       trimmed).  Those of batches of copies (BATCH_COPY) stand outside of this.
  *   F9  If current.floor is not 1, each shard has a complete snapshot (shm/record.h) in what is kept, and so are the records of
  *       all messages that have an image in it.  What stood in segments below the floor is needed by nobody.
  *   F10 A segment may be a recycled file: behind its batches lie old ones, whole and of this store.  None of them has the index,
  *       the previous hash and the epoch that the next batch would have (F1, F2, F4), and none is evidence (F3), for they
  *       were before the floor; an old header in it names another number.
+ *   F11 A range of a batch of copies begins with the record of range.lsn.  It holds PUBLISHED records of its shard, verbatim, back to
+ *       back but not of one piece: each names its own LSN, they ascend, and lie below where the stream of the shard stands.
+ *       The newest copy of a record counts.
  */
 #ifndef PERSISTD_FORMAT_H
 #define PERSISTD_FORMAT_H
@@ -81,6 +85,7 @@ _Static_assert(offsetof(struct segment_header, time_ms) == 88, "segment header: 
 enum batch_flags {
 	BATCH_CLEAN = 1,   /* a clean stop: no ranges, and everything before it is durable */
 	BATCH_WITNESS = 2, /* no ranges: written when the journal fell idle, to say that what is before it was acknowledged */
+	BATCH_COPY = 4,    /* records that were copied forward (F11) */
 };
 
 struct batch_header {
@@ -106,7 +111,7 @@ _Static_assert(sizeof(struct batch_header) == 128, "batch header: format");
 _Static_assert(offsetof(struct batch_header, header_bytes) == 88, "batch header: format");
 
 struct batch_range {
-	uint64_t lsn;   /* of the first byte; the first byte of a record */
+	uint64_t lsn;   /* of the first byte; the first byte of a record (F11: of the first one) */
 	uint32_t bytes; /* multiple of 8, never 0 */
 	uint32_t shard;
 };

@@ -148,7 +148,7 @@ journal_next_durable(struct journal *journal)
 	if (journal->is_broken || flight->state != FLIGHT_LANDED)
 		return NULL;
 	assert(flight->batch.header->index == journal->durable.index + 1);
-	journal->backend->ops->landed(journal->backend, (uint32_t)(flight - journal->flight));
+	journal->backend->ops->landed(journal->backend, &flight->batch, (uint32_t)(flight - journal->flight));
 	journal_position_add(&journal->durable, flight->batch.header, flight->segment);
 	flight->state = FLIGHT_FREE;
 	journal_check(journal);

@@ -24,6 +24,8 @@ journal_position_add(struct journal_position *position, const struct batch_heade
 	position->index = header->index;
 	position->hash = header->hash;
 	position->segment = segment;
+	if ((header->flags & BATCH_COPY) != 0)
+		return; /* what it holds was there before */
 	for (uint32_t i = 0; i < header->ranges; i++)
 		position->lsn[ranges[i].shard] = ranges[i].lsn + ranges[i].bytes;
 }
@@ -34,6 +36,8 @@ journal_position_back(struct journal_position *position, const struct batch_head
 {
 	const struct batch_range *ranges = batch_ranges(header);
 
+	if ((header->flags & BATCH_COPY) != 0)
+		return;
 	for (uint32_t i = 0; i < header->ranges; i++)
 		position->lsn[ranges[i].shard] = ranges[i].lsn;
 }

@@ -227,15 +227,20 @@ judge_snapshots(struct loader *loader)
 
 /* --- batches --- */
 
-/* F8, and that the shards are those of this store. */
+/* F8, F11, and that the shards are those of this store. */
 static bool
 ranges_fit(const struct loader *loader, const struct batch_header *header)
 {
 	const struct batch_range *ranges = batch_ranges(header);
+	bool is_copy = (header->flags & BATCH_COPY) != 0;
 
+	if (is_copy && !batch_copies_are_sound(header, loader->position.lsn))
+		return false;
 	for (uint32_t i = 0; i < header->ranges; i++) {
 		if (ranges[i].shard >= loader->store->shards)
 			return false;
+		if (is_copy)
+			continue;
 		uint64_t expected = loader->position.lsn[ranges[i].shard];
 		if (expected != 0 && ranges[i].lsn != expected)
 			return false;
@@ -252,7 +257,7 @@ settle_pending(struct loader *loader, uint64_t durable_index)
 	while (settled < loader->pending_count && loader->pending[settled].header.index <= durable_index) {
 		const struct loader_pending *pending = &loader->pending[settled++];
 
-		if (loader->index != NULL &&
+		if (loader->index != NULL && (pending->header.flags & BATCH_COPY) == 0 &&
 		    lsn_index_add(loader->index, &pending->header, pending->segment, pending->offset) != 0)
 			return -1;
 		loader->durable_index = pending->header.index;
@@ -290,6 +295,10 @@ take_batch(struct loader *loader)
 		return corrupt(loader, reader->header_segment, reader->header_offset, header->index,
 		    "the batch is whole but holds no records");
 	if (settle_pending(loader, header->durable_index) != 0)
+		return LOADER_FAILED;
+	/* At once, for their records are in memory now.  One that is written again is added again, as the newer one that it is. */
+	if (loader->copies != NULL && (header->flags & BATCH_COPY) != 0 &&
+	    copies_add(loader->copies, header, reader->header_segment, reader->header_offset) != 0)
 		return LOADER_FAILED;
 	if (loader->pending_count == IN_FLIGHT_MAX)
 		return corrupt(loader, reader->header_segment, reader->header_offset, header->index,

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "persistd/copies.h"
 #include "persistd/journal_position.h"
 #include "persistd/lsn_index.h"
 #include "persistd/reader.h"
@@ -50,6 +51,7 @@ struct loader {
 	const struct store *store;
 	const struct catalog *catalog;
 	struct lsn_index *index;          /* NULL: not wanted (check) */
+	struct copies *copies;            /* set after loader_open(); NULL: not wanted */
 	struct snapshots *snapshots;      /* NULL: nobody asks; set after loader_open() */
 	struct reader reader;
 	struct journal_position position; /* behind the last whole batch */

@@ -13,6 +13,7 @@
 
 #include "persistd/announce.h"
 #include "persistd/backend_file.h"
+#include "persistd/cleaner.h"
 #include "persistd/fetch.h"
 #include "persistd/gather.h"
 #include "persistd/journal.h"
@@ -51,9 +52,11 @@ struct persist {
 	struct fetches fetches;
 	struct replays replays;
 	struct retain retain;
+	struct cleaner cleaner;
 	bool is_clean_sent;        /* the marker of a clean stop is on its way or done, and nothing was written after it */
 	bool wants_witness;        /* a batch was written that no later one knows to be durable */
-	uint64_t written_ns;       /* when the last batch with records was handed over */
+	uint64_t written_ns;       /* when the last batch with new records was handed over */
+	uint64_t copied_ns;        /* when the last one with copies was */
 	uint64_t now_ns;
 };
 
@@ -184,7 +187,10 @@ reap(struct persist *persist)
 			one = persist->backend->ops->completed(persist->backend, completion.result, persist->now_ns);
 			break;
 		case DISK_FETCH:
-			fetches_completed(&persist->fetches, completion.tag.number, completion.result);
+			if (completion.tag.number == CLEANER_FETCH)
+				cleaner_completed(&persist->cleaner, completion.result);
+			else
+				fetches_completed(&persist->fetches, completion.tag.number, completion.result);
 			break;
 		case DISK_WINDOW:
 			persist->backend->ops->window_completed(persist->backend, completion.tag.number, completion.result);
@@ -231,11 +237,37 @@ gather(struct persist *persist)
 	return has_moved;
 }
 
+/* Append copies of what is needed of old segments, if it is their turn: `is_first`: although clients may have something, too. */
+static bool
+copy(struct persist *persist, bool is_first)
+{
+	struct batch *batch;
+	bool has_waited;
+
+	if (role_is_draining(persist->role) || !cleaner_is_due(&persist->cleaner, &has_waited) || (is_first && !has_waited))
+		return false;
+	if ((batch = journal_free(&persist->journal)) == NULL)
+		return false;
+	cleaner_fill(&persist->cleaner, batch, persist->journal.sealed.index + 1);
+	journal_append(&persist->journal, broker_ms(persist), BATCH_COPY, persist->now_ns);
+	persist->wants_witness = true;
+	persist->copied_ns = persist->now_ns;
+	persist->is_clean_sent = false;
+	return true;
+}
+
+/* Cold shards first. */
+static bool
+may_clean(const struct persist *persist)
+{
+	return !role_is_draining(persist->role) && !replays_are_running(&persist->replays);
+}
+
 static bool
 witness(struct persist *persist)
 {
 	if (!persist->wants_witness || persist->now_ns - persist->written_ns < WITNESS_NS ||
-	    !journal_is_idle(&persist->journal) || journal_free(&persist->journal) == NULL)
+	    persist->now_ns - persist->copied_ns < WITNESS_NS || !journal_is_idle(&persist->journal) || journal_free(&persist->journal) == NULL)
 		return false;
 	assert(!persist->is_clean_sent);
 	journal_append(&persist->journal, broker_ms(persist), BATCH_WITNESS, persist->now_ns);
@@ -255,7 +287,10 @@ turn(struct persist *persist)
 		return -1;
 	bool has_moved = reaped > 0;
 	has_moved |= acknowledge(persist);
+	has_moved |= may_clean(persist) && cleaner_step(&persist->cleaner, persist->now_ns);
+	has_moved |= copy(persist, true);
 	has_moved |= gather(persist);
+	has_moved |= copy(persist, false);
 	has_moved |= witness(persist);
 	has_moved |= fetches_attend(&persist->fetches);
 	has_moved |= fetches_serve(&persist->fetches);
@@ -323,6 +358,8 @@ park_ms(const struct persist *persist)
 	if (fetches_are_blocked(&persist->fetches) || replays_are_blocked(&persist->replays) ||
 	    role_is_draining(persist->role))
 		return BLOCKED_MS;
+	if (may_clean(persist) && due_ns > cleaner_due_ns(&persist->cleaner, persist->now_ns))
+		due_ns = cleaner_due_ns(&persist->cleaner, persist->now_ns);
 	if (persist->wants_witness && due_ns > WITNESS_NS)
 		due_ns = WITNESS_NS;
 	if (due_ns > LAZY_NS && gather_has_news(&persist->gather, &persist->journal.sealed))
@@ -434,6 +471,9 @@ open_journal(struct persist *persist, const struct persist_options *options)
 	if (fetches_open(&persist->fetches, persist->role, persist->backend) != 0)
 		return EXIT_CONFIG;
 	retain_open(&persist->retain, persist->now_ns);
+	if (cleaner_open(&persist->cleaner, persist->backend, &persist->journal, &persist->retain.snapshots,
+	    persist->stats) != 0)
+		return EXIT_CONFIG;
 	replays_open(&persist->replays, persist->role, &persist->journal, &persist->retain.snapshots, persist->streams,
 	    open.warm == NULL);
 	persist->gather = (struct gather){ .streams = persist->streams, .shards = persist->role->geometry.workers,
@@ -470,6 +510,7 @@ end(struct persist *persist)
 	if (persist->backend != NULL)
 		persist->backend->ops->close(persist->backend);
 	disk_close(persist->disk); /* before the memory that it may still write from is given back */
+	cleaner_close(&persist->cleaner);
 	journal_close(&persist->journal);
 	retain_free(&persist->retain);
 	store_close(&persist->store);

@@ -13,6 +13,7 @@
 struct records {
 	uint64_t records;
 	uint64_t messages;
+	uint64_t copies;       /* of messages, further forward */
 	uint64_t bad_messages; /* that do not match their checksum: they will not be delivered */
 	uint64_t generation;   /* the highest that a record names */
 

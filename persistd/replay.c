@@ -182,6 +182,8 @@ enter_batch(struct shard_replay *replay, uint32_t s)
 	const struct batch_range *ranges = batch_ranges(header);
 	const char *bytes = reader_payload(&replay->reader);
 
+	if ((header->flags & BATCH_COPY) != 0)
+		return; /* what it holds happened before */
 	for (uint32_t i = 0; i < header->ranges; i++) {
 		if (ranges[i].shard == s) {
 			replay->bytes = bytes;
@@ -330,6 +332,18 @@ replays_are_blocked(const struct replays *replays)
 {
 	for (uint32_t s = 0; s < replays->shards; s++) {
 		if (replays->shard[s].pass != REPLAY_IDLE && replays->shard[s].is_blocked)
+			return true;
+	}
+	return false;
+}
+
+bool
+replays_are_running(const struct replays *replays)
+{
+	for (uint32_t s = 0; s < replays->shards; s++) {
+		uint64_t wanted = wanted_of(replays, s);
+
+		if (replays->shard[s].pass != REPLAY_IDLE || (wanted != 0 && wanted != replays->shard[s].serving))
 			return true;
 	}
 	return false;

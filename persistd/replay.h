@@ -58,6 +58,9 @@ bool replays_step(struct replays *replays);
 /* Some worker wants something new. */
 bool replays_have_news(const struct replays *replays);
 
+/* Some shard is being replayed, or wants to be. */
+bool replays_are_running(const struct replays *replays);
+
 /* Some ring is full: its worker's progress does not always wake us. */
 bool replays_are_blocked(const struct replays *replays);
 

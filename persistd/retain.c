@@ -66,7 +66,7 @@ retain_batch(struct retain *retain, const struct flight *flight)
 	/* Of one that began before what is being read behind our back, images would be missing: let it have all or none. */
 	if (!retain->snapshots.is_behind && !snapshots_read(&retain->snapshots, header, flight->batch.payload))
 		assert(!"gather let only records through");
-	for (uint32_t i = 0; i < header->ranges; i++)
+	for (uint32_t i = 0; i < header->ranges && (header->flags & BATCH_COPY) == 0; i++)
 		retain->lsn[ranges[i].shard] = ranges[i].lsn + ranges[i].bytes;
 }
 

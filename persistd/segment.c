@@ -106,9 +106,18 @@ fail:
 	return -1;
 }
 
+/* Where the batch lies now.  -1 without memory. */
+static int
+pending_index(const struct epoch_start *start, const struct batch *batch, const struct segment_file *active)
+{
+	if ((batch->header->flags & BATCH_COPY) != 0)
+		return start->copies == NULL ? 0 : copies_add(start->copies, batch->header, active->number, active->used_bytes);
+	return start->index == NULL ? 0 : lsn_index_add(start->index, batch->header, active->number, active->used_bytes);
+}
+
 /* Write the pending batches behind the header, in the new chain. */
 static int
-pending_rewrite(struct segments *segments, const struct epoch_start *start, struct batch *batch, struct lsn_index *index,
+pending_rewrite(struct segments *segments, const struct epoch_start *start, struct batch *batch,
     struct journal_position *position)
 {
 	struct segment_file *active = &segments->active;
@@ -127,7 +136,7 @@ pending_rewrite(struct segments *segments, const struct epoch_start *start, stru
 			diag_errno("cannot write %s/journal/" STARTER_TAKEN, segments->store->directory);
 			return -1;
 		}
-		if (lsn_index_add(index, batch->header, active->number, active->used_bytes) != 0)
+		if (pending_index(start, batch, active) != 0)
 			return -1;
 		journal_position_add(position, batch->header, active->number);
 		active->used_bytes += batch->header->total_bytes;
@@ -210,8 +219,8 @@ starter_begin(struct segments *segments, const struct epoch_start *start, struct
 
 /* The segment under its temporary name: zeros, header, pending batches, synced. */
 static int
-starter_make(struct segments *segments, const struct epoch_start *start, struct lsn_index *index,
-    struct journal_position *position, struct segment_header *header)
+starter_make(struct segments *segments, const struct epoch_start *start, struct journal_position *position,
+    struct segment_header *header)
 {
 	struct segment_file *active = &segments->active;
 	struct batch batch;
@@ -241,7 +250,7 @@ starter_make(struct segments *segments, const struct epoch_start *start, struct 
 		    active->bytes, segments->store->directory);
 		goto out;
 	}
-	if (pending_rewrite(segments, start, &batch, index, position) != 0)
+	if (pending_rewrite(segments, start, &batch, position) != 0)
 		goto out;
 	if (disk_sync(active->fd) != 0) {
 		diag_errno("cannot sync %s/journal/" STARTER_TAKEN, segments->store->directory);
@@ -271,8 +280,8 @@ begin_prepared(struct segments *segments, const struct epoch_start *start, struc
 }
 
 static int
-begin_anew(struct segments *segments, const struct epoch_start *start, struct lsn_index *index,
-    struct journal_position *position, struct segment_header *header)
+begin_anew(struct segments *segments, const struct epoch_start *start, struct journal_position *position,
+    struct segment_header *header)
 {
 	struct store *store = segments->store;
 
@@ -285,12 +294,11 @@ begin_anew(struct segments *segments, const struct epoch_start *start, struct ls
 	if (remove_beyond(segments, start->last_segment) != 0)
 		return -1;
 	spares_make_room(&segments->spares);
-	return starter_make(segments, start, index, position, header);
+	return starter_make(segments, start, position, header);
 }
 
 int
-segments_begin_epoch(struct segments *segments, const struct epoch_start *start, struct lsn_index *index,
-    struct journal_position *position)
+segments_begin_epoch(struct segments *segments, const struct epoch_start *start, struct journal_position *position)
 {
 	struct store *store = segments->store;
 	uint64_t number = start->last_segment + 1;
@@ -305,7 +313,7 @@ segments_begin_epoch(struct segments *segments, const struct epoch_start *start,
 	if (spares_inherit(&segments->spares, start->is_cold) != 0)
 		return -1;
 	bool is_prepared = !start->is_cold && starter_take(segments, number);
-	if ((is_prepared ? begin_prepared(segments, start, &header) : begin_anew(segments, start, index, position, &header)) != 0)
+	if ((is_prepared ? begin_prepared(segments, start, &header) : begin_anew(segments, start, position, &header)) != 0)
 		return -1;
 	segment_name(name, number);
 	if (catalog_find(segments->catalog, number) != NULL)

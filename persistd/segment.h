@@ -35,6 +35,8 @@ struct epoch_start {
 	const struct loader_pending *pending;  /* batches that follow and have to be written again */
 	uint32_t pending_count;
 	bool is_cold;                          /* this start gets a new generation */
+	struct lsn_index *index;               /* where the batches that are written again lie; NULL: not wanted */
+	struct copies *copies;                 /* the same of batches of copies */
 };
 
 /* 0, or -1 and a diag. */
@@ -45,11 +47,10 @@ void segments_close(struct segments *segments);
 /*
  * Begin an epoch in a segment of its own, with the pending batches in it, all on stable storage on return: a file complete
  * under another name, then renamed, so that it counts as a whole or not at all.  It is small, for making it blocks (some
- * 10 ms): the next ones are made in the background.  *position steps over the rewritten batches; they go into `index`.
+ * 10 ms): the next ones are made in the background.  *position steps over the rewritten batches.
  * 0, or -1 and a diag.
  */
-int segments_begin_epoch(struct segments *segments, const struct epoch_start *start, struct lsn_index *index,
-    struct journal_position *position);
+int segments_begin_epoch(struct segments *segments, const struct epoch_start *start, struct journal_position *position);
 
 /*
  * Queue the write of a sealed batch, behind the one before, or at the beginning of the next segment with its header.

@@ -13,21 +13,20 @@
 #include <string.h>
 
 #include "shm/diag.h"
-#include "shm/image.h"
-#include "shm/record.h"
 
 void
 snapshots_init(struct snapshots *snapshots, uint32_t shards)
 {
 	assert(shards >= 1 && shards <= WORKER_MAX);
 
-	*snapshots = (struct snapshots){ .shards = shards };
+	*snapshots = (struct snapshots){ .shards = shards, .is_loading = true };
 }
 
 static void
 snapshot_clear(struct journal_snapshot *snapshot)
 {
 	free(snapshot->live.segments);
+	free(snapshot->unplaced);
 	*snapshot = (struct journal_snapshot){ 0 };
 }
 
@@ -139,6 +138,8 @@ snapshots_place(struct snapshots *snapshots, const struct batch_header *header, 
 
 	snapshots_segment(snapshots, segment, lsn);
 	snapshots->bytes += header->total_bytes;
+	if ((header->flags & BATCH_COPY) != 0)
+		return;
 	for (uint32_t i = 0; i < header->ranges; i++) {
 		struct shard_snapshots *mine = &snapshots->shard[ranges[i].shard];
 
@@ -183,24 +184,103 @@ live_forget(struct live *live, uint64_t floor)
 	live->first += count;
 }
 
-/* False where the record of the message is not in the journal: then this snapshot is none. */
+/* Where the record of a message lies now; 0: nowhere that is known. */
+static uint64_t
+segment_of_message(const struct snapshots *snapshots, uint32_t shard, const struct image_message *message)
+{
+	struct lsn_location at;
+
+	if (snapshots->copies != NULL &&
+	    copies_find(snapshots->copies, shard, message->lsn, snapshots_message_bytes(message), &at))
+		return at.segment;
+	return snapshots_segment_of(snapshots, shard, message->lsn);
+}
+
+/* False without memory. */
+static bool
+unplaced_add(struct snapshots *snapshots, struct journal_snapshot *snapshot, uint64_t lsn)
+{
+	if (snapshot->unplaced_count == snapshot->unplaced_capacity) {
+		uint32_t capacity = snapshot->unplaced_capacity == 0 ? 64 : 2 * snapshot->unplaced_capacity;
+		uint64_t *unplaced = realloc(snapshot->unplaced, capacity * sizeof(*unplaced));
+
+		if (unplaced == NULL) {
+			go_blind(snapshots);
+			return false;
+		}
+		snapshot->unplaced = unplaced;
+		snapshot->unplaced_capacity = capacity;
+	}
+	snapshot->unplaced[snapshot->unplaced_count++] = lsn;
+	return true;
+}
+
+/* False without memory. */
 static bool
 live_add(struct snapshots *snapshots, uint32_t shard, const struct image_message *message)
 {
 	struct journal_snapshot *running = &snapshots->shard[shard].running;
-	uint64_t segment = snapshots_segment_of(snapshots, shard, message->lsn);
-	uint64_t payload = (uint64_t)message->attributes_bytes + message->body_bytes;
+	uint64_t segment = segment_of_message(snapshots, shard, message);
 
+	/* Its segment was dropped after it was copied, and its copy comes; when there is nothing to come, it was lost long ago. */
 	if (segment == 0)
-		return false;
+		return !snapshots->is_loading || unplaced_add(snapshots, running, message->lsn);
 	struct live_segment *entry = live_at(&running->live, segment, snapshots->marks[0].segment);
 	if (entry == NULL) {
 		go_blind(snapshots);
 		return false;
 	}
-	entry->bytes += RECORD_PUBLISHED_BYTES + ((payload + 7) & ~7ull);
+	entry->bytes += snapshots_message_bytes(message);
 	entry->messages++;
 	return true;
+}
+
+static void
+live_clear(struct live *live, uint64_t segment)
+{
+	if (segment >= live->first && segment - live->first < live->count)
+		live->segments[segment - live->first] = (struct live_segment){ 0 };
+}
+
+void
+snapshots_cleaned(struct snapshots *snapshots, uint64_t segment)
+{
+	for (uint32_t s = 0; s < snapshots->shards; s++) {
+		live_clear(&snapshots->shard[s].older.live, segment);
+		live_clear(&snapshots->shard[s].newer.live, segment);
+		live_clear(&snapshots->shard[s].running.live, segment);
+	}
+}
+
+/* How many of them have no copy. */
+static uint64_t
+unplaced_settle(struct snapshots *snapshots, uint32_t shard, struct journal_snapshot *snapshot)
+{
+	struct lsn_location at;
+	uint64_t lost = 0;
+
+	for (uint32_t i = 0; i < snapshot->unplaced_count; i++) {
+		if (snapshots->copies == NULL ||
+		    !copies_find(snapshots->copies, shard, snapshot->unplaced[i], sizeof(struct record), &at))
+			lost++;
+	}
+	free(snapshot->unplaced);
+	snapshot->unplaced = NULL;
+	snapshot->unplaced_count = snapshot->unplaced_capacity = 0;
+	return lost;
+}
+
+void
+snapshots_settle(struct snapshots *snapshots)
+{
+	for (uint32_t s = 0; s < snapshots->shards; s++) {
+		struct shard_snapshots *mine = &snapshots->shard[s];
+
+		(void)unplaced_settle(snapshots, s, &mine->older);
+		(void)unplaced_settle(snapshots, s, &mine->running);
+		snapshots->lost += unplaced_settle(snapshots, s, &mine->newer);
+	}
+	snapshots->is_loading = false;
 }
 
 /* --- records of a snapshot --- */
@@ -227,9 +307,8 @@ on_begun(struct snapshots *snapshots, uint32_t shard, const struct record *recor
 		.begun_bytes = snapshots->bytes };
 }
 
-/* The image at bytes[0 .. available), or NULL where there is none. */
-static const struct image *
-image_at(const char *bytes, uint32_t available)
+const struct image *
+snapshots_image_at(const char *bytes, uint32_t available)
 {
 	const struct image *image = (const struct image *)bytes;
 
@@ -250,14 +329,14 @@ on_images(struct snapshots *snapshots, uint32_t shard, const struct record *reco
 	if (record->bytes < sizeof(*images) || running->begun_lsn == 0 || images->begun_lsn != running->begun_lsn)
 		return;
 	for (uint32_t i = 0; i < images->count; i++) {
-		const struct image *image = image_at((const char *)record + at, record->bytes - at);
+		const struct image *image = snapshots_image_at((const char *)record + at, record->bytes - at);
 
 		if (image == NULL) {
 			give_up(snapshots, shard, "an image in it makes no sense");
 			return;
 		}
 		if (image->kind == IMAGE_MESSAGE && !live_add(snapshots, shard, (const struct image_message *)image)) {
-			give_up(snapshots, shard, "it has a message whose record is not in the journal");
+			give_up(snapshots, shard, "there is no memory for it");
 			return;
 		}
 		at += image->bytes;
@@ -292,6 +371,8 @@ snapshots_read(struct snapshots *snapshots, const struct batch_header *header, c
 {
 	const struct batch_range *ranges = batch_ranges(header);
 
+	if ((header->flags & BATCH_COPY) != 0)
+		return true; /* messages, and no snapshots */
 	for (uint32_t i = 0; i < header->ranges; payload += ranges[i++].bytes) {
 		for (uint32_t at = 0; at < ranges[i].bytes;) {
 			const struct record *record = (const struct record *)(payload + at);

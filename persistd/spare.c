@@ -395,6 +395,16 @@ spares_take(struct spares *spares, struct segment_file *file)
 	return true;
 }
 
+uint64_t
+spares_room_bytes(const struct spares *spares)
+{
+	uint64_t bytes = spares->next.fd >= 0 ? spares->next.bytes : 0; /* ready, or on its way to it */
+
+	for (uint32_t i = 0; i < spares->count; i++)
+		bytes += spares->pool[i].bytes;
+	return bytes;
+}
+
 bool
 spares_is_disk_full(const struct spares *spares)
 {

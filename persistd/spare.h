@@ -150,6 +150,9 @@ int spares_completed(struct spares *spares, int32_t result, uint64_t now_ns);
 /* Take `next`.  False if it is not ready. */
 bool spares_take(struct spares *spares, struct segment_file *file);
 
+/* What the segments that are ready can hold, `next` included. */
+uint64_t spares_room_bytes(const struct spares *spares);
+
 /* Only the reserve is left, and no more can be made: publishes should be refused. */
 bool spares_is_disk_full(const struct spares *spares);
 

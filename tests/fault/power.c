@@ -18,7 +18,7 @@
 
 enum { TEST_SECONDS = 3600, CUTS = 80, CUTS_SOAK = 2000, NESTED_EVERY = 20, REAL_CUTS = 2, REAL_CUTS_SOAK = 30,
 	PATH_BYTES = 300, RECORDED = 12 << 20, RECORDED_SOAK = 24 << 20,
-	RECORDED_TRIMMED = 60 << 20, RECORDED_TRIMMED_SOAK = 90 << 20 };
+	RECORDED_TRIMMED = 60 << 20, RECORDED_TRIMMED_SOAK = 90 << 20, RECORDED_CLEANED = 150 << 20 };
 
 static uint64_t
 seed_of(const char *name)
@@ -76,12 +76,41 @@ count_recycled(const struct io_shared *io)
 		at += record->bytes;
 		if (record->op != IO_RENAME)
 			continue;
-		if (strstr(record->name, ".seg") != NULL && strncmp(record->to, "spare.", 6) == 0 && count < 64)
+		if (strstr(record->name, ".seg") != NULL && strncmp(record->to, "used.", 5) == 0 && count < 64)
 			snprintf(names[count++], sizeof(names[0]), "%s", record->to);
 		for (unsigned i = 0; i < count; i++)
 			recycled += strcmp(names[i], record->name) == 0;
 	}
 	return recycled;
+}
+
+/* Batches of copies. */
+static unsigned
+count_copies(const struct io_shared *io)
+{
+	struct power power;
+	unsigned count = 0;
+
+	power_open(&power, io);
+	while (power_step(&power))
+		;
+	for (uint32_t i = 0; i < power.batch_count; i++)
+		count += (power.batches[i]->flags & BATCH_COPY) != 0;
+	power_close(&power);
+	return count;
+}
+
+/* How much is recorded of a life of that kind. */
+static uint64_t
+recorded_bytes(enum life_kind kind)
+{
+	bool is_long = soak_seconds() > 0;
+
+	if (kind == LIFE_GROWS)
+		return is_long ? RECORDED_SOAK : RECORDED;
+	if (kind == LIFE_TRIMMED)
+		return is_long ? RECORDED_TRIMMED_SOAK : RECORDED_TRIMMED;
+	return RECORDED_CLEANED;
 }
 
 /* POWER_LOG: one cut of a recording that is there. */
@@ -115,18 +144,19 @@ START_TEST(a_power_cut_at_any_moment_keeps_what_was_acknowledged_and_no_half_of_
 	}
 	printf("power: POWER_SEED=%" PRIu64 "\n", seed);
 	fflush(stdout);
-	bool is_long = soak_seconds() > 0;
-	/* _i: the journal only grows; or snapshots are made, and what they do not need goes. */
-	struct life *life = _i == 0 ? life_record(log, seed, is_long ? RECORDED_SOAK : RECORDED, LIFE_GROWS) :
-	    life_record(log, seed, is_long ? RECORDED_TRIMMED_SOAK : RECORDED_TRIMMED, LIFE_TRIMMED);
-	unsigned answered = life_check_answers(life), recycled = count_recycled(life->io), restored, trimmed;
+	/* _i: the journal only grows; or snapshots are made, and what they do not need goes; or is copied first. */
+	struct life *life = life_record(log, seed, recorded_bytes((enum life_kind)_i), (enum life_kind)_i);
+	unsigned answered = life_check_answers(life), recycled = count_recycled(life->io);
+	unsigned copies = count_copies(life->io), restored, trimmed;
 	ck_assert_uint_gt(answered, 50);
 	const char *text = getenv("POWER_CUTS");
-	cut_all(life->io, text != NULL ? (unsigned)atoi(text) : is_long ? CUTS_SOAK : CUTS, seed);
+	cut_all(life->io, text != NULL ? (unsigned)atoi(text) : soak_seconds() > 0 ? CUTS_SOAK : CUTS, seed);
 	power_check_counts(&restored, &trimmed);
-	printf("power: %u shards rebuilt from snapshots, %u of a trimmed journal, %u segments recycled\n", restored, trimmed, recycled);
-	if (_i == 1)
+	printf("power: %u shards rebuilt from snapshots, %u of a trimmed journal, %u segments recycled, %u batches of copies\n", restored,
+	    trimmed, recycled, copies);
+	if (_i != LIFE_GROWS)
 		ck_assert(restored > 0 && trimmed > 0 && recycled > 0);
+	ck_assert(copies > 0 || _i != LIFE_CLEANED);
 	io_log_unmap(life->io);
 	free(life);
 	power_check_end();
@@ -146,7 +176,7 @@ START_TEST(a_broker_whose_power_was_cut_comes_up_with_everything_it_had_acknowle
 	snprintf(directory, sizeof(directory), "%.*s", (int)(strlen(log) - strlen(".log")), log);
 	printf("power: POWER_SEED=%" PRIu64 "\n", seed);
 	fflush(stdout);
-	struct life *life = life_record(log, seed, _i == 0 ? RECORDED : RECORDED_TRIMMED / 2, _i == 0 ? LIFE_GROWS : LIFE_TRIMMED);
+	struct life *life = life_record(log, seed, recorded_bytes((enum life_kind)_i), (enum life_kind)_i);
 	unsetenv("CHASQUI_TEST_IO");
 	uint64_t end = io_log_tail(life->io);
 	power_open(&power, life->io);
@@ -156,7 +186,7 @@ START_TEST(a_broker_whose_power_was_cut_comes_up_with_everything_it_had_acknowle
 
 		while (power.at < at && power_step(&power))
 			;
-		broker_init(&broker, _i == 0 ? life_options : life_trimmed_options);
+		broker_init(&broker, _i == LIFE_GROWS ? life_options : life_trimmed_options);
 		power_check_use(NULL, broker.data);
 		power_check_cut(&power, seed + i, POWER_NAMES_IN_ORDER);
 		broker_start(&broker);
@@ -185,8 +215,10 @@ suite(void)
 	TCase *tcase = tcase_create("power");
 
 	tcase_set_timeout(tcase, TEST_SECONDS);
-	tcase_add_loop_test(tcase, a_power_cut_at_any_moment_keeps_what_was_acknowledged_and_no_half_of_anything, 0, 2);
-	tcase_add_loop_test(tcase, a_broker_whose_power_was_cut_comes_up_with_everything_it_had_acknowledged, 0, 2);
+	tcase_add_loop_test(tcase, a_power_cut_at_any_moment_keeps_what_was_acknowledged_and_no_half_of_anything, LIFE_GROWS,
+	    LIFE_CLEANED + 1);
+	tcase_add_loop_test(tcase, a_broker_whose_power_was_cut_comes_up_with_everything_it_had_acknowledged, LIFE_GROWS,
+	    LIFE_CLEANED + 1);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

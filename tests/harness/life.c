@@ -12,13 +12,14 @@
 #include "tests/harness/client.h"
 #include "tests/harness/power.h"
 
-enum { BODY_MAX = 200000, BATCH_MAX = 7, AT_ONCE = 8 };
+enum { BODY_MAX = 200000, BATCH_MAX = 7, AT_ONCE = 8, QUEUES = 5, QUEUES_CONSUMED = 4, KEPT = 80 };
 
 const char *const life_options[] = { "worker.shards=2", "worker.messages=20000", "worker.queues=16",
 	"worker.stream_ring=8MiB", NULL };
 const char *const life_trimmed_options[] = { "worker.shards=2", "worker.messages=20000", "worker.queues=16",
 	"worker.stream_ring=8MiB", "data.snapshot_bytes=1MiB", NULL };
-static const char *const queues[] = { "one", "two", "three", "four" }; /* on both shards */
+/* On both shards.  What is in the last one stays there. */
+static const char *const queues[QUEUES] = { "one", "two", "three", "four", "kept" };
 
 uint64_t
 life_any(struct life *life, uint64_t below)
@@ -76,7 +77,9 @@ publish_begin(struct life *life, struct client *client, uint32_t *publish)
 			bytes += (size_t)sprintf(text + bytes, "{\"body\":\"%s\"}\n", body);
 	}
 	life->messages += count;
-	snprintf(request, sizeof(request), "POST /v1/queues/%s/messages", queues[life_any(life, 4)]);
+	bool is_kept = life->kind == LIFE_CLEANED && life->messages <= KEPT;
+	snprintf(request, sizeof(request), "POST /v1/queues/%s/messages",
+	    queues[is_kept ? QUEUES - 1 : life_any(life, QUEUES_CONSUMED)]);
 	client_request(client, request, count == 1 ? "Content-Type: text/plain\r\n" : "Content-Type: application/x-ndjson\r\n", text,
 	    bytes);
 }
@@ -96,7 +99,7 @@ publish_end(struct life *life, struct client *client, uint32_t publish)
 static void
 consume(struct life *life, struct client *client)
 {
-	const char *queue = queues[life_any(life, 4)];
+	const char *queue = queues[life_any(life, QUEUES_CONSUMED)];
 	char request[120];
 
 	snprintf(request, sizeof(request), "POST /v1/queues/%s/messages:receive", queue);
@@ -143,7 +146,7 @@ work(struct life *life, struct crowd *crowd, uint64_t bytes)
 			publish_begin(life, &crowd->clients[i], &publish[i]);
 		for (unsigned i = 0; i < at_once; i++)
 			publish_end(life, &crowd->clients[i], publish[i]);
-		unsigned consumed = life->is_trimmed ? at_once * 3 : life_any(life, 3) == 0;
+		unsigned consumed = life->kind != LIFE_GROWS ? at_once * 3 : life_any(life, 3) == 0;
 
 		for (unsigned i = 0; i < consumed; i++)
 			consume(life, &crowd->consumer);
@@ -182,7 +185,7 @@ life_use_wrapped(const char *log)
 struct life *
 life_record(const char *log, uint64_t seed, uint64_t bytes, enum life_kind kind)
 {
-	bool is_trimmed = kind == LIFE_TRIMMED;
+	bool is_trimmed = kind != LIFE_GROWS;
 	uint64_t first = is_trimmed ? bytes * 2 / 3 : bytes / 3, rest = (bytes - first) / 2;
 	struct life *life = calloc(1, sizeof(*life));
 	struct broker broker;
@@ -190,7 +193,7 @@ life_record(const char *log, uint64_t seed, uint64_t bytes, enum life_kind kind)
 
 	ck_assert_ptr_nonnull(life);
 	life->random = seed * 0x9e3779b97f4a7c15ull | 1;
-	life->is_trimmed = is_trimmed;
+	life->kind = kind;
 	broker_init(&broker, is_trimmed ? life_trimmed_options : life_options);
 	life->io = io_log_create(log, broker.data);
 	ck_assert_msg(life->io != NULL, "%s: %s", log, strerror(errno));
@@ -198,7 +201,7 @@ life_record(const char *log, uint64_t seed, uint64_t bytes, enum life_kind kind)
 	life_use_wrapped(log);
 	broker_start(&broker);
 	client_open(&crowd.consumer, broker.port);
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < QUEUES; i++)
 		client_queue(&crowd.consumer, queues[i], "{\"lease\":\"60s\"}");
 	client_close(&crowd.consumer);
 	crowd_open(&crowd, broker.port);
@@ -313,7 +316,7 @@ life_check_broker(const struct life *life, const struct broker *broker, uint64_t
 	complaint[0] = '\0';
 	*acknowledged = 0;
 	client_open(&client, broker->port);
-	for (unsigned q = 0; q < 4; q++) {
+	for (unsigned q = 0; q < QUEUES; q++) {
 		char request[80];
 
 		snprintf(request, sizeof(request), "POST /v1/queues/%s/messages:receive", queues[q]);

@@ -23,9 +23,12 @@ struct life_publish {
 	uint64_t answered;      /* position in the log when 201 was there; 0: never */
 };
 
+/* What becomes of the journal, see life_record(). */
+enum life_kind { LIFE_GROWS, LIFE_TRIMMED, LIFE_CLEANED };
+
 struct life {
 	struct io_shared *io;
-	bool is_trimmed;
+	enum life_kind kind;
 	uint64_t random;
 	uint32_t messages;
 	struct life_publish publishes[LIFE_MESSAGES_MAX];
@@ -36,9 +39,9 @@ struct life {
 /*
  * Run it, with the recording in a file `log`: load; persistd killed under it; load; all killed and shared memory gone; load; a
  * clean stop.  The recording becomes about so long.  A life that is trimmed consumes what it publishes and makes snapshots all
- * the time, so that segments are dropped, removed and used again.
+ * the time, so that segments are dropped, removed and used again.  One that is cleaned does the same, but for the first messages,
+ * which nobody takes: they have to be copied forward again and again.
  */
-enum life_kind { LIFE_GROWS, LIFE_TRIMMED };
 struct life *life_record(const char *log, uint64_t seed, uint64_t bytes, enum life_kind kind);
 
 /* Output commit, as clients saw it: fails the test if a 201 came before its record was announced.  How many came. */

@@ -89,6 +89,8 @@ compare_batch(const struct power *power, const struct reader *reader, uint64_t o
 	}
 	if (written == NULL || memcmp(bytes, (const char *)written + written->header_bytes, seen->payload_bytes) != 0)
 		power_complain("batch %" PRIu64 " was never written so", seen->index);
+	if ((seen->flags & BATCH_COPY) != 0)
+		return; /* no transactions; the loader has seen that they are records */
 	for (uint32_t i = 0; i < seen->ranges; i++) {
 		check_records(&ranges[i], bytes);
 		bytes += ranges[i].bytes;
@@ -122,10 +124,10 @@ rebuild_from(struct rebuilt *rebuilt, const struct record *seen, uint32_t size)
 	const struct snapshot_images_record *piece = (const struct snapshot_images_record *)record;
 	if (rebuilt->is_loaded || !is_piece || (seen->type == RECORD_SNAPSHOT_BEGUN ? seen->lsn : piece->begun_lsn) != rebuilt->begun_lsn)
 		return;
-	enum load load = load_record(worker, (const struct record *)record, size, &lsn);
-	if (load == LOAD_WRONG)
-		power_complain("shard %" PRIu32 ": the snapshot at LSN %" PRIu64 " is none", rebuilt->shard, rebuilt->begun_lsn);
-	rebuilt->is_loaded = load == LOAD_DONE;
+	const char *wrong = load_record(worker, (const struct record *)record, size, &lsn);
+	if (wrong != NULL)
+		power_complain("shard %" PRIu32 ": the snapshot at LSN %" PRIu64 " is none: %s", rebuilt->shard, rebuilt->begun_lsn, wrong);
+	rebuilt->is_loaded = lsn != 0;
 }
 
 /* Once through the journal, from that segment on. */
@@ -142,6 +144,8 @@ rebuild_pass(struct rebuilt *rebuilt, const struct loader *loader, uint64_t segm
 		const struct batch_range *ranges = batch_ranges(reader.header);
 		const char *bytes = reader_payload(&reader);
 
+		if ((reader.header->flags & BATCH_COPY) != 0)
+			continue;
 		for (uint32_t i = 0; i < reader.header->ranges; bytes += ranges[i++].bytes) {
 			for (uint32_t at = 0; ranges[i].shard == rebuilt->shard && at < ranges[i].bytes;) {
 				const struct record *seen = (const struct record *)(bytes + at);
@@ -152,6 +156,36 @@ rebuild_pass(struct rebuilt *rebuilt, const struct loader *loader, uint64_t segm
 		}
 	}
 	reader_close(&reader);
+}
+
+/* The record of a message is where the indices say, and is the one that was published. */
+static void
+check_message(const struct loader *loader, uint32_t shard, const struct msg *msg)
+{
+	static char bytes[FETCH_BYTES_MAX];
+	const struct published_record *record = (const struct published_record *)bytes;
+	uint32_t payload = msg->attributes_bytes + msg->body_bytes, size = RECORD_PUBLISHED_BYTES + FRAME_ALIGN(payload);
+	char name[SEGMENT_NAME_BYTES];
+	struct lsn_location at;
+
+	if (!copies_find(loader->copies, shard, msg->lsn, size, &at) && !lsn_index_find(loader->index, shard, msg->lsn, size, &at))
+		power_complain("shard %" PRIu32 ": the message of LSN %" PRIu64 " is nowhere", shard, msg->lsn);
+	segment_name(name, at.segment);
+	int fd = disk_open_read(loader->store->journal_fd, name, DISK_READ_EXACT);
+	int64_t count = fd < 0 ? -1 : disk_read(fd, bytes, size, at.offset);
+	disk_close_fd(fd);
+	if (count != (int64_t)size || batch_record_bytes(bytes, size, msg->lsn) != size || record->seq != msg->seq ||
+	    record->payload_hash != hash_bytes(bytes + RECORD_PUBLISHED_BYTES, payload))
+		power_complain("shard %" PRIu32 ": the message of LSN %" PRIu64 " is not in %s at %" PRIu64, shard, msg->lsn, name, at.offset);
+}
+
+static void
+check_messages(const struct loader *loader, uint32_t shard, const struct shard *mine)
+{
+	for (uint32_t i = 0; i < mine->root->messages_high; i++) {
+		if (msg_at(mine, i)->state != MSG_FREE)
+			check_message(loader, shard, msg_at(mine, i));
+	}
 }
 
 /* The state of a shard, from its newest snapshot or from the first record on. */
@@ -176,6 +210,7 @@ rebuild(const struct loader *loader, uint32_t shard, uint64_t begun_lsn)
 	const char *wrong = shard_check(mine, NULL);
 	if (wrong != NULL)
 		power_complain("shard %" PRIu32 ", replayed from LSN %" PRIu64 ": %s", shard, begun_lsn, wrong);
+	check_messages(loader, shard, mine);
 	uint64_t digest = shard_digest(mine);
 	engine_close(rebuilt.engine);
 	return digest;
@@ -224,16 +259,21 @@ static void
 read_all(const struct power *power, const char *when, uint64_t own_index, bool replays)
 {
 	struct snapshots snapshots;
+	struct copies copies;
+	struct lsn_index index;
 	struct catalog catalog;
 	struct loader loader;
 	struct store store;
 	enum loader_step step;
 
+	lsn_index_init(&index);
+	copies_init(&copies);
 	if (store_open(&store, cut.directory, NULL, LIFE_SHARDS, STORE_LOCK_PERSISTD) != 0)
 		power_complain("%s: the store does not open", when);
-	if (catalog_read(&catalog, &store) != 0 || loader_open(&loader, &store, &catalog, NULL, LOADER_TO_THE_END) != 0)
+	if (catalog_read(&catalog, &store) != 0 || loader_open(&loader, &store, &catalog, &index, LOADER_TO_THE_END) != 0)
 		power_complain("%s: the journal cannot be read", when);
 	snapshots_init(&snapshots, LIFE_SHARDS);
+	snapshots.copies = loader.copies = &copies;
 	loader.snapshots = &snapshots;
 	while ((step = loader_step(&loader)) == LOADER_MORE) {
 		compare_batch(power, &loader.reader, own_index);
@@ -249,9 +289,21 @@ read_all(const struct power *power, const char *when, uint64_t own_index, bool r
 	if (step != LOADER_DONE)
 		power_complain("%s: %s", when, step == LOADER_CORRUPT ? loader.finding.text : "reading failed");
 	position_check(&loader.position, power, when);
+	/* What a start writes again: it lies here as well. */
+	for (uint32_t i = 0; i < loader.pending_count; i++) {
+		const struct loader_pending *pending = &loader.pending[i];
+
+		if ((pending->header.flags & BATCH_COPY) == 0)
+			ck_assert_int_eq(lsn_index_add(&index, &pending->header, pending->segment, pending->offset), 0);
+	}
+	snapshots_settle(&snapshots);
+	if (snapshots.lost != 0)
+		power_complain("%s: %" PRIu64 " messages of the newest snapshots are nowhere", when, snapshots.lost);
 	if (replays)
 		rebuild_all(&loader);
 	snapshots_free(&snapshots);
+	copies_free(&copies);
+	lsn_index_free(&index);
 	loader_close(&loader);
 	catalog_free(&catalog);
 	store_close(&store);

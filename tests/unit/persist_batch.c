@@ -145,6 +145,50 @@ START_TEST(a_published_record_whose_lengths_disagree_is_none)
 }
 END_TEST
 
+/* A batch of copies of records at these LSNs, 80 bytes each. */
+static void
+copy(const uint64_t *lsns, uint32_t count, uint16_t type)
+{
+	struct batch_place place = { .store_uuid = uuid, .epoch = 3, .index = 8, .durable_index = 7, .flags = BATCH_COPY };
+
+	batch_reset(&batch);
+	for (uint32_t i = 0; i < count; i++) {
+		struct published_record record = { .record = { .bytes = 80, .type = type, .lsn = lsns[i] }, .body_bytes = 13 };
+
+		memset(batch_end(&batch) + i * 80, 0, 80);
+		memcpy(batch_end(&batch) + i * 80, &record, sizeof(record));
+	}
+	batch_add(&batch, 1, lsns[0], count * 80);
+	(void)batch_seal(&batch, &place);
+}
+
+START_TEST(copies_name_their_own_places_and_ascend_and_lie_below_the_end_of_their_stream)
+{
+	const uint64_t good[] = { 4096, 4176, 8192 }, twice[] = { 4096, 4096 }, within[] = { 4096, 4168 }, back[] = { 8192, 4096 };
+	uint64_t below[WORKER_MAX] = { 0, 8272 };
+
+	copy(good, 3, RECORD_PUBLISHED);
+	ck_assert(batch_header_is_whole(batch.header, BLOCK_BYTES, uuid));
+	ck_assert(batch_copies_are_sound(batch.header, below));
+	below[1] = 0;
+	ck_assert(batch_copies_are_sound(batch.header, below));
+	below[1] = 8264;
+	ck_assert(!batch_copies_are_sound(batch.header, below));
+	below[1] = 8272;
+	copy(good, 3, RECORD_ACKED);
+	ck_assert(!batch_copies_are_sound(batch.header, below));
+	copy(twice, 2, RECORD_PUBLISHED);
+	ck_assert(!batch_copies_are_sound(batch.header, below));
+	copy(within, 2, RECORD_PUBLISHED);
+	ck_assert(!batch_copies_are_sound(batch.header, below));
+	copy(back, 2, RECORD_PUBLISHED);
+	ck_assert(!batch_copies_are_sound(batch.header, below));
+	copy(good, 3, RECORD_PUBLISHED);
+	((struct batch_range *)batch_ranges(batch.header))->lsn = 4104;
+	ck_assert(!batch_copies_are_sound(batch.header, below));
+}
+END_TEST
+
 static Suite *
 batch_suite(void)
 {
@@ -160,6 +204,7 @@ batch_suite(void)
 	tcase_add_test(tests, transactions_are_cut_at_their_ends_and_never_inside);
 	tcase_add_test(tests, bytes_that_are_no_records_are_said_to_be_unsound);
 	tcase_add_test(tests, a_published_record_whose_lengths_disagree_is_none);
+	tcase_add_test(tests, copies_name_their_own_places_and_ascend_and_lie_below_the_end_of_their_stream);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

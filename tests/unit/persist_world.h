@@ -147,7 +147,7 @@ world_landed(struct world *world, const struct flight *flight)
 	snapshots_place(&world->snapshots, header, flight->segment, world->lsn);
 	if (!world->snapshots.is_behind)
 		ck_assert(snapshots_read(&world->snapshots, header, flight->batch.payload));
-	for (uint32_t i = 0; i < header->ranges; i++)
+	for (uint32_t i = 0; i < header->ranges && (header->flags & BATCH_COPY) == 0; i++)
 		world->lsn[batch_ranges(header)[i].shard] = batch_ranges(header)[i].lsn + batch_ranges(header)[i].bytes;
 }
 
@@ -237,6 +237,33 @@ world_append_large(struct world *world, uint32_t shard, uint32_t bytes)
 		size += world_record(batch_end(batch) + size, lsn + size, 1000000);
 	batch_add(batch, shard, lsn, size);
 	journal_append(&world->journal, 1700000000000, 0, now_ns());
+}
+
+/* Append a batch of copies of `count` records of a shard, which ascend, with bodies of that size. */
+static inline void
+world_copy(struct world *world, uint32_t shard, const uint64_t *lsns, uint32_t count, uint32_t body_bytes)
+{
+	struct batch *batch = journal_free(&world->journal);
+	uint32_t size = 0;
+
+	ck_assert_ptr_nonnull(batch);
+	for (uint32_t i = 0; i < count; i++)
+		size += world_record(batch_end(batch) + size, lsns[i], body_bytes);
+	batch_add(batch, shard, lsns[0], size);
+	journal_append(&world->journal, 1700000000000, BATCH_COPY, now_ns());
+}
+
+/* Where a record lies. */
+static inline struct lsn_location
+world_location(struct world *world, uint32_t shard, uint64_t lsn, uint32_t body_bytes)
+{
+	uint32_t bytes = RECORD_PUBLISHED_BYTES + FRAME_ALIGN(body_bytes);
+	struct lsn_location at = { 0 };
+
+	if (!copies_find(&world->file.copies, shard, lsn, bytes, &at) &&
+	    !lsn_index_find(&world->file.live, shard, lsn, bytes, &at))
+		(void)lsn_index_find(&world->file.old, shard, lsn, bytes, &at);
+	return at;
 }
 
 /* Append and make durable. */
