@@ -38,6 +38,7 @@ struct backup {
 	struct catalog catalog;
 	struct loader loader;
 	struct snapshots snapshots;
+	struct copies copies;
 	struct backup_writer writer;
 	uint64_t stop_index;
 	char partial[PATH_MAX];        /* "": stdout */
@@ -129,6 +130,7 @@ open_store(struct backup *backup)
 		return EXIT_JOURNAL;
 	snapshots_init(&backup->snapshots, backup->store.shards);
 	backup->loader.snapshots = &backup->snapshots;
+	backup->snapshots.copies = backup->loader.copies = &backup->copies;
 	backup->loader.reader.verifies_payload = true;
 	backup->loader.reader.reads_direct = true;
 	return 0;
@@ -218,10 +220,11 @@ is_interrupted(void)
 
 /* F9: where the first segments were dropped there is a snapshot of each shard to begin with, also up to where we read. */
 static bool
-can_begin(const struct backup *backup)
+can_begin(struct backup *backup)
 {
 	uint32_t shard;
 
+	snapshots_settle(&backup->snapshots);
 	if (backup->store.current.floor <= 1 || snapshots_are_complete(&backup->snapshots, &shard))
 		return true;
 	diag(DIAG_ERROR, "the journal holds no complete snapshot of shard %" PRIu32 "; see chasqui check", shard);
@@ -358,6 +361,7 @@ close_all(struct backup *backup)
 	backup_write_close(&backup->writer);
 	loader_close(&backup->loader);
 	snapshots_free(&backup->snapshots);
+	copies_free(&backup->copies);
 	catalog_free(&backup->catalog);
 	store_close(&backup->store);
 	if (is_file)
