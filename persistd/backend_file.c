@@ -126,14 +126,13 @@ static int
 file_open(struct backend *backend, const struct backend_open *open, struct backend_opened *opened)
 {
 	struct backend_file *file = self(backend);
-	uint64_t epoch = file->store->current.epoch + 1;
-
 	*opened = (struct backend_opened){ 0 };
 	file->snapshots = open->snapshots;
 	if (file->snapshots != NULL)
 		file->snapshots->copies = &file->copies;
 	if (catalog_read(&file->catalog, file->store) != 0)
 		return EXIT_JOURNAL;
+	uint64_t epoch = catalog_next_epoch(&file->catalog, &file->store->current);
 	if (epoch < open->epoch_min)
 		epoch = open->epoch_min;
 	int code = open->warm != NULL ? open_warm(file, open, opened, epoch) : open_cold(file, open, opened, epoch);

@@ -201,6 +201,18 @@ catalog_limit(const struct catalog *catalog, uint32_t entry)
 	return limit;
 }
 
+uint64_t
+catalog_next_epoch(const struct catalog *catalog, const struct current_file *current)
+{
+	uint64_t epoch = current->epoch;
+
+	for (uint32_t i = 0; i < catalog->count; i++) {
+		if (epoch < catalog->entries[i].header.epoch)
+			epoch = catalog->entries[i].header.epoch;
+	}
+	return epoch + 1;
+}
+
 bool
 catalog_is_complete(const struct catalog *catalog, const struct current_file *current, uint64_t *missing)
 {

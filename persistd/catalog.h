@@ -49,6 +49,9 @@ const struct segment_entry *catalog_find(const struct catalog *catalog, uint64_t
 /* The last batch index that counts in entries[entry]: later ones are void (F4).  UINT64_MAX: no later segment is begun. */
 uint64_t catalog_limit(const struct catalog *catalog, uint32_t entry);
 
+/* For a new epoch: none of its number was begun, also where the one that began it was killed before `current` said so. */
+uint64_t catalog_next_epoch(const struct catalog *catalog, const struct current_file *current);
+
 /*
  * F6: true if every segment from current.floor to current.highest is there.  Else *missing is the first that is not.
  */

@@ -201,7 +201,7 @@ cut(struct check *check)
 	struct spare_options options = { .segment_bytes = SEGMENT_BYTES_MIN, .spare_segments = 1, .direct = DISK_DIRECT_AUTO };
 	struct journal_position position = loader->position;
 	struct segments segments;
-	struct epoch_start start = { .epoch = check->store.current.epoch + 1, .time_ms = (uint64_t)time(NULL) * 1000,
+	struct epoch_start start = { .epoch = catalog_next_epoch(&check->catalog, &check->store.current), .time_ms = (uint64_t)time(NULL) * 1000,
 		.continues_index = loader->durable_index, .continues_hash = loader->durable_hash,
 		.last_segment = loader->position.segment, .pending = loader->pending, .pending_count = loader->pending_count,
 		.is_cold = true };

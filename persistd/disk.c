@@ -56,14 +56,15 @@ disk_create(int dir_fd, const char *name, enum disk_direct wanted, bool *is_dire
 }
 
 int
-disk_open_write(int dir_fd, const char *name, enum disk_direct wanted)
+disk_open_write(int dir_fd, const char *name, enum disk_direct wanted, bool *is_direct)
 {
-	int fd = -1;
+	*is_direct = wanted != DISK_DIRECT_OFF;
+	if (*is_direct) {
+		int fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_DIRECT);
 
-	if (wanted != DISK_DIRECT_OFF) {
-		fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_DIRECT);
 		if (fd >= 0 || errno != EINVAL || wanted == DISK_DIRECT_ON)
 			return fd;
+		*is_direct = false;
 	}
 	return openat(dir_fd, name, O_RDWR | O_CLOEXEC);
 }

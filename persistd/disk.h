@@ -30,8 +30,11 @@ int disk_open_dir(int dir_fd, const char *name, bool is_wanted);
  */
 int disk_create(int dir_fd, const char *name, enum disk_direct wanted, bool *is_direct);
 
-/* Open an existing file for writing over what it holds; `wanted` as above.  Descriptor, or -1 with errno. */
-int disk_open_write(int dir_fd, const char *name, enum disk_direct wanted);
+/*
+ * Open a file made by disk_create() for writing again; *is_direct as there.  Descriptor, or -1 with errno.  Only one that nobody
+ * may still be writing to.
+ */
+int disk_open_write(int dir_fd, const char *name, enum disk_direct wanted, bool *is_direct);
 
 /*
  * How a file is going to be read; only a hint.  Read-ahead in a segment that is still being written would keep pages of zeros
@@ -124,6 +127,8 @@ void disk_queue_commit(struct disk *disk, struct disk_tag tag, int fd, const voi
 void disk_queue_write(struct disk *disk, struct disk_tag tag, int fd, const void *from, uint32_t bytes, uint64_t offset);
 void disk_queue_read(struct disk *disk, struct disk_tag tag, int fd, void *to, uint32_t bytes, uint64_t offset);
 void disk_queue_allocate(struct disk *disk, struct disk_tag tag, int fd, uint64_t bytes);
+/* Give the blocks of a file back, which closing its last descriptor would wait for.  Where that cannot be done, it says so. */
+void disk_queue_punch(struct disk *disk, struct disk_tag tag, int fd, uint64_t bytes);
 void disk_queue_sync(struct disk *disk, struct disk_tag tag, int fd);
 void disk_queue_rename(struct disk *disk, struct disk_tag tag, int dir_fd, const char *from, const char *to);
 void disk_queue_unlink(struct disk *disk, struct disk_tag tag, int dir_fd, const char *name);

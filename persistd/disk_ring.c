@@ -229,6 +229,15 @@ disk_queue_allocate(struct disk *disk, struct disk_tag tag, int fd, uint64_t byt
 }
 
 void
+disk_queue_punch(struct disk *disk, struct disk_tag tag, int fd, uint64_t bytes)
+{
+	struct io_uring_sqe *sqe = queue(disk, tag);
+
+	io_uring_prep_fallocate(sqe, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)bytes);
+	io_uring_sqe_set_data64(sqe, tag_pack(tag));
+}
+
+void
 disk_queue_sync(struct disk *disk, struct disk_tag tag, int fd)
 {
 	struct io_uring_sqe *sqe = queue(disk, tag);

@@ -5,7 +5,8 @@
  *   DIR/lock                               byte 0 is locked by the supervisor, 1 by persistd, 2 by backups (OFD)
  *   DIR/journal/current                    struct current_file: what has to exist; replaced atomically
  *   DIR/journal/0000000000000001.seg ...   segments, numbered without gaps from current.floor to current.highest
- *   DIR/journal/spare.N                    zero-filled, waits to become a segment;  making.tmp: being zero-filled
+ *   DIR/journal/spare.N, used.N            waits to become a segment: zero-filled; one that was a segment before (spare.h)
+ *   DIR/journal/starter                    zero-filled, the next epoch begins in it;  making.tmp, starter.tmp: not whole yet
  *
  * A segment is zero-filled before it gets its number, and then holds
  *

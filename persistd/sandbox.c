@@ -1,6 +1,7 @@
 #include "persistd/sandbox.h"
 
 #include <linux/io_uring.h>
+#include <sched.h>
 #include <seccomp.h>
 
 #include "shm/sandbox/sandbox.h"
@@ -16,6 +17,8 @@ static const struct sandbox_call calls[] = {
 	CALL(openat), CALL(mkdirat), CALL(renameat), CALL(renameat2), CALL(unlinkat),
 	CALL(getdents64), CALL(fstat), CALL(newfstatat), CALL(fcntl), CALL(pwrite64), CALL(fsync),
 	CALL(fallocate), CALL(fadvise64),
+	/* From when it serves (shm/role.c). */
+	CALL_IF(sched_setscheduler, 1, ~0ull, SCHED_BATCH),
 };
 
 int

@@ -4,7 +4,11 @@
  * Happy path: segments_begin_epoch() once, then segments_write() for each batch.
  * A crash inside segments_begin_epoch() leaves the old segments that count as they were, and a complete new one from the
  * rename on; `current` is lowered to what must exist before anything is removed, and raised when the new one is there (F6).
- * On a full disk the room for the new one is that of the reserve, so what does not count goes first.
+ *
+ * A persistd whose predecessor was killed finds a starter prepared: it writes the header, and renames the file over the segment that
+ * the dead one had prepared for itself, so that `current` is right before and after and is written once.  Clients wait
+ * meanwhile.  Without one, and after a reboot, the starter is made here; on a full disk the room for it is that of the reserve, so what
+ * does not count goes first.
  */
 #include "persistd/segment.h"
 
@@ -18,8 +22,8 @@
 #include "shm/diag.h"
 #include "shm/hash.h"
 
-#define STARTER_NAME "starter.tmp"
 #define STARTER_ALIGN (1ull << 20)
+#define COMMIT_LOOK_MS 100
 
 int
 segments_open(struct segments *segments, struct store *store, struct disk *disk, struct catalog *catalog,
@@ -60,6 +64,7 @@ remove_beyond(struct segments *segments, uint64_t last_segment)
 
 	for (uint32_t i = catalog->count; i > 0 && catalog->entries[i - 1].number > last_segment; i--) {
 		segment_name(name, catalog->entries[i - 1].number);
+		spares_hold(&segments->spares, name);
 		if (disk_unlink(segments->store->journal_fd, name) != 0) {
 			diag_errno("cannot remove %s/journal/%s", segments->store->directory, name);
 			return -1;
@@ -128,7 +133,7 @@ pending_rewrite(struct segments *segments, const struct epoch_start *start, stru
 			return -1;
 		(void)batch_seal(batch, &place); /* its hash is in the header */
 		if (disk_write(active->fd, batch->header, batch->header->total_bytes, active->used_bytes) != 0) {
-			diag_errno("cannot write %s/journal/" STARTER_NAME, segments->store->directory);
+			diag_errno("cannot write %s/journal/" STARTER_TAKEN, segments->store->directory);
 			return -1;
 		}
 		if (pending_index(start, batch, active) != 0)
@@ -139,17 +144,77 @@ pending_rewrite(struct segments *segments, const struct epoch_start *start, stru
 	return 0;
 }
 
-static int
-header_write(struct segments *segments, const struct epoch_start *start, struct batch *batch, struct segment_header *header)
+static void
+header_make(struct segments *segments, const struct epoch_start *start, struct segment_header *header)
 {
 	*header = (struct segment_header){ .number = segments->active.number, .continues_index = start->continues_index,
 		.continues_hash = start->continues_hash, .durable_index = start->continues_index,
 		.segment_bytes = segments->active.bytes, .time_ms = start->time_ms };
 	header_seal(segments, header);
-	/* The block before the batch is there for this. */
-	memset(batch->memory, 0, BLOCK_BYTES);
-	memcpy(batch->memory, header, sizeof(*header));
-	return disk_write(segments->active.fd, batch->memory, BLOCK_BYTES, 0);
+}
+
+static void
+say_epoch(const struct segments *segments, bool is_direct)
+{
+	diag(DIAG_INFO, "journal of %s: epoch %" PRIu64 ", segment %" PRIu64 ", %s", segments->store->directory, segments->epoch,
+	    segments->active.number, is_direct ? "O_DIRECT" : "buffered (this file system refuses O_DIRECT, or data.direct = off)");
+}
+
+/* Write a block to stable storage, and wait for it.  Nothing else is under way. */
+static int
+commit_block(struct segments *segments, const void *block)
+{
+	struct disk_completion completion;
+
+	disk_queue_commit(segments->disk, (struct disk_tag){ .user = DISK_COMMIT }, segments->active.fd, block, BLOCK_BYTES, 0);
+	while (!disk_reap(segments->disk, &completion))
+		disk_park(segments->disk, -1, COMMIT_LOOK_MS);
+	if (completion.result == (int32_t)BLOCK_BYTES)
+		return 0;
+	errno = completion.result < 0 ? -completion.result : ENOSPC;
+	return -1;
+}
+
+/*
+ * The file that a predecessor has prepared.  Its name is taken from it first: when we are killed, our write may still land in it
+ * and nobody may use it any more.  False when there is none that fits.
+ */
+static bool
+starter_take(struct segments *segments, uint64_t number)
+{
+	int journal_fd = segments->store->journal_fd;
+	struct segment_file *active = &segments->active;
+	bool is_direct;
+
+	if (disk_rename(journal_fd, STARTER_READY, STARTER_TAKEN) != 0)
+		return false;
+	*active = (struct segment_file){ .number = number, .bytes = SEGMENT_BYTES_MIN, .used_bytes = BLOCK_BYTES };
+	active->fd = disk_open_write(journal_fd, STARTER_TAKEN, segments->spares.options.direct, &is_direct);
+	if (active->fd >= 0 && disk_size(active->fd) == (int64_t)active->bytes) {
+		say_epoch(segments, is_direct);
+		return true;
+	}
+	disk_close_fd(active->fd);
+	active->fd = -1;
+	return false;
+}
+
+static int
+starter_begin(struct segments *segments, const struct epoch_start *start, struct segment_header *header)
+{
+	char *block = disk_memory(BLOCK_BYTES);
+
+	if (block == NULL) {
+		diag_errno("no memory for the header of a segment");
+		return -1;
+	}
+	header_make(segments, start, header);
+	memcpy(block, header, sizeof(*header));
+	int result = commit_block(segments, block);
+	if (result != 0)
+		diag_errno("cannot write %s/journal/" STARTER_TAKEN, segments->store->directory);
+	disk_memory_free(block, BLOCK_BYTES);
+	return result;
 }
 
 /* The segment under its temporary name: zeros, header, pending batches, synced. */
@@ -166,18 +231,21 @@ starter_make(struct segments *segments, const struct epoch_start *start, struct 
 	for (uint32_t i = 0; i < start->pending_count; i++)
 		active->bytes += start->pending[i].header.total_bytes;
 	active->bytes = (active->bytes + STARTER_ALIGN - 1) & ~(STARTER_ALIGN - 1);
-	active->fd = disk_create(segments->store->journal_fd, STARTER_NAME, segments->spares.options.direct, &is_direct);
+	active->fd = disk_create(segments->store->journal_fd, STARTER_TAKEN, segments->spares.options.direct, &is_direct);
 	if (active->fd < 0) {
-		diag_errno("cannot make %s/journal/" STARTER_NAME, segments->store->directory);
+		diag_errno("cannot make %s/journal/" STARTER_TAKEN, segments->store->directory);
 		return -1;
 	}
-	diag(DIAG_INFO, "journal of %s: epoch %" PRIu64 ", segment %" PRIu64 ", %s", segments->store->directory, start->epoch,
-	    active->number, is_direct ? "O_DIRECT" : "buffered (this file system refuses O_DIRECT, or data.direct = off)");
+	say_epoch(segments, is_direct);
 	if (batch_init(&batch, segments->store->shards) != 0) {
 		diag_errno("no memory for a batch");
 		return -1;
 	}
-	if (disk_zero(active->fd, active->bytes) != 0 || header_write(segments, start, &batch, header) != 0) {
+	header_make(segments, start, header);
+	/* The block before the batch is there for this. */
+	memset(batch.memory, 0, BLOCK_BYTES);
+	memcpy(batch.memory, header, sizeof(*header));
+	if (disk_zero(active->fd, active->bytes) != 0 || disk_write(active->fd, batch.memory, BLOCK_BYTES, 0) != 0) {
 		diag_errno("cannot make a segment of %" PRIu64 " bytes in %s/journal; free space in the data directory",
 		    active->bytes, segments->store->directory);
 		goto out;
@@ -185,7 +253,7 @@ starter_make(struct segments *segments, const struct epoch_start *start, struct 
 	if (pending_rewrite(segments, start, &batch, position) != 0)
 		goto out;
 	if (disk_sync(active->fd) != 0) {
-		diag_errno("cannot sync %s/journal/" STARTER_NAME, segments->store->directory);
+		diag_errno("cannot sync %s/journal/" STARTER_TAKEN, segments->store->directory);
 		goto out;
 	}
 	result = 0;
@@ -194,17 +262,29 @@ out:
 	return result;
 }
 
-int
-segments_begin_epoch(struct segments *segments, const struct epoch_start *start, struct journal_position *position)
+/* A starter is there: of what lies beyond only its own number stays, until it is renamed over it. */
+static int
+begin_prepared(struct segments *segments, const struct epoch_start *start, struct segment_header *header)
 {
 	struct store *store = segments->store;
-	struct segment_header header;
-	char name[SEGMENT_NAME_BYTES];
+	uint64_t number = segments->active.number;
 
-	assert(start->epoch > store->current.epoch);
-	assert(position->index == start->continues_index);
+	if (store->current.highest > number) {
+		store->current.highest = number;
+		if (store_save_current(store) != 0)
+			return -1;
+	}
+	if (remove_beyond(segments, number) != 0)
+		return -1;
+	return starter_begin(segments, start, header);
+}
 
-	segments->epoch = start->epoch;
+static int
+begin_anew(struct segments *segments, const struct epoch_start *start, struct journal_position *position,
+    struct segment_header *header)
+{
+	struct store *store = segments->store;
+
 	store->current.epoch = start->epoch;
 	store->current.highest = start->last_segment;
 	store->current.durable_index = start->continues_index;
@@ -213,14 +293,38 @@ segments_begin_epoch(struct segments *segments, const struct epoch_start *start,
 		return -1;
 	if (remove_beyond(segments, start->last_segment) != 0)
 		return -1;
-	if (starter_make(segments, start, position, &header) != 0)
+	spares_make_room(&segments->spares);
+	return starter_make(segments, start, position, header);
+}
+
+int
+segments_begin_epoch(struct segments *segments, const struct epoch_start *start, struct journal_position *position)
+{
+	struct store *store = segments->store;
+	uint64_t number = start->last_segment + 1;
+	struct segment_header header;
+	char name[SEGMENT_NAME_BYTES];
+
+	assert(start->epoch > store->current.epoch);
+	assert(position->index == start->continues_index);
+	assert(start->is_cold || start->pending_count == 0);
+
+	segments->epoch = start->epoch;
+	if (spares_inherit(&segments->spares, start->is_cold) != 0)
 		return -1;
-	segment_name(name, segments->active.number);
-	if (disk_rename(store->journal_fd, STARTER_NAME, name) != 0 || disk_sync(store->journal_fd) != 0) {
-		diag_errno("cannot rename %s/journal/" STARTER_NAME " to %s", store->directory, name);
+	bool is_prepared = !start->is_cold && starter_take(segments, number);
+	if ((is_prepared ? begin_prepared(segments, start, &header) : begin_anew(segments, start, position, &header)) != 0)
+		return -1;
+	segment_name(name, number);
+	if (catalog_find(segments->catalog, number) != NULL)
+		spares_hold(&segments->spares, name);
+	if (disk_rename(store->journal_fd, STARTER_TAKEN, name) != 0 || disk_sync(store->journal_fd) != 0) {
+		diag_errno("cannot rename %s/journal/" STARTER_TAKEN " to %s", store->directory, name);
 		return -1;
 	}
-	store->current.highest = segments->active.number;
+	catalog_cut(segments->catalog, number);
+	store->current.epoch = start->epoch;
+	store->current.highest = number;
 	store->current.durable_index = position->index;
 	segments->opened++;
 	if (store_save_current(store) != 0)

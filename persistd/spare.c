@@ -1,7 +1,6 @@
 #include "persistd/spare.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -23,39 +22,20 @@
 
 static const struct disk_tag tag = { .user = DISK_SPARE };
 
-static void
+void
 spare_name(char name[SPARE_NAME_BYTES], uint64_t serial)
 {
 	snprintf(name, SPARE_NAME_BYTES, "spare.%" PRIu64, serial);
 }
 
-/* Spares, and segments that need not exist. */
-static bool
-is_left_over(const struct store *store, const char *name)
+/* Of a file that waits for its number: by its name a successor knows whether it is one of zeros. */
+static void
+pool_name(char name[SPARE_NAME_BYTES], const struct segment_file *file)
 {
-	uint64_t number = segment_number(name);
-
-	return strncmp(name, "spare.", 6) == 0 || (number != 0 && number < store->current.floor);
-}
-
-static int
-remove_old(const struct store *store)
-{
-	int fd = openat(store->journal_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *found;
-
-	if (directory == NULL) {
-		diag_errno("cannot list %s/journal", store->directory);
-		disk_close_fd(fd);
-		return -1;
-	}
-	while ((found = readdir(directory)) != NULL) {
-		if (is_left_over(store, found->d_name) && disk_unlink(store->journal_fd, found->d_name) != 0)
-			diag_errno("cannot remove %s/journal/%s", store->directory, found->d_name);
-	}
-	closedir(directory);
-	return 0;
+	if (file->was_used)
+		snprintf(name, SPARE_NAME_BYTES, USED_PREFIX "%" PRIu64, file->serial);
+	else
+		spare_name(name, file->serial);
 }
 
 int
@@ -72,7 +52,7 @@ spares_open(struct spares *spares, struct store *store, struct disk *disk, const
 		diag_errno("no memory for spare segments");
 		return -1;
 	}
-	return remove_old(store);
+	return 0;
 }
 
 void
@@ -84,6 +64,7 @@ spares_close(struct spares *spares)
 		disk_close_fd(spares->next.fd);
 	disk_close_fd(spares->making.fd);
 	disk_close_fd(spares->current_fd);
+	spares_make_room(spares);
 	disk_memory_free(spares->zeros, SLICE_BYTES_MAX);
 	disk_memory_free(spares->current, BLOCK_BYTES);
 	*spares = (struct spares){ .current_fd = -1, .next = { .fd = -1 }, .making = { .fd = -1 } };
@@ -103,8 +84,6 @@ broken(struct spares *spares, const char *what)
 static int
 trouble(struct spares *spares, int error, const char *what, uint64_t now_ns)
 {
-	char name[SPARE_NAME_BYTES];
-
 	errno = error;
 	if (error != ENOSPC && error != EDQUOT)
 		return broken(spares, what);
@@ -120,8 +99,7 @@ trouble(struct spares *spares, int error, const char *what, uint64_t now_ns)
 		return 0;
 	}
 	disk_close_fd(spares->making.fd);
-	spare_name(name, spares->making.serial);
-	(void)disk_unlink(spares->store->journal_fd, name); /* gives its space back; the next start removes it too */
+	(void)disk_unlink(spares->store->journal_fd, MAKING_NAME); /* gives its space back; the next start removes it too */
 	spares->making.fd = -1;
 	spares->state = SPARE_IDLE;
 	return 0;
@@ -142,14 +120,13 @@ not_dropped(struct spares *spares, int error)
 /* --- making a file of zeros --- */
 
 static bool
-make_begin(struct spares *spares, uint64_t now_ns)
+make_begin(struct spares *spares, bool is_starter, uint64_t now_ns)
 {
-	char name[SPARE_NAME_BYTES];
 	bool is_direct;
 
-	spares->making = (struct segment_file){ .serial = ++spares->serial, .bytes = spares->options.segment_bytes };
-	spare_name(name, spares->making.serial);
-	spares->making.fd = disk_create(spares->store->journal_fd, name, spares->options.direct, &is_direct);
+	spares->is_starter = is_starter;
+	spares->making = (struct segment_file){ .bytes = is_starter ? SEGMENT_BYTES_MIN : spares->options.segment_bytes };
+	spares->making.fd = disk_create(spares->store->journal_fd, MAKING_NAME, spares->options.direct, &is_direct);
 	if (spares->making.fd < 0) {
 		(void)trouble(spares, errno, "make a segment", now_ns); /* spares_step() has said it; state tells */
 		return true;
@@ -171,16 +148,55 @@ fill_slice(struct spares *spares, uint64_t now_ns)
 	    spares->filled_bytes);
 }
 
+/* Complete: from now on a successor may use it.  No sync of the directory: after a reboot none is used. */
+static void
+make_name(struct spares *spares)
+{
+	snprintf(spares->from, sizeof(spares->from), "%s", MAKING_NAME);
+	if (spares->is_starter) {
+		snprintf(spares->to, sizeof(spares->to), "%s", STARTER_READY);
+	} else {
+		spares->making.serial = ++spares->serial;
+		spare_name(spares->to, spares->making.serial);
+	}
+	spares->state = SPARE_NAMING;
+	disk_queue_rename(spares->disk, tag, spares->store->journal_fd, spares->from, spares->to);
+}
+
 static void
 make_end(struct spares *spares)
 {
-	assert(spares->count < SPARE_MAX + SPARE_RECYCLED);
-
-	spares->pool[spares->count++] = spares->making;
+	if (spares->is_starter) {
+		spares->has_starter = true;
+		disk_close_fd(spares->making.fd);
+	} else {
+		assert(spares->count < SPARE_MAX + SPARE_RECYCLED);
+		spares->pool[spares->count++] = spares->making;
+	}
 	spares->making.fd = -1;
-	if (spares->is_full)
-		diag(DIAG_INFO, "there is space for the journal again");
+	spares->state = SPARE_IDLE;
+	/* Room for a starter is not yet room for a segment. */
+	if (!spares->is_full || spares->count < (spares->is_starter ? spares->options.spare_segments : 1))
+		return;
+	diag(DIAG_INFO, "there is space for the journal again");
 	spares->is_full = false;
+}
+
+/* --- giving blocks back --- */
+
+static void
+free_begin(struct spares *spares)
+{
+	const struct discard *last = &spares->discards[spares->discard_count - 1];
+
+	spares->state = SPARE_FREEING;
+	disk_queue_punch(spares->disk, tag, last->fd, last->bytes);
+}
+
+static void
+free_end(struct spares *spares)
+{
+	disk_close_fd(spares->discards[--spares->discard_count].fd);
 	spares->state = SPARE_IDLE;
 }
 
@@ -194,7 +210,7 @@ number_begin(struct spares *spares)
 	spares->count--;
 	memmove(spares->pool, spares->pool + 1, spares->count * sizeof(spares->pool[0]));
 	spares->next.number = spares->store->current.highest + 1;
-	spare_name(spares->from, spares->next.serial);
+	pool_name(spares->from, &spares->next);
 	segment_name(spares->to, spares->next.number);
 	spares->state = SPARE_NUMBERING;
 	disk_queue_rename(spares->disk, tag, spares->store->journal_fd, spares->from, spares->to);
@@ -260,9 +276,16 @@ spares_step(struct spares *spares, uint64_t now_ns)
 		(void)current_begin(spares, now_ns); /* trouble() has set the state */
 		return true;
 	}
-	if (spares->count >= spares->options.spare_segments || (spares->is_full && now_ns < spares->retry_ns))
+	if (spares->discard_count > 0) {
+		free_begin(spares);
+		return true;
+	}
+	if (spares->is_full && now_ns < spares->retry_ns)
 		return false;
-	return make_begin(spares, now_ns);
+	/* The journal's own needs first. */
+	if (spares->has_next && !spares->has_starter)
+		return make_begin(spares, true, now_ns);
+	return spares->count < spares->options.spare_segments && make_begin(spares, false, now_ns);
 }
 
 /* The operation of this state went well: begin the next. */
@@ -287,7 +310,13 @@ advance(struct spares *spares, int32_t result, uint64_t now_ns)
 		disk_queue_sync(spares->disk, tag, spares->making.fd);
 		return 0;
 	case SPARE_SYNCING:
+		make_name(spares);
+		return 0;
+	case SPARE_NAMING:
 		make_end(spares);
+		return 0;
+	case SPARE_FREEING:
+		free_end(spares);
 		return 0;
 	case SPARE_NUMBERING:
 		spares->state = SPARE_DIRECTORY;
@@ -333,7 +362,8 @@ int
 spares_completed(struct spares *spares, int32_t result, uint64_t now_ns)
 {
 	static const char *const doing[] = { [SPARE_ALLOCATING] = "reserve space for a segment",
-		[SPARE_FILLING] = "zero-fill a segment", [SPARE_SYNCING] = "sync a segment", [SPARE_NUMBERING] = "rename a segment",
+		[SPARE_FILLING] = "zero-fill a segment", [SPARE_SYNCING] = "sync a segment",
+		[SPARE_NAMING] = "rename a segment", [SPARE_NUMBERING] = "rename a segment",
 		[SPARE_DIRECTORY] = "sync the directory", [SPARE_CURRENT_WRITING] = "write current",
 		[SPARE_CURRENT_SYNCING] = "sync current", [SPARE_CURRENT_RENAMING] = "rename current",
 		[SPARE_CURRENT_DIRECTORY] = "sync the directory", [SPARE_BROKEN] = "work" };
@@ -344,6 +374,8 @@ spares_completed(struct spares *spares, int32_t result, uint64_t now_ns)
 		return not_dropped(spares, -result);
 	if (spares->state == SPARE_FILLING && result == 0)
 		result = -ENOSPC;
+	if (spares->state == SPARE_FREEING)
+		result = 0; /* closing it gives them back too */
 	if (result < 0)
 		return trouble(spares, -result, doing[spares->state], now_ns);
 	return advance(spares, result, now_ns);
@@ -388,8 +420,9 @@ spares_is_writing_current(const struct spares *spares)
 uint64_t
 spares_due_ns(const struct spares *spares, uint64_t now_ns)
 {
+	bool is_wanting = spares->count < spares->options.spare_segments || !spares->has_starter;
 	bool is_waiting = spares->state == SPARE_CURRENT_WAITING ||
-	    (spares->state == SPARE_IDLE && spares->is_full && spares->count < spares->options.spare_segments);
+	    (spares->state == SPARE_IDLE && spares->is_full && is_wanting);
 
 	if (!is_waiting)
 		return UINT64_MAX;
@@ -407,6 +440,7 @@ spares_drop(struct spares *spares, uint64_t number, uint64_t bytes, bool is_ours
 {
 	bool has_room = spares->count < spares->options.spare_segments + SPARE_RECYCLED;
 	int journal_fd = spares->store->journal_fd;
+	bool is_direct;
 
 	assert(number < spares->floor);
 
@@ -415,14 +449,16 @@ spares_drop(struct spares *spares, uint64_t number, uint64_t bytes, bool is_ours
 	segment_name(spares->from, number);
 	spares->making.fd = -1;
 	if (is_ours && has_room && bytes == spares->options.segment_bytes)
-		spares->making.fd = disk_open_write(journal_fd, spares->from, spares->options.direct);
+		spares->making.fd = disk_open_write(journal_fd, spares->from, spares->options.direct, &is_direct);
 	if (spares->making.fd < 0) {
 		spares->state = SPARE_REMOVING;
 		disk_queue_unlink(spares->disk, tag, journal_fd, spares->from);
 		return true;
 	}
-	spares->making = (struct segment_file){ .fd = spares->making.fd, .serial = ++spares->serial, .bytes = bytes };
-	spare_name(spares->to, spares->making.serial);
+	spares->is_starter = false;
+	spares->making = (struct segment_file){ .fd = spares->making.fd, .serial = ++spares->serial, .bytes = bytes,
+		.was_used = true };
+	pool_name(spares->to, &spares->making);
 	spares->state = SPARE_RECYCLING;
 	disk_queue_rename(spares->disk, tag, journal_fd, spares->from, spares->to);
 	return true;

@@ -123,13 +123,16 @@ role_follow_parent(struct role *role)
 /*
  * A worker or persistd that wakes on the cpu of the process that woke it does not take it away at once: what woke it goes on
  * until it sleeps, and a batch is what it had to say by then.  On a cpu of their own nothing changes.  Measured with all on
- * one cpu, docs/performance.md.  A kernel that refuses costs only that.
+ * one cpu, docs/performance.md.  A kernel that refuses costs only that.  Not while it starts, when clients wait for it: it sleeps
+ * for each thing that it asks of the disk, and behind others that run would lose a tick of the clock each time.
  */
 static void
-role_be_patient(void)
+role_be_patient(const struct role *role)
 {
 	struct sched_param none = { 0 };
 
+	if (role->kind == ROLE_FRONT || role->is_thread)
+		return;
 	if (sched_setscheduler(0, SCHED_BATCH, &none) != 0)
 		diag(DIAG_DEBUG, "cannot be SCHED_BATCH: %s", strerror(errno));
 }
@@ -144,8 +147,6 @@ role_start(struct role *role, enum role_kind kind, int argc, char **argv)
 	diag_init(role->instance, role_name(kind), role->index, DIAG_INFO);
 	if (role_follow_parent(role) != 0)
 		return -1;
-	if (kind != ROLE_FRONT)
-		role_be_patient();
 	for (uint32_t slot = 0; slot < SLOT_MAX; slot++)
 		role->event_fd[slot] = EVENT_FD(slot);
 	if (handed_take(HAND_FD) != 0) {
@@ -255,6 +256,7 @@ role_detach(struct role *role)
 void
 role_is_ready(struct role *role)
 {
+	role_be_patient(role);
 	store_relaxed(&role->stats.shared->phase, PHASE_SERVING);
 	/* What this incarnation set up is visible before it counts as serving.  Pairs with the supervisor's load_acquire. */
 	store_release(&role->stats.shared->ready_epoch, role->epoch);

@@ -80,7 +80,7 @@ static bool
 may_be_quiet(const struct run *run)
 {
 	if (run->op == IO_WRITE)
-		return run->fault == IO_FAULT_SHORT && strncmp(run->name, "spare.", 6) == 0;
+		return run->fault == IO_FAULT_SHORT && strcmp(run->name, "making.tmp") == 0;
 	return run->op == IO_READ && (run->fault == IO_FAULT_EINTR || run->fault == IO_FAULT_SHORT);
 }
 

@@ -76,7 +76,7 @@ count_recycled(const struct io_shared *io)
 		at += record->bytes;
 		if (record->op != IO_RENAME)
 			continue;
-		if (strstr(record->name, ".seg") != NULL && strncmp(record->to, "spare.", 6) == 0 && count < 64)
+		if (strstr(record->name, ".seg") != NULL && strncmp(record->to, "used.", 5) == 0 && count < 64)
 			snprintf(names[count++], sizeof(names[0]), "%s", record->to);
 		for (unsigned i = 0; i < count; i++)
 			recycled += strcmp(names[i], record->name) == 0;

@@ -64,6 +64,10 @@ chaos_begin(struct chaos *chaos, uint64_t seed)
 	chaos->random = seed;
 	for (unsigned i = 0; i < sizeof(choices) / sizeof(choices[0]); i++)
 		options[count++] = choices[i][chance(chaos, 4)];
+	for (unsigned i = 0; chaos->options != NULL && chaos->options[i] != NULL; i++) {
+		ck_assert_uint_lt(count, BROKER_OPTIONS_MAX);
+		options[count++] = chaos->options[i];
+	}
 	for (unsigned i = 1; i < count; i++)
 		printf("%s%s", options[i], i + 1 < count ? " " : "\n");
 	broker_up(&chaos->broker, options);

@@ -37,6 +37,7 @@ struct chaos {
 	uint64_t random;
 	bool is_calm;                   /* lone kills only, far apart: for measuring pauses */
 	enum chaos_role only;           /* frontd, workerd or persistd: no other is killed alone; ROLE_SUPERVISOR: any is */
+	const char *const *options;     /* of the broker, beside those that the seed chooses; NULL-ended, or NULL */
 	struct history *history;        /* told of power cuts */
 	void (*moved)(void *argument, uint16_t port);   /* called when the broker listens elsewhere */
 	void *argument;
