@@ -1,7 +1,7 @@
 /*
  * One old message does not keep the journal.  A few messages that nobody takes, and behind them many times as much that is
  * published and acknowledged, while persistd is killed and stopped: the disk is not used for more than what is needed, and
- * every old message is received whole after a cold start.
+ * every old message is received whole after a cold start, and out of a backup.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -167,6 +167,31 @@ stream(struct trial *trial, struct usage *usage, bool is_disturbed)
 	ck_assert_msg(largest < STREAM_BYTES / 2, "the journal took %" PRIu64 " MiB", largest >> 20);
 }
 
+/* --- copies in a backup --- */
+
+static void
+command(const char *const *arguments)
+{
+	static char said[8192];
+
+	ck_assert_msg(broker_command(said, sizeof(said), arguments) == 0, "%s: %s", arguments[0], said);
+}
+
+static void
+receive_old_from_backup(const char *backup)
+{
+	struct broker restored;
+
+	broker_init(&restored, options);
+	command((const char *[]){ "check", backup, NULL });
+	command((const char *[]){ "restore", backup, "--data", restored.data, NULL });
+	broker_start(&restored);
+	receive_old(&restored);
+	broker_stop(&restored);
+	command((const char *[]){ "check", "-i", restored.instance, restored.data, NULL });
+	broker_free(&restored);
+}
+
 /* _i: what happens to persistd meanwhile: nothing, or it is killed and stopped. */
 START_TEST(one_old_message_does_not_keep_the_journal)
 {
@@ -174,6 +199,7 @@ START_TEST(one_old_message_does_not_keep_the_journal)
 		.body_bytes_max = 4000 }, .load = { .publishers = 4, .consumers = 4, .batch = 50, .receive_max = 100, .lease = "30s" } };
 	struct usage usage = { 0 };
 	struct trial trial;
+	char backup[200];
 
 	trial_begin(&trial, &trial_options);
 	uint64_t needed = publish_old(&trial.broker), bound = bound_bytes(needed), bytes;
@@ -188,10 +214,13 @@ START_TEST(one_old_message_does_not_keep_the_journal)
 	}
 	printf("cleaning: %" PRIu64 " MiB on disk, of %" PRIu64 " allowed, for %" PRIu64 " KiB that are needed\n", bytes >> 20,
 	    bound >> 20, needed >> 10);
+	snprintf(backup, sizeof(backup), "%s/backup", trial.broker.directory);
+	command((const char *[]){ "backup", backup, "-i", trial.broker.instance, NULL });
 	broker_kill_all(&trial.broker);
 	broker_wipe(&trial.broker);
 	trial_restart(&trial);
 	receive_old(&trial.broker);
+	receive_old_from_backup(backup);
 	trial_end(&trial);
 }
 END_TEST
