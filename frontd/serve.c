@@ -48,7 +48,7 @@ served_of(struct frontd *frontd, enum auth_answer answer)
 	return SERVE_NO_ROOM;
 }
 
-/* What the head asks for; false: it cannot be read.  A head that came before has been found fine. */
+/* What the head asks for; false: it cannot be read.  One that came before has been found fine. */
 static bool
 resolve(struct frontd *frontd)
 {
