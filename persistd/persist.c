@@ -457,9 +457,9 @@ open_journal(struct persist *persist, const struct persist_options *options)
 	persist->backend = &persist->file.backend;
 	if (journal_init(&persist->journal, persist->backend, options->in_flight) != 0)
 		return EXIT_CONFIG;
-	persist->retain = (struct retain){ .snapshot_bytes = options->snapshot_bytes, .segment_bytes = options->segment_bytes,
-		.durable = shared };
-	retain_init(&persist->retain, persist->role, &persist->journal, persist->streams);
+	persist->retain = (struct retain){ .role = persist->role, .journal = &persist->journal, .streams = persist->streams,
+		.snapshot_bytes = options->snapshot_bytes, .segment_bytes = options->segment_bytes, .durable = shared };
+	retain_init(&persist->retain);
 	if (announce_read(shared, &warm))
 		open.warm = &warm;
 	store_relaxed(&persist->stats->phase, open.warm != NULL ? PHASE_RECOVERY : PHASE_REPLAY);
