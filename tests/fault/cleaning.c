@@ -1,7 +1,8 @@
 /*
- * One old message does not keep the journal.  A few messages that nobody takes, and behind them many times as much that is
- * published and acknowledged, while persistd is killed and stopped: the disk is not used for more than what is needed, and
- * every old message is received whole after a cold start, and out of a backup.
+ * One old message does not keep the journal.  A few messages that nobody takes, and behind them many
+ * times as much that is published and acknowledged, while persistd is killed and stopped: the disk
+ * is not used for more than what is needed, and every old message is received whole after a cold
+ * start, and out of a backup.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -25,9 +26,10 @@ static const char *const options[] = { "worker.shards=2", "data.snapshot_bytes=8
 static const char *const queues[] = { "old", "older", "oldest" }; /* on both shards */
 
 /*
- * What the directory may take (docs/durability.md).  Below the snapshots: twice what is needed there and four segments.  Behind:
- * what grows between three beginnings of snapshots, one shard after the other.  The segment of the first of them and the one being
- * written; those that are ready.  What the starts of persistd add is rounding: small first segments.
+ * What the directory may take (docs/durability.md).  Below the snapshots: twice what is needed there
+ * and four segments.  Behind: what grows between three beginnings of snapshots, one shard after the
+ * other.  The segment of the first of them and the one being written; those that are ready.  What
+ * the starts of persistd add is rounding: small first segments.
  */
 static uint64_t
 bound_bytes(uint64_t needed_bytes)
