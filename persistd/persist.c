@@ -462,7 +462,8 @@ open_journal(struct persist *persist, const struct persist_options *options)
 	persist->backend = &persist->file.backend;
 	if (journal_init(&persist->journal, persist->backend, options->in_flight) != 0)
 		return EXIT_CONFIG;
-	persist->retain = (struct retain){ .snapshot_bytes = options->snapshot_bytes, .segment_bytes = options->segment_bytes };
+	persist->retain = (struct retain){ .snapshot_bytes = options->snapshot_bytes, .segment_bytes = options->segment_bytes,
+		.durable = shared };
 	retain_init(&persist->retain, persist->role, &persist->journal, persist->streams);
 	if (announce_read(shared, &warm))
 		open.warm = &warm;

@@ -81,7 +81,7 @@ ranges_follow(const struct backup_chain *chain, const struct batch_header *batch
 		if (!is_copy && expected != 0 && ranges[i].lsn != expected)
 			return false;
 	}
-	return true;
+	return !is_copy || batch_copies_are_sound(batch, chain->lsn);
 }
 
 /* B1.  NULL, or what is wrong with it. */
