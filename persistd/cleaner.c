@@ -98,9 +98,12 @@ plan(const struct cleaner *cleaner, uint64_t first)
 	}
 	if (end == first || !backend->ops->is_full(backend))
 		return end;
-	/* On a full disk one at a time, and only if what has to be copied fits, padding too. */
+	/*
+	 * On a full disk one at a time, and only if what has to be copied fits: with padding, and with
+	 * the end of a segment that a batch does not fit into.
+	 */
 	live = snapshots_live(snapshots, first, false).bytes;
-	bytes = live + live / 8 + BLOCK_ALIGN(BATCH_BYTES_MAX);
+	bytes = live + live / 8 + FETCH_BYTES_MAX;
 	return has_room(cleaner, bytes) ? first + 1 : first;
 }
 

@@ -237,14 +237,19 @@ gather(struct persist *persist)
 	return has_moved;
 }
 
-/* Append copies of what is needed of old segments, if it is their turn: `is_first`: although clients may have something, too. */
+/*
+ * Append copies of what is needed of old segments, if it is their turn; `is_first`: although clients
+ * may have something, too.
+ */
 static bool
 copy(struct persist *persist, bool is_first)
 {
 	struct batch *batch;
 	bool has_waited;
 
-	if (role_is_draining(persist->role) || !cleaner_is_due(&persist->cleaner, &has_waited) || (is_first && !has_waited))
+	if (role_is_draining(persist->role) || !cleaner_is_due(&persist->cleaner, &has_waited))
+		return false;
+	if (is_first && !has_waited)
 		return false;
 	if ((batch = journal_free(&persist->journal)) == NULL)
 		return false;

@@ -72,8 +72,6 @@ ranges_follow(const struct backup_chain *chain, const struct batch_header *batch
 	const struct batch_range *ranges = batch_ranges(batch);
 	bool is_copy = (batch->flags & BATCH_COPY) != 0;
 
-	if (is_copy && !batch_copies_are_sound(batch, chain->lsn))
-		return false;
 	for (uint32_t i = 0; i < batch->ranges; i++) {
 		if (ranges[i].shard >= chain->header.shards)
 			return false;
