@@ -54,6 +54,7 @@ static const struct verb verbs[] = {
 	  "grant set QUEUE USER publish|consume|browse|manage...\n"
 	  "grant rm QUEUE USER",
 	  "what others may do with a queue" },
+	{ "snapshot", verb_snapshot, "snapshot ask\nsnapshot ls", "ask for a snapshot of each shard now; show the newest ones" },
 	{ "bench", verb_bench,
 	  "bench [publish|consume|e2e] [connections=64] [window=1] [size=1024] [batch=1] [seconds=5] [rate=N]\n"
 	  "bench ... [durability=memory | queue=NAME --existing] [--json]",
@@ -209,7 +210,7 @@ verb_help(int argc, char **argv)
 		printf("  %-8s %s\n", verbs[i].name, verbs[i].help);
 	printf("\n  -i NAME  the broker's instance.name (default `default`)\n"
 	       "  --json   for programs: status, stats and all that is asked over HTTP\n\n"
-	       "Over HTTP (queue, msg, user, token, session, grant, bench):\n"
+	       "Over HTTP (queue, msg, user, token, session, grant, snapshot, bench):\n"
 	       "  --url U            another broker, such as http://127.0.0.1:4000\n"
 	       "  --ca FILE, --cert FILE, --key FILE\n"
 	       "                     at https://: the authority of its certificate; your own certificate and key\n"

@@ -27,6 +27,7 @@ int verb_user(int argc, char **argv);
 int verb_token(int argc, char **argv);
 int verb_session(int argc, char **argv);
 int verb_grant(int argc, char **argv);
+int verb_snapshot(int argc, char **argv);
 int verb_bench(int argc, char **argv);
 int verb_help(int argc, char **argv);
 int verb_version(int argc, char **argv);

@@ -58,7 +58,7 @@ served_of(struct frontd *frontd, enum auth_answer answer)
 	return no_room(frontd, 0, true);
 }
 
-/* What the head asks for; false: it cannot be read.  A head that came before has been found fine. */
+/* What the head asks for; false: it cannot be read.  One that came before has been found fine. */
 static bool
 resolve(struct frontd *frontd)
 {
@@ -231,6 +231,7 @@ serve_local(struct frontd *frontd, struct exchange *exchange)
 	frontd->world.now_ns = frontd->now_ns;
 	frontd->world.registry = frontd->role->registry.shared;
 	frontd->world.durable = frontd->durable.shared;
+	frontd->world.snapshots_asked = &frontd->stats->snapshots_asked;
 	for (uint32_t w = 0; w < frontd->shard_count; w++)
 		frontd->world.undurable_bytes[w] = peers_undurable_bytes(frontd, w);
 	frontd->world.unready = peers_unready(frontd, &frontd->world.unready_outcome);

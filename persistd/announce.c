@@ -51,6 +51,21 @@ announce_open(struct durable_shared *durable, uint64_t epoch, uint64_t segment)
 }
 
 void
+announce_snapshot(struct durable_shared *durable, uint32_t shard, const struct journal_snapshot *snapshot)
+{
+	struct durable_lsn *announced = &durable->shard[shard];
+
+	if (load_relaxed(&announced->snapshot_lsn) == snapshot->begun_lsn)
+		return;
+	store_relaxed(&announced->snapshot_lsn, 0);
+	fence_release(); /* whoever sees one of the next two sees that they belong to no LSN.  Pairs with durable_snapshot() */
+	store_relaxed(&announced->snapshot_ms, snapshot->begun_ms);
+	store_relaxed(&announced->snapshot_bytes, snapshot->bytes);
+	/* Both are written.  Pairs with durable_snapshot(). */
+	store_release(&announced->snapshot_lsn, snapshot->begun_lsn);
+}
+
+void
 announce_state(struct durable_shared *durable, enum journal_state state)
 {
 	if (load_relaxed(&durable->journal_state) != (uint32_t)state)

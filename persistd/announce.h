@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "persistd/journal_position.h"
+#include "persistd/snapshots.h"
 #include "shm/durable.h"
 
 /* Where the predecessor stood: all up to there is on stable storage.  False: nobody was there since the regions were made. */
@@ -20,6 +21,9 @@ void announce_position(struct durable_shared *durable, const struct journal_posi
 
 /* The journal is open in `epoch`: from now on a successor starts warm. */
 void announce_open(struct durable_shared *durable, uint64_t epoch, uint64_t segment);
+
+/* A newer snapshot of a shard is complete and durable.  SIGKILL between may leave none: the successor says it again. */
+void announce_snapshot(struct durable_shared *durable, uint32_t shard, const struct journal_snapshot *snapshot);
 
 void announce_state(struct durable_shared *durable, enum journal_state state);
 

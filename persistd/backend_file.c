@@ -335,7 +335,9 @@ trim_begin(struct backend_file *file)
 static void
 trim_end(struct backend_file *file)
 {
-	if (!file->is_trimming || file->segments.spares.state != SPARE_IDLE)
+	enum spare_state state = file->segments.spares.state;
+
+	if (!file->is_trimming || state == SPARE_REMOVING || state == SPARE_RECYCLING)
 		return;
 	store_trim_end(file->store);
 	file->is_trimming = false;

@@ -237,14 +237,19 @@ gather(struct persist *persist)
 	return has_moved;
 }
 
-/* Append copies of what is needed of old segments, if it is their turn: `is_first`: although clients may have something, too. */
+/*
+ * Append copies of what is needed of old segments, if it is their turn; `is_first`: although clients
+ * may have something, too.
+ */
 static bool
 copy(struct persist *persist, bool is_first)
 {
 	struct batch *batch;
 	bool has_waited;
 
-	if (role_is_draining(persist->role) || !cleaner_is_due(&persist->cleaner, &has_waited) || (is_first && !has_waited))
+	if (role_is_draining(persist->role) || !cleaner_is_due(&persist->cleaner, &has_waited))
+		return false;
+	if (is_first && !has_waited)
 		return false;
 	if ((batch = journal_free(&persist->journal)) == NULL)
 		return false;
@@ -458,7 +463,7 @@ open_journal(struct persist *persist, const struct persist_options *options)
 	if (journal_init(&persist->journal, persist->backend, options->in_flight) != 0)
 		return EXIT_CONFIG;
 	persist->retain = (struct retain){ .role = persist->role, .journal = &persist->journal, .streams = persist->streams,
-		.snapshot_bytes = options->snapshot_bytes, .segment_bytes = options->segment_bytes };
+		.snapshot_bytes = options->snapshot_bytes, .segment_bytes = options->segment_bytes, .durable = shared };
 	retain_init(&persist->retain);
 	if (announce_read(shared, &warm))
 		open.warm = &warm;

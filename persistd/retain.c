@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "persistd/announce.h"
 #include "shm/atomic.h"
 #include "shm/diag.h"
 #include "shm/stats.h"
@@ -31,11 +32,23 @@ retain_free(struct retain *retain)
 	snapshots_free(&retain->snapshots);
 }
 
+static uint64_t
+count_asked(const struct retain *retain)
+{
+	const struct role *role = retain->role;
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < role->geometry.fronts; i++)
+		sum += load_relaxed(&role->peer[SLOT_FRONT(i)].shared->snapshots_asked);
+	return sum;
+}
+
 void
 retain_open(struct retain *retain, uint64_t now_ns)
 {
 	memcpy(retain->lsn, retain->journal->durable.lsn, sizeof(retain->lsn));
 	retain->looked_ns = now_ns;
+	retain->admins_asked = count_asked(retain);
 	for (uint32_t s = 0; s < retain->snapshots.shards; s++)
 		retain->asked_ns[s] = now_ns;
 }
@@ -84,7 +97,7 @@ is_due(const struct retain *retain, uint32_t shard, uint64_t now_ns)
 	/* The reserve is for clients, and for a snapshot only if that is small. */
 	if (is_full && cost > retain->segment_bytes)
 		return false;
-	if (growth >= at_least(retain->snapshot_bytes, cost))
+	if (growth >= at_least(retain->snapshot_bytes, cost) || (retain->wanted >> shard & 1) != 0)
 		return true;
 	if (now_ns - retain->asked_ns[shard] < MINUTE_NS)
 		return false;
@@ -98,6 +111,7 @@ ask(struct retain *retain, uint32_t shard, uint64_t now_ns)
 
 	retain->is_asked = true;
 	retain->shard = shard;
+	retain->wanted &= ~(1ull << shard);
 	retain->before_lsn = retain->snapshots.shard[shard].newer.begun_lsn;
 	retain->images = 0;
 	retain->moved_ns = retain->asked_ns[shard] = now_ns;
@@ -146,6 +160,19 @@ ask_next(struct retain *retain, uint64_t now_ns)
 	return -1;
 }
 
+/* Admins want one of each shard. */
+static void
+hear_admins(struct retain *retain)
+{
+	uint64_t asked = count_asked(retain);
+
+	if (asked == retain->admins_asked)
+		return;
+	retain->admins_asked = asked;
+	for (uint32_t s = 0; s < retain->snapshots.shards; s++)
+		retain->wanted |= 1ull << s;
+}
+
 /* --- dropping --- */
 
 static void
@@ -157,6 +184,17 @@ drop(struct retain *retain)
 
 	if (floor != 0)
 		backend->ops->trim(backend, floor, retain->journal->durable.index);
+}
+
+static void
+tell_newest(const struct retain *retain)
+{
+	for (uint32_t s = 0; s < retain->snapshots.shards && retain->durable != NULL; s++) {
+		const struct journal_snapshot *newest = snapshots_newest(&retain->snapshots, s);
+
+		if (newest != NULL)
+			announce_snapshot(retain->durable, s, newest);
+	}
 }
 
 static void
@@ -184,11 +222,13 @@ retain_step(struct retain *retain, uint64_t now_ns)
 	retain->looked_ns = now_ns;
 	retain->looked_bytes = retain->snapshots.bytes;
 	retain->completed = retain->snapshots.completed;
+	hear_admins(retain);
 	if (retain->is_asked)
 		follow(retain, now_ns);
 	if (!retain->is_asked)
 		slot = ask_next(retain, now_ns);
 	drop(retain);
 	tell(retain);
+	tell_newest(retain);
 	return slot;
 }

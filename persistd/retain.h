@@ -5,6 +5,7 @@
  *   ask    when the journal grew by data.snapshot_bytes since the last snapshot of a shard began; earlier, but not within a
  *          minute, when it grew at all or when one more would let segments go.  Always only when it grew by three times
  *          what the snapshots of all shards take, so that they are at most a third of what is written; one shard at a time.
+ *          At once when an admin wants them (POST /v1/snapshots: a counter of the frontds grows).
  *          A worker that died, or had no room, leaves a snapshot without an end: after a minute it is asked again.
  *   drop   all segments before the first that the older complete snapshot of some shard needs (snapshots.h).
  */
@@ -16,6 +17,7 @@
 
 #include "persistd/journal.h"
 #include "persistd/snapshots.h"
+#include "shm/durable.h"
 #include "shm/role.h"
 #include "shm/stream.h"
 
@@ -29,6 +31,9 @@ struct retain {
 	uint64_t looked_ns, looked_bytes; /* when we last looked: snapshots.bytes then */
 	uint64_t completed;              /* snapshots.completed, when we last looked for what can go */
 	uint64_t given_up;               /* snapshots that were asked for and did not come */
+	struct durable_shared *durable;  /* where the newest ones are announced; NULL: nowhere (a test) */
+	uint64_t admins_asked;           /* stats.snapshots_asked of all frontds, as last seen */
+	uint64_t wanted;                 /* bits of shards that an admin wants one of */
 	/* The one that is asked for. */
 	bool is_asked;
 	uint32_t shard;

@@ -303,7 +303,8 @@ on_begun(struct snapshots *snapshots, uint32_t shard, const struct record *recor
 	if (running->begun_lsn != 0)
 		snapshots->given_up++;
 	snapshot_clear(running);
-	*running = (struct journal_snapshot){ .begun_lsn = record->lsn, .bytes = record->bytes, .begun_bytes = snapshots->bytes };
+	*running = (struct journal_snapshot){ .begun_lsn = record->lsn, .begun_ms = record->time_ms, .bytes = record->bytes,
+		.begun_bytes = snapshots->bytes };
 }
 
 const struct image *

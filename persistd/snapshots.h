@@ -41,6 +41,7 @@ struct live {
 
 struct journal_snapshot {
 	uint64_t begun_lsn;             /* 0: there is none */
+	uint64_t begun_ms;              /* broker time */
 	uint64_t ended_lsn;             /* of its SNAPSHOT_ENDED; 0: it runs */
 	uint64_t images;
 	uint64_t bytes;                 /* of its records */

@@ -1,5 +1,7 @@
 #include "shm/durable.h"
 
+#include "shm/atomic.h"
+
 #include <string.h>
 
 #include "shm/hash.h"
@@ -55,4 +57,19 @@ journal_state_name(uint64_t state)
 	};
 
 	return state < JOURNAL_STATE_COUNT ? names[state] : "unknown";
+}
+
+struct durable_snapshot
+durable_snapshot(const struct durable_shared *shared, uint32_t shard)
+{
+	const struct durable_lsn *announced = &shared->shard[shard];
+	/* The two that follow belong to this one, or to a later.  Pairs with announce_snapshot(). */
+	struct durable_snapshot snapshot = { .lsn = load_acquire(&announced->snapshot_lsn) };
+
+	snapshot.begun_ms = load_relaxed(&announced->snapshot_ms);
+	snapshot.bytes = load_relaxed(&announced->snapshot_bytes);
+	fence_acquire(); /* they are read before it is looked whether they still belong to it */
+	if (load_relaxed(&announced->snapshot_lsn) != snapshot.lsn)
+		snapshot.lsn = 0;
+	return snapshot;
 }

@@ -23,6 +23,10 @@ const char *journal_state_name(uint64_t state);
 
 struct durable_lsn {
 	_Alignas(CACHE_LINE_PAIR) uint64_t lsn; /* all records below are on stable storage */
+	/* The newest snapshot that is complete on stable storage.  0: none, or the next two are being written. */
+	uint64_t snapshot_lsn;
+	uint64_t snapshot_ms;   /* broker time when it was begun */
+	uint64_t snapshot_bytes;
 };
 
 /*
@@ -55,6 +59,14 @@ struct durable {
 	struct region region;
 	struct durable_shared *shared;
 };
+
+/* What is known of the newest complete snapshot of a shard; lsn 0: nothing. */
+struct durable_snapshot {
+	uint64_t lsn;
+	uint64_t begun_ms;
+	uint64_t bytes;
+};
+struct durable_snapshot durable_snapshot(const struct durable_shared *shared, uint32_t shard);
 
 int durable_create(const char *instance, uint32_t workers, const struct region_identity *store);
 int durable_attach(struct durable *durable, const char *instance, uint32_t workers, const struct region_identity *store,

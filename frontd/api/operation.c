@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "shm/atomic.h"
+#include "shm/durable.h"
+
 void
 operation_livez(struct api_call *call, struct answer *answer)
 {
@@ -113,5 +116,48 @@ operation_stats(struct api_call *call, struct answer *answer)
 	}
 	answer_put(answer, "}}\n");
 	answer_head(answer, 200, ANSWER_JSON);
+	answer_end(answer);
+}
+
+static void
+put_snapshots(struct answer *answer, const struct api_world *world)
+{
+	for (uint32_t s = 0; s < world->shard_count; s++) {
+		struct durable_snapshot newest = durable_snapshot(world->durable, s);
+
+		answer_put(answer, s == 0 ? "{\"snapshots\":[{\"shard\":" : ",{\"shard\":");
+		answer_put_number(answer, s);
+		if (newest.lsn == 0) {
+			answer_put(answer, ",\"newest\":null}");
+			continue;
+		}
+		answer_put(answer, ",\"newest\":{\"lsn\":");
+		answer_put_number(answer, newest.lsn);
+		answer_put(answer, ",\"begun_at\":");
+		answer_put_time(answer, newest.begun_ms);
+		answer_put(answer, ",\"bytes\":");
+		answer_put_number(answer, newest.bytes);
+		answer_put(answer, "}}");
+	}
+	answer_put(answer, "]}\n");
+}
+
+void
+operation_snapshots(struct api_call *call, struct answer *answer)
+{
+	put_snapshots(answer, call->world);
+	answer_head(answer, 200, ANSWER_JSON);
+	answer_end(answer);
+}
+
+void
+operation_snapshot(struct api_call *call, struct answer *answer)
+{
+	uint64_t *asked = call->world->snapshots_asked;
+
+	/* It says nothing but that there is one more: persistd looks at it a few times a second. */
+	store_relaxed(asked, load_relaxed(asked) + 1);
+	put_snapshots(answer, call->world);
+	answer_head(answer, 202, ANSWER_JSON);
 	answer_end(answer);
 }

@@ -98,6 +98,8 @@ static const struct api_route routes[] = {
 	  .plan = session_revoke_all_plan, .fill = session_revoke_all_fill, .answer = people_answer_done },
 	{ .method = HTTP_DELETE, .pattern = SESSIONS "/{id}", .right = RIGHT_SELF, .op = OP_CREDENTIAL_REVOKE,
 	  .plan = session_revoke_plan, .fill = credential_revoke_fill, .answer = people_answer_done },
+	{ .method = HTTP_GET, .pattern = "/v1/snapshots", .right = RIGHT_ADMIN, .local = operation_snapshots },
+	{ .method = HTTP_POST, .pattern = "/v1/snapshots", .right = RIGHT_ADMIN, .local = operation_snapshot },
 	{ .method = HTTP_GET, .pattern = "/v1/stats", .right = RIGHT_ADMIN, .local = operation_stats },
 	{ .method = HTTP_GET, .pattern = METRICS, .right = RIGHT_METRICS, .local = metrics_get },
 	{ .method = HTTP_GET, .pattern = METRICS "/queues", .right = RIGHT_QUEUE_METRICS, .op = OP_QUEUE_LIST, .params = " prefix",

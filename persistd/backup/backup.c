@@ -37,6 +37,8 @@ struct backup {
 	struct store store;
 	struct catalog catalog;
 	struct loader loader;
+	struct snapshots snapshots;
+	struct copies copies;
 	struct backup_writer writer;
 	uint64_t stop_index;
 	char partial[PATH_MAX];        /* "": stdout */
@@ -126,6 +128,9 @@ open_store(struct backup *backup)
 		return code;
 	if (loader_open(&backup->loader, &backup->store, &backup->catalog, NULL, backup->stop_index) != 0)
 		return EXIT_JOURNAL;
+	snapshots_init(&backup->snapshots, backup->store.shards);
+	backup->loader.snapshots = &backup->snapshots;
+	backup->snapshots.copies = backup->loader.copies = &backup->copies;
 	backup->loader.reader.verifies_payload = true;
 	backup->loader.reader.reads_direct = true;
 	return 0;
@@ -213,6 +218,19 @@ is_interrupted(void)
 	return sigpending(&pending) == 0 && (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1);
 }
 
+/* F9: where the first segments were dropped there is a snapshot of each shard to begin with, also up to where we read. */
+static bool
+can_begin(struct backup *backup)
+{
+	uint32_t shard;
+
+	snapshots_settle(&backup->snapshots);
+	if (backup->store.current.floor <= 1 || snapshots_are_complete(&backup->snapshots, &shard))
+		return true;
+	diag(DIAG_ERROR, "the journal holds no complete snapshot of shard %" PRIu32 "; see chasqui check", shard);
+	return false;
+}
+
 static int
 copy(struct backup *backup)
 {
@@ -235,6 +253,8 @@ copy(struct backup *backup)
 		return say_corrupt(backup);
 	if (step == LOADER_FAILED)
 		return EXIT_JOURNAL;
+	if (!can_begin(backup))
+		return EXIT_CORRUPT;
 	return backup_write_end(&backup->writer) == 0 ? 0 : EXIT_TARGET;
 }
 
@@ -340,6 +360,8 @@ close_all(struct backup *backup)
 
 	backup_write_close(&backup->writer);
 	loader_close(&backup->loader);
+	snapshots_free(&backup->snapshots);
+	copies_free(&backup->copies);
 	catalog_free(&backup->catalog);
 	store_close(&backup->store);
 	if (is_file)

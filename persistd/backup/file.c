@@ -65,20 +65,21 @@ chain_begin(struct backup_chain *chain, const char block[BLOCK_BYTES])
 	chain_add_bytes(chain, block, BLOCK_BYTES);
 }
 
-/* F8. */
+/* F8 and F11.  The payload is in memory. */
 static bool
 ranges_follow(const struct backup_chain *chain, const struct batch_header *batch)
 {
 	const struct batch_range *ranges = batch_ranges(batch);
+	bool is_copy = (batch->flags & BATCH_COPY) != 0;
 
 	for (uint32_t i = 0; i < batch->ranges; i++) {
 		if (ranges[i].shard >= chain->header.shards)
 			return false;
 		uint64_t expected = chain->lsn[ranges[i].shard];
-		if (expected != 0 && ranges[i].lsn != expected)
+		if (!is_copy && expected != 0 && ranges[i].lsn != expected)
 			return false;
 	}
-	return true;
+	return !is_copy || batch_copies_are_sound(batch, chain->lsn);
 }
 
 /* B1.  NULL, or what is wrong with it. */
@@ -93,7 +94,7 @@ chain_add_batch(struct backup_chain *chain, const struct batch_header *batch)
 		return "a batch does not continue the streams of its shards";
 	if (!records_add(&chain->records, batch))
 		return "a batch is whole but holds no records";
-	for (uint32_t i = 0; i < batch->ranges; i++)
+	for (uint32_t i = 0; i < batch->ranges && (batch->flags & BATCH_COPY) == 0; i++)
 		chain->lsn[ranges[i].shard] = ranges[i].lsn + ranges[i].bytes;
 	chain->end.batches++;
 	chain->end.last_index = batch->index;

@@ -81,6 +81,8 @@ static const struct door {
 	{ HTTP_GET, "/v1/sessions", SELF, "/v1/sessions", NULL, 200, 200, NULL, NULL },
 	{ HTTP_DELETE, "/v1/sessions/{id}", SELF, "/v1/sessions/{session}", NULL, 204, 404, "no-session", NULL },
 	{ HTTP_DELETE, "/v1/sessions", SELF, "/v1/sessions", NULL, 204, 204, NULL, NULL },
+	{ HTTP_GET, "/v1/snapshots", ADMIN, "/v1/snapshots", NULL, 200, 403, "forbidden", NULL },
+	{ HTTP_POST, "/v1/snapshots", ADMIN, "/v1/snapshots", NULL, 202, 403, "forbidden", NULL },
 	{ HTTP_GET, "/v1/stats", ADMIN, "/v1/stats", NULL, 200, 403, "forbidden", NULL },
 	{ HTTP_GET, "/metrics", METRICS, "/metrics", NULL, 200, 403, "forbidden", NULL },
 	{ HTTP_GET, "/metrics/queues", ON_ALL, "/metrics/queues", NULL, 200, 200, NULL, "browse" },
