@@ -23,6 +23,7 @@
 #include "persistd/loader.h"
 #include "persistd/store.h"
 #include "shm/atomic.h"
+#include "shm/clock.h"
 #include "shm/diag.h"
 #include "shm/durable.h"
 #include "shm/registry.h"
@@ -310,14 +311,20 @@ report(FILE *to, const char *name, const struct backup_chain *chain)
 		    "(chasqui check names them)\n", chain->records.bad_messages);
 }
 
-/* Read all of it.  0 and the reader at its end, still open; or an exit code after a diag. */
+/*
+ * Read all of it, at that rate.  0 and the reader at its end, still open; or an exit code after a
+ * diag.
+ */
 static int
-read_through(struct backup_reader *reader, int fd, const char *name)
+read_through(struct backup_reader *reader, int fd, const char *name, uint64_t bytes_per_second)
 {
 	enum backup_step step = backup_read_begin(reader, fd);
+	uint64_t begun_ns = now_ns();
 
-	while (step == BACKUP_BATCH)
+	while (step == BACKUP_BATCH) {
 		step = backup_read_next(reader);
+		backup_keep_rate(begun_ns, reader->chain.end.bytes, bytes_per_second);
+	}
 	if (step == BACKUP_FAILED)
 		diag_errno("cannot read %s", name);
 	if (step == BACKUP_DAMAGED)
@@ -341,7 +348,7 @@ verify(struct backup *backup)
 		return EXIT_TARGET;
 	}
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* only a hint */
-	code = read_through(&reader, fd, backup->partial);
+	code = read_through(&reader, fd, backup->partial, backup->options->bytes_per_second);
 	if (code == 0 && reader.chain.end.digest != backup->writer.chain.end.digest) {
 		diag(DIAG_ERROR, "%s is not what was written", backup->partial);
 		code = EXIT_CORRUPT;
@@ -448,7 +455,7 @@ backup_check_main(const char *from)
 		diag_errno("cannot read %s", from);
 		return EXIT_CONFIG;
 	}
-	int code = read_through(&reader, fd, from);
+	int code = read_through(&reader, fd, from, 0);
 	if (code == 0) {
 		report(stdout, from, &reader.chain);
 		if (reader.chain.records.bad_messages != 0)

@@ -118,13 +118,13 @@ chain_end(struct backup_chain *chain)
 
 /* --- writing --- */
 
-static void
-keep_rate(const struct backup_writer *writer)
+void
+backup_keep_rate(uint64_t begun_ns, uint64_t bytes, uint64_t bytes_per_second)
 {
-	if (writer->bytes_per_second == 0)
+	if (bytes_per_second == 0)
 		return;
-	double seconds = (double)writer->written_bytes / (double)writer->bytes_per_second;
-	uint64_t due_ns = writer->begun_ns + (uint64_t)(seconds * 1e9), now = now_ns();
+	double seconds = (double)bytes / (double)bytes_per_second;
+	uint64_t due_ns = begun_ns + (uint64_t)(seconds * 1e9), now = now_ns();
 
 	if (due_ns <= now)
 		return;
@@ -143,7 +143,7 @@ flush(struct backup_writer *writer)
 	}
 	writer->written_bytes += writer->buffered_bytes;
 	writer->buffered_bytes = 0;
-	keep_rate(writer);
+	backup_keep_rate(writer->begun_ns, writer->written_bytes, writer->bytes_per_second);
 	return 0;
 }
 

@@ -75,6 +75,9 @@ struct backup_chain {
 /* When it was begun, in UTC. */
 void backup_made_text(const struct backup_header *header, char text[32]);
 
+/* Sleep until so many bytes since begun_ns are no more than the rate; 0 is no rate. */
+void backup_keep_rate(uint64_t begun_ns, uint64_t bytes, uint64_t bytes_per_second);
+
 /* --- writing --- */
 
 struct backup_writer {
