@@ -8,6 +8,10 @@
 ifeq ($(origin CC),default)
 CC := gcc
 endif
+# As many compilers at once as there are processors, unless -j says otherwise.
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 SAN ?=
 PREFIX ?= /usr/local
 DESTDIR ?=

@@ -218,6 +218,7 @@ function own_row(what, point) {
 function own_table() {
 	own_row("publish to memory, 64 connections", "memory-64x1")
 	own_row("publish by hundreds, 16 connections", "batch-100")
+	own_row("publish by hundreds, 16 connections, 100 B", "batch-100-100B")
 	own_row("receive raw, 64 connections", "receive-64x1-raw")
 	own_row("make queues, 64 connections", "queues-many-made")
 	own_row("publish over those in turn", "queues-many")

@@ -177,7 +177,6 @@ exchange_answer_end(struct frontd *frontd, struct exchange *exchange, struct ans
 	assert(answer_bytes(answer) != 0);
 
 	answer_fit(answer);
-
 	exchange->bytes = answer->room;
 	if (answer->heap != NULL) {
 		exchange_drop_answer(frontd, exchange); /* the block goes back */

@@ -1,9 +1,11 @@
 /*
- * Happy path: heads_find() compares with the head that this connection sent last.  The first of a kind is put in by
- * heads_learn(), other connections that send the same find it as the one found last.
+ * Happy path: heads_find() compares with the head that this connection sent last.  The first of a
+ * kind is put in by heads_learn(), other connections that send the same find it as the one found
+ * last.
  *
- * A head may hold a token, and it is compared with what strangers send: is_same() takes a time that depends on lengths only.
- * The request line goes first, in any time: of publishes and receives it holds no secret.
+ * A head may hold a token, and it is compared with what strangers send: is_same() takes a time that
+ * depends on lengths only.  The request line goes first, in any time: of publishes and receives it
+ * holds no secret.
  */
 #include "frontd/heads.h"
 
@@ -67,11 +69,12 @@ is_same(const char *one, const char *other, size_t count)
 	}
 	for (size_t at = 0; at + sizeof(pair) < count; at += sizeof(pair))
 		marks |= pair_at(one + at) ^ pair_at(other + at);
-	marks |= pair_at(one + count - sizeof(pair)) ^ pair_at(other + count - sizeof(pair)); /* the last overlaps */
+	count -= sizeof(pair); /* the last overlaps */
+	marks |= pair_at(one + count) ^ pair_at(other + count);
 	return (marks[0] | marks[1]) == 0;
 }
 
-/* The digits at `at`, as the parser would take them; how many, 0: these are none that are looked at here. */
+/* The digits at `at`, as the parser takes them; how many, 0: none that are looked at here. */
 static size_t
 length_read(const char *at, size_t count, uint64_t *length)
 {
@@ -91,9 +94,11 @@ head_matches(struct head *head, const char *bytes, size_t count)
 	size_t behind_bytes = head->count - head->length_at - head->length_bytes, digits = 0;
 	uint64_t length = 0;
 
-	if (head->count == 0 || count < head->length_at + behind_bytes || memcmp(bytes, head->bytes, head->line_bytes) != 0)
+	if (head->count == 0 || count < head->length_at + behind_bytes ||
+	    memcmp(bytes, head->bytes, head->line_bytes) != 0)
 		return false;
-	if (!is_same(bytes + head->line_bytes, head->bytes + head->line_bytes, head->length_at - head->line_bytes))
+	if (!is_same(bytes + head->line_bytes, head->bytes + head->line_bytes,
+	    head->length_at - head->line_bytes))
 		return false;
 	if (head->length_bytes != 0) {
 		digits = length_read(bytes + head->length_at, count - head->length_at, &length);
@@ -131,13 +136,17 @@ has_field(const struct http_request *request, const char *name)
 	return http_next_field(request, name, &from) != NULL;
 }
 
-/* A password is kept nowhere; a head that says how the body is to come, or what it must be, is for those who read it. */
+/*
+ * A password is kept nowhere; a head that says how the body is to come, or what it must be, is for
+ * those who read it.
+ */
 static bool
 is_plain(const struct http_request *request)
 {
 	struct http_slice credential = request->known[HTTP_AUTHORIZATION];
 
-	return !request->is_chunked && !request->expect_continue && request->head_bytes <= HEAD_BYTES_MAX &&
+	return !request->is_chunked && !request->expect_continue &&
+	    request->head_bytes <= HEAD_BYTES_MAX &&
 	    (credential.ptr == NULL || http_slice_has_prefix(credential, "bearer")) &&
 	    !has_field(request, "content-digest") && !has_field(request, "mq-not-before");
 }
@@ -148,16 +157,19 @@ head_read(struct head *head)
 {
 	struct http_slice length;
 	size_t scan_from = 0;
-	enum http_result result = http_parse_head(head->bytes, head->count, &scan_from, &head->request);
+	enum http_result result =
+	    http_parse_head(head->bytes, head->count, &scan_from, &head->request);
 
 	assert(result == HTTP_DONE); /* it was admitted */
 	result = http_target_parse(head->request.origin_form,
-	    (struct http_span){ .ptr = head->scratch, .len = sizeof(head->scratch) }, &head->target);
+	    (struct http_span){ .ptr = head->scratch, .len = sizeof(head->scratch) },
+	    &head->target);
 	assert(result == HTTP_DONE);
 	length = head->request.known[HTTP_CONTENT_LENGTH];
 	head->length_at = length.ptr != NULL ? (uint32_t)(length.ptr - head->bytes) : head->count;
 	head->length_bytes = (uint32_t)length.len;
-	head->line_bytes = (uint32_t)(head->request.target.ptr + head->request.target.len - head->bytes);
+	head->line_bytes =
+	    (uint32_t)(head->request.target.ptr + head->request.target.len - head->bytes);
 }
 
 static struct head *
@@ -177,7 +189,8 @@ heads_learn(struct frontd *frontd, struct conn *conn, const char *bytes)
 	struct heads *heads = &frontd->heads;
 	enum op op = call->memo.route->op;
 
-	if ((op != OP_PUBLISH && op != OP_RECEIVE) || ++heads->unknown % LEARN_EVERY != 0 || !is_plain(request))
+	if ((op != OP_PUBLISH && op != OP_RECEIVE) || ++heads->unknown % LEARN_EVERY != 0 ||
+	    !is_plain(request))
 		return;
 	for (uint32_t i = 0; i < HEADS_MAX; i++) {
 		if (!head_matches(&heads->all[i], bytes, request->head_bytes))

@@ -1,9 +1,11 @@
 /*
- * heads: heads of requests that came before.  Who publishes or receives sends one head again and again, at most with another
- * length in it; what it says is remembered here, for all connections of this process, and neither parsed nor checked again.
+ * heads: heads of requests that came before.  Who publishes or receives sends one head again and
+ * again, at most with another length in it; what it says is remembered here, for all connections of
+ * this process, and neither parsed nor checked again.
  *
- * Only what a head says by itself is remembered.  Who asks and what he may, and what the body, the time or the state of the
- * broker decide, is asked each time.  With a head that is known nothing is different but the time it takes.
+ * Only what a head says by itself is remembered.  Who asks and what he may, and what the body, the
+ * time or the state of the broker decide, is asked each time.  With a head that is known nothing is
+ * different but the time it takes.
  */
 #ifndef FRONTD_HEADS_H
 #define FRONTD_HEADS_H
@@ -23,11 +25,12 @@ struct conn;
 
 struct head {
 	uint32_t count;            /* of bytes[]; 0: there is none here */
-	uint32_t line_bytes;       /* the request line */
-	uint32_t length_at;        /* where the digits of Content-Length stand; count: there is no such field */
+	uint32_t line_bytes;       /* the request line, as far as its target */
+	uint32_t length_at;        /* where the digits of Content-Length stand; without it: count */
 	uint32_t length_bytes;     /* and how many they are */
 	struct api_known known;
-	struct http_request request; /* as http_parse_head() read bytes[]; content_length and head_bytes are those of the last time */
+	/* As the parser read bytes[]; content_length and head_bytes are those of the last time. */
+	struct http_request request;
 	struct http_target target;
 	char bytes[HEAD_BYTES_MAX];
 	char scratch[HEAD_BYTES_MAX]; /* of target */
@@ -44,12 +47,12 @@ struct heads {
 int heads_open(struct frontd *frontd);
 void heads_close(struct frontd *frontd);
 
-/* The head at the start of bytes, if it is whole and known.  Good until the next call of heads_learn(). */
+/* The head at the start of bytes, if it is whole and known.  Good until the next heads_learn(). */
 struct head *heads_find(struct frontd *frontd, struct conn *conn, const char *bytes, size_t count);
 
 /*
- * frontd->request, whose head stands at bytes, was admitted: now and then remember it.  Once in so many times, so that heads which
- * are all different cost little.
+ * frontd->request, whose head stands at bytes, was admitted: now and then remember it.  Once in so
+ * many times, so that heads which are all different cost little.
  */
 void heads_learn(struct frontd *frontd, struct conn *conn, const char *bytes);
 

@@ -127,7 +127,8 @@ begin_body(struct frontd *frontd, struct conn *conn, const char *bytes, size_t c
 
 /* The head at the start of bytes, to frontd->request: one that came before, or parsed. */
 static enum http_result
-read_head(struct frontd *frontd, struct conn *conn, const char *bytes, size_t count, size_t *scan_from)
+read_head(struct frontd *frontd, struct conn *conn, const char *bytes, size_t count,
+    size_t *scan_from)
 {
 	frontd->head = heads_find(frontd, conn, bytes, count);
 	if (frontd->head != NULL) {

@@ -96,9 +96,9 @@ sending_widen(struct frontd *frontd, struct conn *conn)
 	struct sending *sending = conn->sending;
 	uint64_t since_ns = sending->since_ns, total_bytes = sending->total_bytes;
 
-	assert(!sending->closes); /* nothing stands behind such an answer */
 	if (sending->run_bytes == SEND_RUN_BYTES || sending->run_start != sending->run_end || !wants_large_run(conn))
 		return;
+	assert(!sending->closes); /* nothing stands behind such an answer */
 	sending_give(frontd, conn);
 	conn->sending = sending_take(frontd, conn);
 	conn->sending->since_ns = since_ns; /* it is the same stretch of answers */

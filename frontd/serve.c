@@ -58,7 +58,7 @@ served_of(struct frontd *frontd, enum auth_answer answer)
 	return no_room(frontd, 0, true);
 }
 
-/* What the head asks for; false: it cannot be read.  A head that came before has been found fine. */
+/* What the head asks for; false: it cannot be read.  One that came before has been found fine. */
 static bool
 resolve(struct frontd *frontd)
 {

@@ -21,8 +21,9 @@ struct problem;
 enum served { SERVE_DONE, SERVE_REFUSED, SERVE_NO_ROOM, SERVE_WAITS };
 
 /*
- * Make frontd->call of frontd->request, whose head stands at `head`: who asks, and may he?  REFUSED: frontd->call.problem says why.  DONE and REFUSED are to
- * be ended by serve_request(), serve_refuse() or serve_abandon().
+ * Make frontd->call of frontd->request, whose head stands at `head`: who asks, and may he?
+ * REFUSED: frontd->call.problem says why.  DONE and REFUSED are to be ended by serve_request(),
+ * serve_refuse() or serve_abandon().
  */
 enum served serve_admit(struct frontd *frontd, struct conn *conn, const char *head);
 

@@ -73,7 +73,9 @@ reserve_bytes(const struct cleaner *cleaner)
 static bool
 has_room(const struct cleaner *cleaner, uint64_t bytes)
 {
-	return cleaner->backend->ops->room_bytes(cleaner->backend) >= bytes + reserve_bytes(cleaner);
+	uint64_t room = cleaner->backend->ops->room_bytes(cleaner->backend);
+
+	return room >= bytes + reserve_bytes(cleaner);
 }
 
 /* The end of the oldest segments that have to be cleaned; `first` if there are none. */
@@ -82,7 +84,8 @@ plan(const struct cleaner *cleaner, uint64_t first)
 {
 	const struct snapshots *snapshots = cleaner->snapshots;
 	struct backend *backend = cleaner->backend;
-	uint64_t begun = snapshots_begun_segment(snapshots, false), bytes = 0, live = 0, end = first;
+	uint64_t begun = snapshots_begun_segment(snapshots, false), end = first;
+	uint64_t bytes = 0, live = 0;
 
 	for (uint64_t number = first; number < begun; number++) {
 		bytes += backend->ops->file_bytes(backend, number);
@@ -95,9 +98,13 @@ plan(const struct cleaner *cleaner, uint64_t first)
 	}
 	if (end == first || !backend->ops->is_full(backend))
 		return end;
-	/* On a full disk one at a time, and only if what has to be copied fits, with its padding. */
+	/*
+	 * On a full disk one at a time, and only if what has to be copied fits: with padding, and with
+	 * the end of a segment that a batch does not fit into.
+	 */
 	live = snapshots_live(snapshots, first, false).bytes;
-	return has_room(cleaner, live + live / 8 + BLOCK_ALIGN(BATCH_BYTES_MAX)) ? first + 1 : first;
+	bytes = live + live / 8 + FETCH_BYTES_MAX;
+	return has_room(cleaner, bytes) ? first + 1 : first;
 }
 
 /* IDLE: is there something to do? */
@@ -113,8 +120,8 @@ plan_step(struct cleaner *cleaner, uint64_t now_ns)
 	if (first == 0 || (end = plan(cleaner, first)) == first)
 		return false;
 	survivors_begin(&cleaner->survivors, end);
-	if (listing_begin(&cleaner->listing, cleaner->backend, cleaner->snapshots, &cleaner->survivors,
-	    cleaner->journal->durable.index) != 0)
+	if (listing_begin(&cleaner->listing, cleaner->backend, cleaner->snapshots,
+	    &cleaner->survivors, cleaner->journal->durable.index) != 0)
 		return false; /* said; the next plan tries again */
 	cleaner->next_segment = first;
 	cleaner->listed_count = cleaner->snapshots->completed;
@@ -163,7 +170,9 @@ read_begin(struct cleaner *cleaner)
 	clean_up_to(cleaner, slice->segment);
 	for (cleaner->count = 0; cleaner->count < left; cleaner->count++) {
 		bytes += slice[cleaner->count].bytes;
-		if (cleaner->count == SLICE_RECORDS || (bytes > CLEANER_SLICE_BYTES && cleaner->count > 0))
+		if (cleaner->count == SLICE_RECORDS)
+			break;
+		if (bytes > CLEANER_SLICE_BYTES && cleaner->count > 0)
 			break;
 	}
 	survivors_group(&cleaner->survivors, cleaner->first, cleaner->count);
@@ -238,8 +247,8 @@ read_one(struct cleaner *cleaner)
 	case BACKEND_FAILED:
 		break;
 	}
-	diag(DIAG_ERROR, "the journal cannot be cleaned: the message of LSN %" PRIu64 ", shard %" PRIu32
-	    " cannot be read", survivor->lsn, survivor->shard);
+	diag(DIAG_ERROR, "the journal cannot be cleaned: the message of LSN %" PRIu64 ", shard %"
+	    PRIu32 " cannot be read", survivor->lsn, survivor->shard);
 	block(cleaner);
 	return true;
 }
@@ -375,9 +384,12 @@ cleaner_step(struct cleaner *cleaner, uint64_t now_ns)
 uint64_t
 cleaner_due_ns(const struct cleaner *cleaner, uint64_t now_ns)
 {
+	uint64_t due_ns;
+
 	switch (cleaner->state) {
 	case CLEANER_IDLE:
-		return cleaner->planned_ns + PLAN_NS > now_ns ? cleaner->planned_ns + PLAN_NS - now_ns : 0;
+		due_ns = cleaner->planned_ns + PLAN_NS;
+		return due_ns > now_ns ? due_ns - now_ns : 0;
 	case CLEANER_LISTING:
 	case CLEANER_SORTING:
 		return 0;

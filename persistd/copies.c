@@ -1,8 +1,9 @@
 /*
  * copies: see copies.h.
  *
- * Happy path: copies_add() makes runs of the records of a batch; run_put() cuts out of older runs what the new one covers, and
- * puts it in its place.  What is forgotten is not found any more at once (run_is_there), and swept out later, in slices.
+ * Happy path: copies_add() makes runs of the records of a batch; run_put() cuts out of older runs
+ * what the new one covers, and puts it in its place.  What is forgotten is not found any more at
+ * once (copies_find), and swept out later, in slices.
  */
 #include "persistd/copies.h"
 
@@ -13,7 +14,7 @@
 #include "shm/diag.h"
 #include "shm/record.h"
 
-/* Chunks that are looked through in one call of copies_sweep(): some 10 us. */
+/* Chunks that are looked through in one call of copies_sweep(). */
 #define SWEEP_CHUNKS 16u
 
 /* A place among the runs of a shard: before runs[slot] of chunk `chunk`. */
@@ -64,7 +65,8 @@ chunk_insert(struct copies_shard *shard, uint32_t at)
 	if (chunk == NULL)
 		return NULL;
 	chunk->count = 0;
-	memmove(shard->chunks + at + 1, shard->chunks + at, (shard->count - at) * sizeof(shard->chunks[0]));
+	memmove(shard->chunks + at + 1, shard->chunks + at,
+	    (shard->count - at) * sizeof(shard->chunks[0]));
 	shard->chunks[at] = chunk;
 	shard->count++;
 	return chunk;
@@ -75,7 +77,8 @@ chunk_remove(struct copies_shard *shard, uint32_t at)
 {
 	free(shard->chunks[at]);
 	shard->count--;
-	memmove(shard->chunks + at, shard->chunks + at + 1, (shard->count - at) * sizeof(shard->chunks[0]));
+	memmove(shard->chunks + at, shard->chunks + at + 1,
+	    (shard->count - at) * sizeof(shard->chunks[0]));
 }
 
 /* --- runs --- */
@@ -122,7 +125,8 @@ run_remove(struct copies *copies, struct copies_shard *shard, struct place place
 	struct copies_chunk *chunk = shard->chunks[place.chunk];
 
 	chunk->count--;
-	memmove(chunk->runs + place.slot, chunk->runs + place.slot + 1, (chunk->count - place.slot) * sizeof(chunk->runs[0]));
+	memmove(chunk->runs + place.slot, chunk->runs + place.slot + 1,
+	    (chunk->count - place.slot) * sizeof(chunk->runs[0]));
 	if (chunk->count == 0)
 		chunk_remove(shard, place.chunk);
 	copies->runs--;
@@ -148,21 +152,26 @@ chunk_split(struct copies_shard *shard, struct place *place)
 
 /* -1 without memory. */
 static int
-run_insert(struct copies *copies, struct copies_shard *shard, struct place place, const struct copies_run *run)
+run_insert(struct copies *copies, struct copies_shard *shard, struct place place,
+    const struct copies_run *run)
 {
 	if (place.chunk == shard->count) {
-		/* Behind all: into the last chunk while it has room, so that what comes in order fills them. */
-		if (shard->count > 0 && shard->chunks[shard->count - 1]->count < COPIES_CHUNK_RUNS) {
+		/* Behind all: into the last chunk while it has room, so that order fills them. */
+		bool has_last = shard->count > 0;
+
+		if (has_last && shard->chunks[shard->count - 1]->count < COPIES_CHUNK_RUNS) {
 			place.chunk--;
 			place.slot = shard->chunks[place.chunk]->count;
 		} else if (chunk_insert(shard, place.chunk) == NULL) {
 			return -1;
 		}
 	}
-	if (shard->chunks[place.chunk]->count == COPIES_CHUNK_RUNS && chunk_split(shard, &place) != 0)
+	if (shard->chunks[place.chunk]->count == COPIES_CHUNK_RUNS &&
+	    chunk_split(shard, &place) != 0)
 		return -1;
 	struct copies_chunk *chunk = shard->chunks[place.chunk];
-	memmove(chunk->runs + place.slot + 1, chunk->runs + place.slot, (chunk->count - place.slot) * sizeof(chunk->runs[0]));
+	memmove(chunk->runs + place.slot + 1, chunk->runs + place.slot,
+	    (chunk->count - place.slot) * sizeof(chunk->runs[0]));
 	chunk->runs[place.slot] = *run;
 	chunk->count++;
 	copies->runs++;
@@ -175,8 +184,8 @@ run_from(const struct copies_run *run, uint64_t lsn)
 {
 	uint32_t skipped = (uint32_t)(lsn - run->lsn);
 
-	return (struct copies_run){ .lsn = lsn, .bytes = run->bytes - skipped, .segment = run->segment,
-		.offset_words = run->offset_words + skipped / 8 };
+	return (struct copies_run){ .lsn = lsn, .bytes = run->bytes - skipped,
+		.segment = run->segment, .offset_words = run->offset_words + skipped / 8 };
 }
 
 /* Of the older runs only what lies outside [lsn, end) is left.  -1 without memory. */
@@ -220,7 +229,8 @@ run_put(struct copies *copies, uint32_t s, const struct copies_run *run)
 
 /* The records of one range, those that follow each other as one run. */
 static int
-range_add(struct copies *copies, const struct batch_range *range, const char *bytes, struct lsn_location at)
+range_add(struct copies *copies, const struct batch_range *range, const char *bytes,
+    struct lsn_location at)
 {
 	struct copies_run run = { .segment = (uint32_t)at.segment };
 	struct record record;
@@ -242,7 +252,8 @@ range_add(struct copies *copies, const struct batch_range *range, const char *by
 }
 
 int
-copies_add(struct copies *copies, const struct batch_header *header, uint64_t segment, uint64_t offset)
+copies_add(struct copies *copies, const struct batch_header *header, uint64_t segment,
+    uint64_t offset)
 {
 	const struct batch_range *ranges = batch_ranges(header);
 	struct lsn_location at = { .segment = segment, .offset = offset + header->header_bytes };
@@ -262,14 +273,18 @@ copies_add(struct copies *copies, const struct batch_header *header, uint64_t se
 }
 
 bool
-copies_find(const struct copies *copies, uint32_t shard, uint64_t lsn, uint32_t bytes, struct lsn_location *location)
+copies_find(const struct copies *copies, uint32_t shard, uint64_t lsn, uint32_t bytes,
+    struct lsn_location *location)
 {
 	const struct copies_shard *runs = &copies->shard[shard];
 	const struct copies_run *run = run_at(runs, place_of(runs, lsn));
 
-	if (run == NULL || run->lsn > lsn || lsn + bytes > run_end(run) || run->segment < copies->floor)
+	if (run == NULL || run->lsn > lsn || lsn + bytes > run_end(run))
 		return false;
-	*location = (struct lsn_location){ .segment = run->segment, .offset = run->offset_words * 8ull + (lsn - run->lsn) };
+	if (run->segment < copies->floor)
+		return false;
+	*location = (struct lsn_location){ .segment = run->segment,
+		.offset = run->offset_words * 8ull + (lsn - run->lsn) };
 	return true;
 }
 
@@ -283,11 +298,15 @@ copies_forget(struct copies *copies, uint64_t floor)
 	copies->sweep_shard = copies->sweep_chunk = 0;
 }
 
-/* What is forgotten leaves the chunk; what is left goes into the one before it where there is much room.  True if it is gone. */
+/*
+ * What is forgotten leaves the chunk; what is left goes into the one before it where there is much
+ * room.  True if it is gone.
+ */
 static bool
 chunk_sweep(struct copies *copies, struct copies_shard *shard, uint32_t at)
 {
-	struct copies_chunk *chunk = shard->chunks[at], *before = at > 0 ? shard->chunks[at - 1] : NULL;
+	struct copies_chunk *chunk = shard->chunks[at];
+	struct copies_chunk *before = at > 0 ? shard->chunks[at - 1] : NULL;
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < chunk->count; i++) {

@@ -29,7 +29,8 @@
  *       the durable_index of the last whole batch may be torn or missing, and no others.
  *   F4  A segment's header says after which batch it goes on.  The segments after it may say the same or more, unless they
  *       are of a newer epoch: then batches of older epochs beyond continues_index are void.
- *   F5  A segment's header is written with its first batch; only in the first segment of an epoch it is there before.
+ *   F5  A segment's header is written with its first batch; only in the first segment of an epoch it is there before.  That
+ *       one may be there before `current` knows its epoch, which no other epoch gets then; nothing in it counts yet.
  *   F6  All segments from current.floor to current.highest exist, and nothing is acknowledged in a segment before current
  *       says so on stable storage.  So a missing last segment is seen.
  *   F7  A segment that is begun is a file of segment_bytes, and all batches up to current.durable_index are whole.  So a

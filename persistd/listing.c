@@ -162,7 +162,7 @@ listing_step(struct listing *listing)
 	if (is_sound && is_whole(listing))
 		return LISTING_DONE;
 	diag(DIAG_ERROR, "the journal cannot be cleaned: a snapshot in it is damaged near segment %"
-	    PRIu64 ", offset %" PRIu64 "; it grows until there are two newer ones; run chasqui check",
-	    reader->segment, reader->offset);
+	    PRIu64 ", offset %" PRIu64 "; it grows until there are two newer ones; "
+	    "run chasqui check", reader->segment, reader->offset);
 	return LISTING_DAMAGED;
 }

@@ -1,7 +1,7 @@
 /*
  * lsn_index: where on disk the bytes of an LSN are: for each range of each batch an entry of 16 bytes, per shard in order
  * of LSN, looked up by binary search.  Memory: 0.4 % of the journal when every batch holds one small record, far less under
- * load.  (Compaction will replace it by indices at the end of segments.)
+ * load.  What was copied forward is in another index (copies.h).
  */
 #ifndef PERSISTD_LSN_INDEX_H
 #define PERSISTD_LSN_INDEX_H

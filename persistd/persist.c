@@ -237,14 +237,19 @@ gather(struct persist *persist)
 	return has_moved;
 }
 
-/* Append copies of what is needed of old segments, if it is their turn: `is_first`: although clients may have something, too. */
+/*
+ * Append copies of what is needed of old segments, if it is their turn; `is_first`: although clients
+ * may have something, too.
+ */
 static bool
 copy(struct persist *persist, bool is_first)
 {
 	struct batch *batch;
 	bool has_waited;
 
-	if (role_is_draining(persist->role) || !cleaner_is_due(&persist->cleaner, &has_waited) || (is_first && !has_waited))
+	if (role_is_draining(persist->role) || !cleaner_is_due(&persist->cleaner, &has_waited))
+		return false;
+	if (is_first && !has_waited)
 		return false;
 	if ((batch = journal_free(&persist->journal)) == NULL)
 		return false;
@@ -457,9 +462,9 @@ open_journal(struct persist *persist, const struct persist_options *options)
 	persist->backend = &persist->file.backend;
 	if (journal_init(&persist->journal, persist->backend, options->in_flight) != 0)
 		return EXIT_CONFIG;
-	persist->retain = (struct retain){ .snapshot_bytes = options->snapshot_bytes, .segment_bytes = options->segment_bytes,
-		.durable = shared };
-	retain_init(&persist->retain, persist->role, &persist->journal, persist->streams);
+	persist->retain = (struct retain){ .role = persist->role, .journal = &persist->journal, .streams = persist->streams,
+		.snapshot_bytes = options->snapshot_bytes, .segment_bytes = options->segment_bytes, .durable = shared };
+	retain_init(&persist->retain);
 	if (announce_read(shared, &warm))
 		open.warm = &warm;
 	store_relaxed(&persist->stats->phase, open.warm != NULL ? PHASE_RECOVERY : PHASE_REPLAY);

@@ -19,14 +19,11 @@
 #define GROWTH_MIN SEGMENT_BYTES_MIN
 
 void
-retain_init(struct retain *retain, struct role *role, struct journal *journal, const struct stream *streams)
+retain_init(struct retain *retain)
 {
-	uint64_t snapshot_bytes = retain->snapshot_bytes, segment_bytes = retain->segment_bytes;
-	struct durable_shared *durable = retain->durable;
+	assert(retain->snapshot_bytes > 0 && retain->segment_bytes > 0);
 
-	*retain = (struct retain){ .role = role, .journal = journal, .streams = streams, .snapshot_bytes = snapshot_bytes,
-		.segment_bytes = segment_bytes, .durable = durable };
-	snapshots_init(&retain->snapshots, role->geometry.workers);
+	snapshots_init(&retain->snapshots, retain->role->geometry.workers);
 }
 
 void

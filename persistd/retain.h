@@ -43,8 +43,11 @@ struct retain {
 	uint64_t asked_ns[WORKER_MAX];   /* when last */
 };
 
-/* Before the journal is opened: retain->snapshots is for backend_open. */
-void retain_init(struct retain *retain, struct role *role, struct journal *journal, const struct stream *streams);
+/*
+ * Before the journal is opened: retain->snapshots is for backend_open.  Role, journal, streams (borrowed) and the options are set,
+ * all else is zero.
+ */
+void retain_init(struct retain *retain);
 void retain_free(struct retain *retain);
 
 /* The journal is open. */

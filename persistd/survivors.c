@@ -5,7 +5,7 @@
 
 #include "persistd/disk.h"
 
-/* Records put in place by one call of survivors_sort(): about 100 us. */
+/* Records put in place by one call of survivors_sort(). */
 #define SORT_RECORDS 256u
 
 int
@@ -82,7 +82,8 @@ survivors_add(struct survivors *survivors, const struct survivor *survivor)
 	const struct survivor *last = &survivors->records[0];
 	if (!is_before(survivor, last))
 		last = survivor;
-	survivors->limit = (struct lsn_location){ .segment = last->segment, .offset = last->offset_words * 8ull };
+	survivors->limit = (struct lsn_location){ .segment = last->segment,
+		.offset = last->offset_words * 8ull };
 	if (last != survivor)
 		sift_down(survivors, 0, *survivor);
 }

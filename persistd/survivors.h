@@ -1,10 +1,13 @@
 /*
- * survivors: records of the oldest segments that are still needed, in the order of their places, for the cleaner.
+ * survivors: records of the oldest segments that are still needed, in the order of their places,
+ * for the cleaner.
  *
- *   survivors_begin() -> survivors_add() for each, in any order -> survivors_sort() until it is done -> records[0 .. count)
+ *   survivors_begin() -> survivors_add() for each, in any order -> survivors_sort() until it is done
+ *   -> records[0 .. count)
  *
- * Memory is bounded: when more come than there is room for, those that lie furthest back are let go and `limit` says from which
- * place on the list is not complete.  No call takes longer than some microseconds: a heap is built, and sorted in slices.
+ * Memory is bounded: when more come than there is room for, those that lie furthest back are let go
+ * and `limit` says from which place on the list is not complete.  No call takes long: a heap is
+ * built, and sorted in slices.
  */
 #ifndef PERSISTD_SURVIVORS_H
 #define PERSISTD_SURVIVORS_H
@@ -47,7 +50,7 @@ void survivors_add(struct survivors *survivors, const struct survivor *survivor)
 /* A slice of sorting.  True when all are in order. */
 bool survivors_sort(struct survivors *survivors);
 
-/* Put `count` of the sorted ones from `first` on into the order of their shards and LSNs: a batch holds them so. */
+/* Put `count` of the sorted ones from `first` on into the order of a batch: by shard and LSN. */
 void survivors_group(struct survivors *survivors, uint32_t first, uint32_t count);
 
 #endif

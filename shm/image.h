@@ -1,10 +1,11 @@
 /*
- * image: one slot of a shard's tables as it stood at a moment, as a snapshot in the stream and the journal holds it
- * (workerd/snapshot).  A format of its own, not the slot's bytes: the tables may be laid out anew, what is on disk may not.
+ * image: one slot of a shard's tables as it stood at a moment, as a snapshot in the stream and the
+ * journal holds it (workerd/snapshot).  A format of its own, not the slot's bytes: the tables may
+ * be laid out anew, what is on disk may not.
  *
- * In it is what cannot be derived: of a used slot what it says and its place in its list, of a free one its place in the
- * free list and, of a message, the tombstone.  Waiters, fronts, jobs, wheels, indices and the serve list follow from the rest
- * or are empty after a cold start.
+ * In it is what cannot be derived: of a used slot what it says and its place in its list, of a free
+ * one its place in the free list and, of a message, the tombstone.  Waiters, fronts, jobs, wheels,
+ * indices and the serve list follow from the rest or are empty after a cold start.
  */
 #ifndef SHM_IMAGE_H
 #define SHM_IMAGE_H
@@ -41,7 +42,9 @@ struct image_list {
 	uint32_t reserved;
 };
 
-/* Slots that were ever used (those at or above `high` have no image), and the free ones among them. */
+/*
+ * Slots that were ever used (those at or above `high` have no image), and the free ones among them.
+ */
 struct image_table {
 	struct image_list free;
 	uint32_t high;
@@ -72,7 +75,7 @@ _Static_assert(sizeof(struct image) == 8, "image header: format");
 struct image_message {
 	struct image image;
 	uint64_t seq;
-	uint64_t lsn;              /* of its PUBLISHED record, which the snapshot does not replace: the body is there */
+	uint64_t lsn;              /* of its PUBLISHED record: the body stays there */
 	uint64_t enqueued_ms;
 	uint64_t since_ms;
 	uint64_t first_delivered_ms;

@@ -3,6 +3,9 @@
  *
  * A right that is taken away counts from the next request on; a receiver that waits is looked at again before anything is
  * given to it (receive.c).
+ *
+ * Grants of users who are gone give nothing and are left where they are, until somebody needs their room: a PUT that finds
+ * the table full, or its queue's share of it, takes the place of one such.  Who is gone, region `directory` knows.
  */
 #include "workerd/answer.h"
 #include "workerd/append.h"
@@ -14,8 +17,51 @@ struct grant_change {
 	struct grant_entry entry;
 	uint32_t queue_idx;
 	uint32_t grant_idx;
+	uint32_t abandoned_idx; /* of one that ends to make room; NIL: none has to */
 	bool is_same;
 };
+
+/* Slots of the table looked at for one request, so that it never stalls a shard: all, as shipped. */
+#define GRANTS_LOOK_MAX 8192u
+
+/*
+ * True if its user is gone for good.  A uid was in the directory before anybody could be given a grant, and what the directory
+ * shows never goes back: so one that is not there was removed.
+ */
+static bool
+is_abandoned(const struct worker *worker, uint32_t idx)
+{
+	const struct grant *grant = grant_at(&worker->shard, idx);
+	struct user_quotas unused;
+
+	return grant->rights != 0 && queue_at(&worker->shard, grant->queue_idx)->state == QUEUE_LIVE &&
+	    directory_quotas(&worker->directory, grant->uid, &unused) == DIRECTORY_NONE;
+}
+
+/* A grant that may end so that one more fits on this queue; or NIL. */
+static uint32_t
+find_abandoned(const struct worker *worker, uint32_t queue_idx)
+{
+	const struct queue *queue = queue_at(&worker->shard, queue_idx);
+	uint32_t high = worker->shard.root->grants.high, idx;
+
+	if (worker->directory.shared == NULL)
+		return NIL;
+	if (queue->grants.count >= QUEUE_GRANTS_MAX) {
+		for (idx = queue->grants.head; idx != NIL && !is_abandoned(worker, idx);)
+			idx = grant_at(&worker->shard, idx)->link.next;
+		return idx;
+	}
+	/* From somewhere else as time goes by, but from there again if the transaction has to be made again. */
+	uint64_t from = worker->shard.root->stream_tail / 8;
+
+	for (uint32_t looked = 0; looked < high && looked < GRANTS_LOOK_MAX; looked++) {
+		idx = (uint32_t)((from + looked) % high);
+		if (is_abandoned(worker, idx))
+			return idx;
+	}
+	return NIL;
+}
 
 static enum outcome
 grant_put_decide(
@@ -49,7 +95,7 @@ grant_delete_decide(
 }
 
 static void
-grant_changed_record(struct worker *worker, const struct grant_change *change)
+grant_changed_record(struct worker *worker, const struct grant_change *change, uint16_t flags)
 {
 	struct grant_changed_record *record = append_begin(
 	    worker, RECORD_GRANT_CHANGED, sizeof(*record));
@@ -59,8 +105,22 @@ grant_changed_record(struct worker *worker, const struct grant_change *change)
 	record->grant_idx = change->grant_idx;
 	record->rights = change->entry.rights;
 	record->reserved = 0;
-	append_end(worker, record, sizeof(*record), RECORD_LAST);
+	append_end(worker, record, sizeof(*record), flags);
 	grant_changed_apply(&worker->shard, &record->record);
+}
+
+/* First the one that makes room, if any, then what was asked for. */
+static void
+grant_change_make(struct worker *worker, struct grant_change *change)
+{
+	if (change->abandoned_idx != NIL) {
+		const struct grant *grant = grant_at(&worker->shard, change->abandoned_idx);
+
+		grant_changed_record(worker, &(struct grant_change){ .entry = { .uid = grant->uid },
+			.queue_idx = grant->queue_idx, .grant_idx = change->abandoned_idx }, 0);
+		change->grant_idx = grant_next_free(&worker->shard);
+	}
+	grant_changed_record(worker, change, RECORD_LAST);
 }
 
 void
@@ -83,9 +143,15 @@ grant_serve(struct worker *worker, const struct request *request, bool is_put)
 	if (!request_read(request, &offset, &wish, sizeof(wish)))
 		return answer_refusal(worker, request, OUTCOME_BAD_REQUEST);
 	enum outcome outcome = request_queue(worker, &wish.queue, RIGHT_MANAGE, &change.queue_idx);
+	change.abandoned_idx = NIL;
 	if (outcome == OUTCOME_OK)
 		outcome = is_put ? grant_put_decide(&worker->shard, &wish, &change)
 		    : grant_delete_decide(&worker->shard, &wish, &change);
+	if (outcome == OUTCOME_TOO_MANY_GRANTS) {
+		change.abandoned_idx = find_abandoned(worker, change.queue_idx);
+		if (change.abandoned_idx != NIL)
+			outcome = OUTCOME_CREATED;
+	}
 	/* To whoever repeats a DELETE, 404 says that it was done: not before that is on disk. */
 	if (outcome == OUTCOME_NO_GRANT || outcome == OUTCOME_NO_QUEUE)
 		return answer_outcome(
@@ -93,10 +159,10 @@ grant_serve(struct worker *worker, const struct request *request, bool is_put)
 	if (outcome != OUTCOME_OK && outcome != OUTCOME_CREATED)
 		return answer_refusal(worker, request, outcome);
 	struct reply *reply = answer_begin(worker, request->from, sizeof(*reply));
-	if (reply == NULL || !append_fits(worker, sizeof(struct grant_changed_record)))
+	if (reply == NULL || !append_fits(worker, 2 * sizeof(struct grant_changed_record)))
 		return SERVE_LATER;
 	if (!change.is_same)
-		grant_changed_record(worker, &change);
+		grant_change_make(worker, &change);
 	answer_end(worker, request->from,
 	    &(struct answer){ .reply = reply,
 	        .bytes = sizeof(*reply),

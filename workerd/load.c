@@ -1,8 +1,8 @@
 /*
- * Happy path: SNAPSHOT_BEGUN gives the root, SNAPSHOT_IMAGES the slots, SNAPSHOT_ENDED has everything that follows from them
- * derived and the whole shard checked.
- * Failure modes: a record out of turn, an image out of bounds or of a slot that has one, one too few, a shard that does not
- * hold together: the text that says which.
+ * Happy path: SNAPSHOT_BEGUN gives the root, SNAPSHOT_IMAGES the slots, SNAPSHOT_ENDED has
+ * everything that follows from them derived and the whole shard checked.
+ * Failure modes: a record out of turn, an image out of bounds or of a slot that has one, one too
+ * few, a shard that does not hold together: the text that says which.
  */
 #include "workerd/load.h"
 
@@ -51,7 +51,8 @@ image_take(struct worker *worker, const struct image *image, uint64_t available)
 	enum image_of table;
 	uint64_t number;
 
-	if (available < sizeof(*image) || image->bytes > available || !image_place(&worker->shard, image, &table, &number))
+	if (available < sizeof(*image) || image->bytes > available ||
+	    !image_place(&worker->shard, image, &table, &number))
 		return 0;
 	if (snapshot_has(snapshot, number) || !image_load(&worker->shard, image))
 		return 0;
@@ -73,7 +74,7 @@ images_load(struct worker *worker, const struct record *record)
 		uint32_t bytes = image_take(worker, image, record->bytes - at);
 
 		if (bytes == 0)
-			return "an image in it is of no slot, of one that was there before, or out of bounds";
+			return "an image is of no slot, of one that was there, or out of bounds";
 		at += bytes;
 	}
 	return at == record->bytes ? NULL : "a piece of it is longer than its images";
@@ -81,7 +82,10 @@ images_load(struct worker *worker, const struct record *record)
 
 /* --- SNAPSHOT_ENDED --- */
 
-/* A purge that was under way and a queue that was being deleted go on from the beginning of what is left. */
+/*
+ * A purge that was under way and a queue that was being deleted go on from the beginning of what is
+ * left.
+ */
 static bool
 jobs_derive(struct shard *shard)
 {
@@ -115,7 +119,10 @@ ended_load(struct worker *worker, const struct record *record, uint64_t *done_ls
 	const char *wrong = images_derive(shard);
 	if (wrong == NULL && !jobs_derive(shard))
 		wrong = "more queues are purged and deleted in it than can be at a time";
-	/* What the stream holds is known at the end of the replay; here only that all messages are below. */
+	/*
+	 * What the stream holds is known at the end of the replay; here only that all messages are
+	 * below.
+	 */
 	store_relaxed(&shard->root->stream_tail, snapshot->begun_lsn);
 	if (wrong == NULL)
 		wrong = shard_check(shard, NULL);

@@ -1,7 +1,7 @@
 /*
  * Happy path: snapshot_step() begins when persistd asks, writes slice after slice, and the end.
- * Failure modes: no room in the stream for what a commit has to say first, or a clean stop: given up; no room for a slice, or
- * much on its way to the disk already: the slice waits.
+ * Failure modes: no room in the stream for what a commit has to say first, or a clean stop: given
+ * up; no room for a slice, or much on its way to the disk already: the slice waits.
  */
 #include "workerd/snapshot.h"
 
@@ -12,18 +12,23 @@
 #include "workerd/append.h"
 #include "workerd/apply.h"
 
-/* Bounds of one slice: its record, and slots looked at (a bit each, where they have their image already). */
+/*
+ * Bounds of one slice: its record, and slots looked at (a bit each, where they have their image
+ * already).
+ */
 #define SLICE_SCAN_MAX 16384
 /*
- * So much on its way to the disk is enough to keep it busy, and short enough for what clients wait for to go behind.  Where
- * clients alone keep more under way than that, slices get a sixteenth of what they append.
+ * So much on its way to the disk is enough to keep it busy, and short enough for what clients wait
+ * for to go behind.  Where clients alone keep more under way than that, slices get a sixteenth of
+ * what they append.
  */
 #define SLICE_AHEAD_BYTES (16 * SNAPSHOT_RECORD_BYTES_MAX)
 
 #define MAP_BITS 64
 /* Of touched_at: a power of two, more than half as many again as a log has entries. */
 #define TOUCHED_BUCKETS (1u << 16)
-_Static_assert(UNDO_MAX * 3 / 2 < TOUCHED_BUCKETS, "the hash table of touched slots never fills up");
+_Static_assert(
+    UNDO_MAX * 3 / 2 < TOUCHED_BUCKETS, "the hash table of touched slots never fills up");
 
 static size_t
 map_bytes(const struct shard_geometry *geometry)
@@ -44,7 +49,8 @@ snapshot_init(struct worker *worker, void *memory)
 	struct snapshot *snapshot = &worker->snapshot;
 	char *at = memory;
 
-	*snapshot = (struct snapshot){ .asked = load_relaxed(&worker->stream.shared->snapshot_wanted) };
+	*snapshot =
+	    (struct snapshot){ .asked = load_relaxed(&worker->stream.shared->snapshot_wanted) };
 	snapshot->has_image = (uint64_t *)(void *)at;
 	at += map_bytes(&worker->shard.geometry);
 	snapshot->touched = (struct touched *)(void *)at;
@@ -100,7 +106,8 @@ struct piece {
 static void
 piece_begin(struct worker *worker, struct piece *piece, uint64_t bytes)
 {
-	uint32_t bytes_max = bytes < SNAPSHOT_RECORD_BYTES_MAX ? (uint32_t)bytes : SNAPSHOT_RECORD_BYTES_MAX;
+	uint32_t bytes_max =
+	    bytes < SNAPSHOT_RECORD_BYTES_MAX ? (uint32_t)bytes : SNAPSHOT_RECORD_BYTES_MAX;
 
 	piece->record = append_begin(worker, RECORD_SNAPSHOT_IMAGES, bytes_max);
 	piece->record->begun_lsn = worker->snapshot.begun_lsn;
@@ -131,7 +138,8 @@ piece_fits(const struct piece *piece, enum image_of table)
 }
 
 static void
-piece_add(struct worker *worker, struct piece *piece, enum image_of table, uint32_t idx, const void *slot)
+piece_add(
+    struct worker *worker, struct piece *piece, enum image_of table, uint32_t idx, const void *slot)
 {
 	assert(piece_fits(piece, table));
 	piece->bytes += image_write(table, idx, slot, (char *)piece->record + piece->bytes);
@@ -178,12 +186,16 @@ touched_bucket(const struct snapshot *snapshot, uint64_t number, uint32_t bucket
 {
 	uint32_t at = (uint32_t)(number * 0x9e3779b97f4a7c15ull >> 32) & (buckets - 1);
 
-	while (snapshot->touched_at[at] != 0 && snapshot->touched[snapshot->touched_at[at] - 1].number != number)
+	while (snapshot->touched_at[at] != 0 &&
+	       snapshot->touched[snapshot->touched_at[at] - 1].number != number)
 		at = (at + 1) & (buckets - 1);
 	return &snapshot->touched_at[at];
 }
 
-/* Gather the slots that the open transaction changed and that have no image; returns how many, *bytes what they may take. */
+/*
+ * Gather the slots that the open transaction changed and that have no image; returns how many,
+ * *bytes what they may take.
+ */
 static uint32_t
 touched_gather(struct worker *worker, uint64_t *bytes)
 {
@@ -196,7 +208,8 @@ touched_gather(struct worker *worker, uint64_t *bytes)
 	for (uint32_t entry = 0; entry < log->count; entry++) {
 		struct touched touched = { .entry = entry };
 
-		if (!slot_needs_image(worker, worker->shard.txn.base + (log->entries[entry].where >> 8), &touched))
+		if (!slot_needs_image(worker,
+			worker->shard.txn.base + (log->entries[entry].where >> 8), &touched))
 			continue;
 		uint32_t *bucket = touched_bucket(snapshot, touched.number, buckets);
 		if (*bucket == 0) {
@@ -234,14 +247,18 @@ slot_before(const struct worker *worker, const struct touched *touched, union im
 }
 
 /*
- * Room for so many bytes of images in records of their own, some of which end before they are full, and for their words in the
- * undo log.  A part of the ring is left to those who need no image: they go on while this gives up.
+ * Room for so many bytes of images in records of their own, some of which end before they are full,
+ * and for their words in the undo log.  A part of the ring is left to those who need no image: they
+ * go on while this gives up.
  */
 static bool
 images_fit(struct worker *worker, uint64_t bytes)
 {
-	uint64_t pieces = bytes / (SNAPSHOT_RECORD_BYTES_MAX - sizeof(struct snapshot_images_record) - IMAGE_BYTES_MAX) + 1;
-	uint64_t wanted = bytes + pieces * sizeof(struct snapshot_images_record) + append_reserve_bytes(worker) / 4;
+	uint64_t pieces = bytes / (SNAPSHOT_RECORD_BYTES_MAX -
+				      sizeof(struct snapshot_images_record) - IMAGE_BYTES_MAX) +
+			  1;
+	uint64_t wanted = bytes + pieces * sizeof(struct snapshot_images_record) +
+			  append_reserve_bytes(worker) / 4;
 
 	return wanted <= worker->stream.size_bytes && append_room(worker, wanted) >= wanted &&
 	    worker->shard.txn.log->count + pieces < UNDO_MAX;
@@ -271,7 +288,8 @@ snapshot_before_commit(struct worker *worker)
 		if (piece.record == NULL)
 			piece_begin(worker, &piece, bytes + sizeof(*piece.record));
 		slot_before(worker, touched, &slot);
-		piece_add(worker, &piece, table, (uint32_t)(touched->number - snapshot->slots[table].number), &slot);
+		piece_add(worker, &piece, table,
+		    (uint32_t)(touched->number - snapshot->slots[table].number), &slot);
 		bytes -= image_bytes_max(table);
 	}
 	piece_end(worker, &piece);
@@ -295,7 +313,8 @@ snapshot_begin(struct worker *worker)
 	snapshot->table = 0;
 	snapshot->idx = 0;
 
-	struct snapshot_begun_record *record = append_begin(worker, RECORD_SNAPSHOT_BEGUN, sizeof(*record));
+	struct snapshot_begun_record *record =
+	    append_begin(worker, RECORD_SNAPSHOT_BEGUN, sizeof(*record));
 	image_root_write(&worker->shard, &record->root);
 	append_end(worker, record, sizeof(*record), RECORD_LAST);
 	worker_commit(worker);
@@ -306,11 +325,16 @@ snapshot_begin(struct worker *worker)
 	return true;
 }
 
-/* Whether a slice may go now: there is room, and those who wait for the disk would not wait for it. */
+/*
+ * Whether a slice may go now: there is room, and those who wait for the disk would not wait for it.
+ */
 static bool
 slice_may_go(struct worker *worker)
 {
-	/* Half of what publishes leave: where clients fill the ring to there, slices still get their part. */
+	/*
+	 * Half of what publishes leave: where clients fill the ring to there, slices still get
+	 * their part.
+	 */
 	uint64_t wanted = 2 * SNAPSHOT_RECORD_BYTES_MAX + append_reserve_bytes(worker) / 2;
 	uint64_t tail = worker->shard.root->stream_tail;
 
@@ -323,7 +347,10 @@ slice_may_go(struct worker *worker)
 	return tail - worker->durable_lsn <= SLICE_AHEAD_BYTES;
 }
 
-/* Slots that have no image yet, as they are, from where the last slice ended.  False if all have theirs. */
+/*
+ * Slots that have no image yet, as they are, from where the last slice ended.  False if all have
+ * theirs.
+ */
 static bool
 slice_walk(struct worker *worker, struct piece *piece)
 {
@@ -347,7 +374,8 @@ slice_walk(struct worker *worker, struct piece *piece)
 static void
 ended_record(struct worker *worker)
 {
-	struct snapshot_ended_record *record = append_begin(worker, RECORD_SNAPSHOT_ENDED, sizeof(*record));
+	struct snapshot_ended_record *record =
+	    append_begin(worker, RECORD_SNAPSHOT_ENDED, sizeof(*record));
 
 	record->begun_lsn = worker->snapshot.begun_lsn;
 	record->images = worker->snapshot.images;

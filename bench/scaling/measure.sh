@@ -92,7 +92,8 @@ if [ "$mode" = idle ]; then
 else
 	load=() TIMEFORMAT='client=%U+%S'
 	for q in $(seq "$queues"); do
-		{ time build/bench/load publish "$port" "s$q" seconds="$seconds" connections=$((connections / queues)) \
+		{ time build/bench/load http "$port" queue="s$q" make=0 warmup=0 seconds="$seconds" \
+			connections=$((connections / queues)) \
 			window="$window" size="$body" >"$work/load.$q"; } 2>"$work/time.$q" &
 		load+=($!)
 	done

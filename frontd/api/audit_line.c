@@ -38,7 +38,8 @@ take_text(char *into, size_t room, struct http_slice text)
 
 	while (len > 0 && len < text.len && ((unsigned char)text.ptr[len] & 0xc0) == 0x80)
 		len--;
-	memcpy(into, text.ptr, len);
+	if (len != 0) /* what is not there has no address, which memcpy() may not be given */
+		memcpy(into, text.ptr, len);
 	return (uint16_t)len;
 }
 

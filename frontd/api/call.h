@@ -1,7 +1,8 @@
 /*
  * call: one API request on its way through this folder, which does no I/O:
  *
- *   routes_resolve() target -> route, and whether credentials are needed   (or api_known_give(), of a head that came before)
+ *   routes_resolve() target -> route, and whether credentials are needed
+ *                    (or api_known_give(), of a head that came before)
  *   (the caller finds out who asks: call->principal, or a problem 401)
  *   routes_admit()   head -> a problem (404, 405, 403, 406, 413, 415, unknown headers), or not    before the body is read
  *   route->plan()    head and body -> shard and size of the request frame, or a problem
@@ -228,8 +229,8 @@ struct api_password {
 #define KNOWN_ATTRIBUTES_MAX 256u
 
 /*
- * What a head was found to say when it came before: all that its bytes decide by themselves.  Of a publish also what
- * publish_plan() made of it.
+ * What a head was found to say when it came before: all that its bytes decide by themselves.  Of a
+ * publish also what publish_plan() made of it.
  */
 struct api_known {
 	struct api_memo memo;          /* without caller and credential */

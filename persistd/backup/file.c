@@ -69,7 +69,7 @@ chain_begin(struct backup_chain *chain, const char block[BLOCK_BYTES])
 	chain_add_bytes(chain, block, BLOCK_BYTES);
 }
 
-/* F8, or F11 for copies. */
+/* F8 and F11.  The payload is in memory. */
 static bool
 ranges_follow(const struct backup_chain *chain, const struct batch_header *batch)
 {

@@ -43,9 +43,9 @@ grant_take(struct shard *shard, uint32_t idx, const struct grant_entry *entry, u
 	struct grant *grant = grant_at(shard, idx);
 
 	table_take(&shard->txn, &shard->grant_links, &shard->root->grants, idx);
-	grant->uid =
-	    entry->uid; /* plainly: of a free slot nothing has a meaning but its link and rights */
-	grant->queue_idx = queue_idx;
+	/* Not plainly, though it was free: maybe since this very transaction, which may be rolled back. */
+	txn_set(&shard->txn, &grant->uid, entry->uid);
+	txn_set(&shard->txn, &grant->queue_idx, queue_idx);
 	txn_set(&shard->txn, &grant->rights, entry->rights);
 	list_append(&shard->txn, &shard->grant_links, &queue_at(shard, queue_idx)->grants, idx);
 	grant_index_add(shard, idx);

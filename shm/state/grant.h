@@ -1,6 +1,7 @@
 /*
  * grant: rights that somebody was given on a queue, in the queue's own shard, so that they are made and end with it.  A user who
- * is gone leaves his grants behind: they give nothing, for his uid does not come again.
+ * is gone leaves his grants behind: they give nothing, for his uid does not come again; workerd/grants.c ends them when
+ * their room is needed.
  *
  * Invariants (shard_check):
  *  G1  each slot below grants.high is in exactly one list: its queue's, which is not FREE, or the free list

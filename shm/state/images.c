@@ -3,7 +3,7 @@
 #include <string.h>
 
 #define SLOTS(slots, mark) \
-	(struct image_slots){ .first = (char *)(slots), .stride_bytes = sizeof(*(slots)), .high = (mark) }
+	(struct image_slots){ (char *)(slots), sizeof(*(slots)), (mark), 0 }
 
 uint64_t
 image_slots_of(const struct shard *shard, struct image_slots slots[IMAGES_TABLES])
@@ -30,8 +30,8 @@ image_slots_of(const struct shard *shard, struct image_slots slots[IMAGES_TABLES
 uint64_t
 image_numbers(const struct shard_geometry *geometry)
 {
-	return (uint64_t)geometry->messages + geometry->queues + geometry->grants + geometry->users +
-	    geometry->credentials;
+	return (uint64_t)geometry->messages + geometry->queues + geometry->grants +
+	       geometry->users + geometry->credentials;
 }
 
 uint32_t
@@ -75,8 +75,9 @@ list_image(const struct list *list)
 static uint32_t
 free_write(enum image_kind kind, uint32_t idx, const struct link *link, void *to)
 {
-	*(struct image_free *)to = (struct image_free){ .image = image_header(kind, sizeof(struct image_free), idx),
-		.link = link_image(link) };
+	*(struct image_free *)to =
+	    (struct image_free){ .image = image_header(kind, sizeof(struct image_free), idx),
+		    .link = link_image(link) };
 	return sizeof(struct image_free);
 }
 

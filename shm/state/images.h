@@ -1,8 +1,9 @@
 /*
- * images: the slots of a shard's tables as images (shm/image.h), and back.  Which slots, when and where to is the business of
- * workerd/snapshot and workerd/load.
+ * images: the slots of a shard's tables as images (shm/image.h), and back.  Which slots, when and
+ * where to is the business of workerd/snapshot and workerd/load.
  *
- * All slots of all tables are numbered through, so that one map can say which of them were seen: the messages first.
+ * All slots of all tables are numbered through, so that one map can say which of them were seen:
+ * the messages first.
  */
 #ifndef SHM_STATE_IMAGES_H
 #define SHM_STATE_IMAGES_H
@@ -13,7 +14,14 @@
 #include "shm/image.h"
 #include "shm/state/shard.h"
 
-enum image_of { IMAGES_MESSAGES, IMAGES_QUEUES, IMAGES_GRANTS, IMAGES_USERS, IMAGES_CREDENTIALS, IMAGES_TABLES };
+enum image_of {
+	IMAGES_MESSAGES,
+	IMAGES_QUEUES,
+	IMAGES_GRANTS,
+	IMAGES_USERS,
+	IMAGES_CREDENTIALS,
+	IMAGES_TABLES
+};
 
 /* One slot, of whatever table. */
 union image_slot {
@@ -41,7 +49,10 @@ uint64_t image_numbers(const struct shard_geometry *geometry);
 /* The largest image of a slot of this table. */
 uint32_t image_bytes_max(enum image_of table);
 
-/* `slot` (the table's own, or a copy) as the image of slot idx, at most IMAGE_BYTES_MAX; returns its size. */
+/*
+ * `slot` (the table's own, or a copy) as the image of slot idx, at most IMAGE_BYTES_MAX; returns
+ * its size.
+ */
 uint32_t image_write(enum image_of table, uint32_t idx, const void *slot, void *to);
 
 void image_root_write(const struct shard *shard, struct image_root *root);
@@ -52,17 +63,18 @@ void image_root_write(const struct shard *shard, struct image_root *root);
 bool image_root_load(struct shard *shard, const struct image_root *root);
 
 /*
- * Which slot it is of, the root being loaded: its table and *number.  False if kind, size or index make no sense.  `image` is
- * whole: its bytes are there.
+ * Which slot it is of, the root being loaded: its table and *number.  False if kind, size or index
+ * make no sense.  `image` is whole: its bytes are there.
  */
-bool image_place(const struct shard *shard, const struct image *image, enum image_of *table, uint64_t *number);
+bool image_place(
+    const struct shard *shard, const struct image *image, enum image_of *table, uint64_t *number);
 
 /* Store it.  False if a value in it is out of bounds; image_place() said where it goes. */
 bool image_load(struct shard *shard, const struct image *image);
 
 /*
- * All slots below the marks are loaded: names, indices and timers are derived.  NULL, or why that cannot be; jobs are the
- * caller's, and shard_check() has the last word.
+ * All slots below the marks are loaded: names, indices and timers are derived.  NULL, or why that
+ * cannot be; jobs are the caller's, and shard_check() has the last word.
  */
 const char *images_derive(struct shard *shard);
 

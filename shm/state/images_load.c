@@ -1,7 +1,8 @@
 /*
  * Happy path: image_root_load(), image_load() for each slot below the marks, images_derive().
- * Failure modes: whatever stands in an image, nothing outside the tables is written or followed: each index, length and
- * enumeration is looked at here, before it is stored.  Whether the slots fit together is for shard_check() to say.
+ * Failure modes: whatever stands in an image, nothing outside the tables is written or followed:
+ * each index, length and enumeration is looked at here, before it is stored.  Whether the slots fit
+ * together is for shard_check() to say.
  */
 #include "shm/state/images.h"
 
@@ -28,9 +29,11 @@ link_load(struct link *link, const struct image_link *image, uint32_t high)
 static bool
 list_load(struct list *list, const struct image_list *image, uint32_t high)
 {
-	if (!idx_is_sane(image->head, high) || !idx_is_sane(image->tail, high) || image->count > high)
+	if (!idx_is_sane(image->head, high) || !idx_is_sane(image->tail, high) ||
+	    image->count > high)
 		return false;
-	if ((image->head == NIL) != (image->count == 0) || (image->tail == NIL) != (image->count == 0))
+	if ((image->head == NIL) != (image->count == 0) ||
+	    (image->tail == NIL) != (image->count == 0))
 		return false;
 	*list = (struct list){ .head = image->head, .tail = image->tail, .count = image->count };
 	return true;
@@ -64,11 +67,13 @@ image_root_load(struct shard *shard, const struct image_root *image)
 	memcpy(root->bootstrap_hash, image->bootstrap_hash, sizeof(root->bootstrap_hash));
 	wheel_init(&root->message_wheel, image->now_ms);
 	wheel_init(&root->waiter_wheel, image->now_ms);
-	return table_load(&root->messages_free, &root->messages_high, &image->messages, geometry->messages) &&
+	return table_load(&root->messages_free, &root->messages_high, &image->messages,
+		   geometry->messages) &&
 	    table_load(&root->queues_free, &root->queues_high, &image->queues, geometry->queues) &&
 	    table_load(&root->grants.free, &root->grants.high, &image->grants, geometry->grants) &&
 	    table_load(&root->users.free, &root->users.high, &image->users, geometry->users) &&
-	    table_load(&root->credentials.free, &root->credentials.high, &image->credentials, geometry->credentials);
+	    table_load(&root->credentials.free, &root->credentials.high, &image->credentials,
+		geometry->credentials);
 }
 
 /* --- slots --- */
@@ -91,11 +96,13 @@ static const struct {
 };
 
 bool
-image_place(const struct shard *shard, const struct image *image, enum image_of *table, uint64_t *number)
+image_place(
+    const struct shard *shard, const struct image *image, enum image_of *table, uint64_t *number)
 {
 	struct image_slots slots[IMAGES_TABLES];
 
-	if (image->kind == IMAGE_NONE || image->kind >= IMAGE_KIND_COUNT || image->bytes != kinds[image->kind].bytes)
+	if (image->kind == IMAGE_NONE || image->kind >= IMAGE_KIND_COUNT ||
+	    image->bytes != kinds[image->kind].bytes)
 		return false;
 	*table = kinds[image->kind].table;
 	(void)image_slots_of(shard, slots);
@@ -110,7 +117,8 @@ message_load(struct shard *shard, const struct image_message *image)
 	struct msg *msg = msg_at(shard, image->image.idx);
 	bool has_timer = image->state == MSG_LEASED || image->state == MSG_DELAYED;
 
-	if (image->state == MSG_FREE || image->state >= MSG_STATE_COUNT || image->queue_idx >= root->queues_high)
+	if (image->state == MSG_FREE || image->state >= MSG_STATE_COUNT ||
+	    image->queue_idx >= root->queues_high)
 		return false;
 	if (image->attributes_bytes > ATTRIBUTES_BYTES_MAX || image->body_bytes > BODY_BYTES_MAX)
 		return false;
@@ -141,7 +149,9 @@ message_free_load(struct shard *shard, const struct image_message_free *image)
 
 	if ((image->flags & ~MSG_ACKED) != 0)
 		return false;
-	*msg = (struct msg){ .token = image->token, .queue_idx = image->queue_idx, .flags = image->flags };
+	*msg = (struct msg){
+		.token = image->token, .queue_idx = image->queue_idx, .flags = image->flags
+	};
 	return link_load(&msg->link, &image->link, shard->root->messages_high);
 }
 
@@ -154,8 +164,8 @@ queue_image_is_sane(const struct shard *shard, const struct image_queue *image)
 		return false;
 	if (image->purge_states > (PURGE_READY | PURGE_DELAYED | PURGE_DEAD | PURGE_LEASED))
 		return false;
-	return name_is_valid(&image->name) && queue_config_is_valid(&image->config) && image->etag != 0 &&
-	    idx_is_sane(image->return_hint, shard->root->messages_high);
+	return name_is_valid(&image->name) && queue_config_is_valid(&image->config) &&
+	       image->etag != 0 && idx_is_sane(image->return_hint, shard->root->messages_high);
 }
 
 static bool
@@ -174,8 +184,12 @@ queue_load(struct shard *shard, const struct image_queue *image)
 		.bytes = image->bytes,
 		.purge_seq_below = image->purge_seq_below,
 		.purge_older_than_ms = image->purge_older_than_ms,
-		.totals = { .published = image->published, .delivered = image->delivered, .acked = image->acked,
-		    .expired = image->expired, .released = image->released, .failed = image->failed,
+		.totals = { .published = image->published,
+		    .delivered = image->delivered,
+		    .acked = image->acked,
+		    .expired = image->expired,
+		    .released = image->released,
+		    .failed = image->failed,
 		    .removed = image->removed },
 		.hash_next = NIL,
 		.return_hint = image->return_hint,
@@ -208,7 +222,9 @@ grant_load(struct shard *shard, const struct image_grant *image)
 	if (image->uid == 0 || image->rights == 0 || image->rights > RIGHTS_ALL ||
 	    image->queue_idx >= shard->root->queues_high)
 		return false;
-	*grant = (struct grant){ .uid = image->uid, .queue_idx = image->queue_idx, .rights = image->rights };
+	*grant = (struct grant){
+		.uid = image->uid, .queue_idx = image->queue_idx, .rights = image->rights
+	};
 	return link_load(&grant->link, &image->link, shard->root->grants.high);
 }
 
@@ -247,9 +263,11 @@ credential_load(struct shard *shard, const struct image_credential *image)
 {
 	struct credential *credential = credential_at(shard, image->image.idx);
 
-	if (CREDENTIAL_SLOT(image->entry.id) != image->image.idx || !credential_config_is_valid(&image->entry.config))
+	if (CREDENTIAL_SLOT(image->entry.id) != image->image.idx ||
+	    !credential_config_is_valid(&image->entry.config))
 		return false;
-	*credential = (struct credential){ .entry = image->entry, .link = { NIL, NIL }, .is_used = 1 };
+	*credential =
+	    (struct credential){ .entry = image->entry, .link = { NIL, NIL }, .is_used = 1 };
 	return true;
 }
 
@@ -298,8 +316,8 @@ image_load(struct shard *shard, const struct image *image)
 /* --- what follows from them --- */
 
 /*
- * Timers are set in the order of the queue's list, for what was delayed until the same moment comes out in the order it went
- * in.  False if the list is not of messages in this state.
+ * Timers are set in the order of the queue's list, for what was delayed until the same moment comes
+ * out in the order it went in.  False if the list is not of messages in this state.
  */
 static bool
 arm_list(struct shard *shard, const struct queue *queue, enum msg_state state)

@@ -11,7 +11,7 @@
 #include "tests/harness/unit.h"
 #include "tests/harness/volume.h"
 
-enum { TEST_SECONDS = 120, MIB = 1 << 20, VOLUME_BYTES = 120 * MIB, BALLAST_BYTES = 64 * MIB, BODY_BYTES = 512 * 1024 };
+enum { TEST_SECONDS = 120, MIB = 1 << 20, VOLUME_BYTES = 120 * MIB, BALLAST_BYTES = 64 * MIB, BODY_BYTES = 512 * 1024, KEPT_MS = 1000 };
 
 static const char *const options[] = { "data.segment_bytes=8MiB", "data.spare_segments=1", "worker.stream_ring=8MiB", NULL };
 /* Without O_DIRECT, as on file systems that refuse it. */
@@ -51,6 +51,42 @@ wait_ready(struct client *client)
 
 	while (client_do(client, "GET /readyz")->status != 200)
 		ck_assert_msg(deadline_pause(deadline_ms), "the broker does not become ready again: %s", client->response.body);
+}
+
+/* A disk that is slow because others use it makes a broker under load unready too, for another reason. */
+static bool
+says_disk_full(struct response *answer)
+{
+	return answer->status == 503 && strcmp(response_text(answer, "code"), "disk-full") == 0;
+}
+
+/*
+ * Publishes are refused.  One that comes while a successor is starting is kept for it, as after any death of a persistd, and is
+ * answered when there is one that can write: so another is tried, on a connection of its own.
+ */
+static void
+expect_publish_refused(const struct broker *broker, const char *queue, const char *code)
+{
+	uint64_t deadline_ms = deadline_in(CLIENT_TIMEOUT_MS);
+	bool is_answered;
+	char request[64];
+
+	snprintf(request, sizeof(request), "POST /v1/queues/%s/messages", queue);
+	do {
+		struct response *answer;
+		struct client client;
+
+		ck_assert_msg(clock_ms() < deadline_ms, "no publish is refused");
+		client_open(&client, broker->port);
+		client_request(&client, request, NULL, "small", 5);
+		answer = client_try_answer(&client, KEPT_MS);
+		is_answered = answer != NULL;
+		if (is_answered) {
+			ck_assert_uint_eq(answer->status, 503);
+			ck_assert(code == NULL || strcmp(response_text(answer, "code"), code) == 0);
+		}
+		client_close(&client);
+	} while (!is_answered);
 }
 
 START_TEST(a_full_disk_refuses_publishes_and_nothing_else_and_heals_by_itself)
@@ -155,6 +191,7 @@ START_TEST(a_persistd_that_dies_twice_on_a_full_disk_is_back_once_there_is_room)
 	volume_take(&broker, BALLAST_BYTES);
 	broker_start(&broker);
 	client_open(&client, broker.port);
+	client_queue(&client, "other", "{}");
 	client_queue(&client, "q", "{}");
 	stored = fill(&client, body);
 	broker_wait_live(&broker, SLOT_PERSIST, broker_kill(&broker, SLOT_PERSIST));
@@ -163,7 +200,7 @@ START_TEST(a_persistd_that_dies_twice_on_a_full_disk_is_back_once_there_is_room)
 	epoch = broker_kill(&broker, SLOT_PERSIST);
 	broker_wait_log(&broker, "free space in the data directory");
 	ck_assert_uint_eq(client_do(&client, "GET /readyz")->status, 503);
-	ck_assert_uint_eq(client_ask(&client, "POST /v1/queues/q/messages", NULL, "small")->status, 503);
+	expect_publish_refused(&broker, "other", NULL);
 	volume_release(&broker);
 	broker_wait_live(&broker, SLOT_PERSIST, epoch);
 	wait_ready(&client);
@@ -202,11 +239,10 @@ START_TEST(a_disk_that_fills_up_under_load_and_is_freed_breaks_no_promise)
 	struct oracle *oracle = oracle_new(&oracle_options);
 	struct load *load = load_open(&load_options, oracle);
 	uint64_t deadline_ms = deadline_in(TEST_SECONDS * 1000 / 2);
-	while (client_do(&client, "GET /readyz")->status == 200) {
+	while (!says_disk_full(client_do(&client, "GET /readyz"))) {
 		(void)load_publish_only(load, 20); /* so that there is something to consume */
 		ck_assert_msg(clock_ms() < deadline_ms, "the disk does not fill up");
 	}
-	expect_problem(&client.response, 503, "disk-full");
 	uint32_t acked = oracle_counts(oracle).acked;
 	deadline_ms = deadline_in(CLIENT_TIMEOUT_MS);
 	while (oracle_counts(oracle).acked == acked) {
@@ -269,7 +305,7 @@ START_TEST(a_file_system_that_turns_read_only_costs_service_and_no_message)
 	if (is_broken) {
 		load_run(load, 500);
 		broker_wait_log(&broker, "exited with 70");
-		expect_problem(client_ask(&client, "POST /v1/queues/quiet/messages", NULL, "x"), 503, "journal-failed");
+		expect_publish_refused(&broker, "quiet", "journal-failed");
 		ck_assert_uint_eq(client_do(&client, "GET /readyz")->status, 503);
 		struct response *answer = client_receive(&client, "quiet", "{}");
 		expect_status(answer, 200);

@@ -29,6 +29,7 @@ enum {
 	SECRET_BYTES = 64,
 	ANSWER_MS = 15000,
 	LATE_US = 5000000,              /* the longest stop of a worker (chaos.h), a start, and what a busy machine adds */
+	EVERYWHERE_US = 1000000,        /* until then an end is known everywhere (docs/api.md) */
 	PAUSE_US = 3000,
 	KEEPER_PAUSE_US = 5000         /* probers have to get round */
 };
@@ -405,8 +406,11 @@ remove_user(struct actor *actor, unsigned user)
 		if (outcome == HEARD_OK)
 			person->tokens[i].fact = 0;
 	}
+	/* Whom a credential of his lets in has his rights, and it may for a second. */
+	actor->end_us += EVERYWHERE_US;
 	for (unsigned i = 0; i < HALLS * HALL_RIGHTS; i++)
 		note_change(actor, RIGHTS_TOOK, person->rights[i / HALL_RIGHTS][i % HALL_RIGHTS], outcome, "remove user");
+	actor->end_us -= EVERYWHERE_US;
 	note_change(actor, RIGHTS_TOOK, person->password.fact, outcome, "remove user");
 	note_change(actor, RIGHTS_TOOK, person->fact, outcome, "remove user");
 	sessions_end(actor, person, outcome, "remove user");

@@ -79,7 +79,8 @@ load(struct loading *loading)
 	const char *wrong = loading_load(loading->engine, &loading->snapshot);
 
 	if (wrong != NULL)
-		fprintf(stderr, "the snapshot at %llu: %s\n", (unsigned long long)loading->begun_lsn, wrong);
+		fprintf(stderr, "the snapshot at %llu: %s\n",
+		    (unsigned long long)loading->begun_lsn, wrong);
 	must(wrong == NULL);
 	for (size_t at = 0; at < loading->above.count && !loading->is_bare;) {
 		const struct record *record = (const struct record *)(loading->above.bytes + at);
@@ -95,7 +96,8 @@ load(struct loading *loading)
 void
 loading_feed(struct loading *loading, const struct record *record)
 {
-	bool is_of_snapshot = record->type >= RECORD_SNAPSHOT_BEGUN && record->type <= RECORD_SNAPSHOT_ENDED;
+	bool is_of_snapshot =
+	    record->type >= RECORD_SNAPSHOT_BEGUN && record->type <= RECORD_SNAPSHOT_ENDED;
 
 	must(record->lsn == loading->next_lsn);
 	loading->next_lsn += record->bytes;

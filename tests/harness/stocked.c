@@ -27,25 +27,33 @@ stock_messages(struct engine *engine)
 	must_be(engine_publish(engine, OTHER_QUEUE, "others", DELAY_DEFAULT, 70), OUTCOME_OK);
 	must_be(engine_receive(engine, STOCKED_QUEUE, 20, 60000, got, &count), OUTCOME_OK);
 	for (uint32_t i = 0; i < 5; i++)
-		must_be(engine_settle(engine, OP_ACK, STOCKED_QUEUE, &got[i], 0, NACK_RELEASE), OUTCOME_OK);
+		must_be(engine_settle(engine, OP_ACK, STOCKED_QUEUE, &got[i], 0, NACK_RELEASE),
+		    OUTCOME_OK);
 	for (uint32_t i = 5; i < 8; i++)
-		must_be(engine_settle(engine, OP_NACK, STOCKED_QUEUE, &got[i], DELAY_DEFAULT, NACK_FAIL), OUTCOME_OK);
-	must_be(engine_settle(engine, OP_EXTEND, STOCKED_QUEUE, &got[8], 90000, NACK_RELEASE), OUTCOME_OK);
+		must_be(engine_settle(
+			    engine, OP_NACK, STOCKED_QUEUE, &got[i], DELAY_DEFAULT, NACK_FAIL),
+		    OUTCOME_OK);
+	must_be(engine_settle(engine, OP_EXTEND, STOCKED_QUEUE, &got[8], 90000, NACK_RELEASE),
+	    OUTCOME_OK);
 }
 
 static void
 stock_people(struct engine *engine)
 {
-	uint64_t ann = people_make(engine, "ann", USER_ROLE_ADMIN), bob = people_make(engine, "bob", USER_ROLE_USER);
+	uint64_t ann = people_make(engine, "ann", USER_ROLE_ADMIN),
+		 bob = people_make(engine, "bob", USER_ROLE_USER);
 	uint64_t gone = people_make(engine, "gone", USER_ROLE_USER);
 	uint64_t token;
 
 	(void)people_credential_id(engine, ann, CREDENTIAL_TOKEN, "one");
 	token = people_credential_id(engine, bob, CREDENTIAL_SESSION, "two");
 	(void)people_credential_id(engine, bob, CREDENTIAL_TOKEN, "three");
-	must_be(people_grant(engine, OP_GRANT_PUT, STOCKED_QUEUE, ann, RIGHTS_ALL), OUTCOME_CREATED);
-	must_be(people_grant(engine, OP_GRANT_PUT, STOCKED_QUEUE, bob, RIGHT_CONSUME), OUTCOME_CREATED);
-	must_be(people_grant(engine, OP_GRANT_PUT, OTHER_QUEUE, bob, RIGHT_BROWSE), OUTCOME_CREATED);
+	must_be(
+	    people_grant(engine, OP_GRANT_PUT, STOCKED_QUEUE, ann, RIGHTS_ALL), OUTCOME_CREATED);
+	must_be(
+	    people_grant(engine, OP_GRANT_PUT, STOCKED_QUEUE, bob, RIGHT_CONSUME), OUTCOME_CREATED);
+	must_be(
+	    people_grant(engine, OP_GRANT_PUT, OTHER_QUEUE, bob, RIGHT_BROWSE), OUTCOME_CREATED);
 	must_be(people_grant(engine, OP_GRANT_DELETE, STOCKED_QUEUE, ann, 0), OUTCOME_OK);
 	must_be(people_revoke(engine, token, CREDENTIAL_SESSION), OUTCOME_OK);
 	must_be(people_delete(engine, "gone"), OUTCOME_OK);
@@ -72,7 +80,8 @@ void
 stocked_begin_jobs(struct engine *engine)
 {
 	struct purge_request *purge = engine_frame(engine, 0, OP_PURGE, 1, sizeof(*purge));
-	struct queue_request *removal = engine_frame(engine, 0, OP_QUEUE_DELETE, 2, sizeof(*removal));
+	struct queue_request *removal =
+	    engine_frame(engine, 0, OP_QUEUE_DELETE, 2, sizeof(*removal));
 
 	purge->queue.name = engine_name(STOCKED_QUEUE);
 	purge->states = PURGE_DELAYED;

@@ -2,8 +2,8 @@
 #define TESTS_HARNESS_STOCKED_H
 
 /*
- * stocked: an engine whose shard has some of everything: queues, one of them free again; messages in every state, tombstones;
- * users, credentials and grants, some of each gone.
+ * stocked: an engine whose shard has some of everything: queues, one of them free again; messages
+ * in every state, tombstones; users, credentials and grants, some of each gone.
  */
 
 #include "tests/harness/engine.h"
@@ -13,7 +13,10 @@
 
 struct engine *stocked_open(const struct engine_options *options);
 
-/* A purge of STOCKED_QUEUE's delayed messages and the removal of another queue are under way: no slice was done yet. */
+/*
+ * A purge of STOCKED_QUEUE's delayed messages and the removal of another queue are under way: no
+ * slice was done yet.
+ */
 void stocked_begin_jobs(struct engine *engine);
 
 #endif

@@ -67,6 +67,22 @@ read_file(const char *path)
 	return text;
 }
 
+/* A frontd was killed: what it was writing may be cut, and the next line stands behind the piece. */
+static bool may_be_cut;
+
+static json_t *
+read_line(const char *at, const char *end)
+{
+	static const char begin[] = "{\"time\":";
+	json_t *line = json_loadb(at, (size_t)(end - at), JSON_REJECT_DUPLICATES, NULL);
+
+	for (const char *from = end - sizeof(begin); line == NULL && may_be_cut && from > at; from--) {
+		if (memcmp(from, begin, sizeof(begin) - 1) == 0)
+			return json_loadb(from, (size_t)(end - from), JSON_REJECT_DUPLICATES, NULL);
+	}
+	return line;
+}
+
 /* Every line is a whole JSON object, and the file ends with one. */
 static void
 gather(json_t *lines, const char *path)
@@ -74,13 +90,12 @@ gather(json_t *lines, const char *path)
 	char *text = read_file(path), *at = text, *line_end;
 
 	for (; (line_end = strchr(at, '\n')) != NULL; at = line_end + 1) {
-		json_error_t error;
-		json_t *line = json_loadb(at, (size_t)(line_end - at), JSON_REJECT_DUPLICATES, &error);
+		json_t *line = read_line(at, line_end);
 
 		ck_assert_msg(json_is_object(line), "%s has a line that is none: %.*s", path, (int)(line_end - at), at);
 		json_array_append_new(lines, line);
 	}
-	ck_assert_msg(*at == '\0', "%s ends within a line: %s", path, at);
+	ck_assert_msg(*at == '\0' || may_be_cut, "%s ends within a line: %s", path, at);
 	free(text);
 }
 
@@ -490,6 +505,7 @@ START_TEST(every_admin_action_that_was_answered_has_its_line_whatever_died_meanw
 	struct writer writers[WRITERS];
 	unsigned strikes = 0;
 
+	may_be_cut = true;
 	begin(options);
 	writers_begin(writers);
 	while (deadline_left_ms(until_ms) > 0) {

@@ -1,6 +1,6 @@
 /*
- * The cleaner, in a journal without processes: what is needed of old segments is copied, these are dropped, and every message
- * that is needed can be read, whatever happens in between.
+ * The cleaner, in a journal without processes: what is needed of old segments is copied, these are
+ * dropped, and every message that is needed can be read, whatever happens in between.
  */
 #include "persistd/cleaner.h"
 #include "shm/image.h"
@@ -281,7 +281,7 @@ oldest(void)
 	return world.file.catalog.entries[0].number;
 }
 
-/* Some old messages on both shards, with so many segments around and behind them that they have to be cleaned. */
+/* Some old messages on both shards, and so much behind them that it has to be cleaned. */
 static void
 publish_old(uint32_t count)
 {
@@ -510,7 +510,7 @@ START_TEST(on_a_full_disk_cleaning_makes_room)
 
 	is_held = true;
 	publish_old(30);
-	/* Before anything was cleaned the disk is full, and the room that is left is that of the reserve. */
+	/* Before anything was cleaned the disk is full: what is left is the reserve. */
 	world_fault(&world, IO_ALLOCATE, 1, -ENOSPC, UINT32_MAX);
 	world.is_for_ever = true;
 	for (unsigned i = 0; !backend->ops->is_full(backend); i++) {

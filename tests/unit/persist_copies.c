@@ -1,5 +1,6 @@
 /*
- * The index of copied runs: the newest copy of each record is found, and nothing that was forgotten or never copied.
+ * The index of copied runs: the newest copy of each record is found, and nothing that was forgotten
+ * or never copied.
  */
 #include "persistd/copies.h"
 

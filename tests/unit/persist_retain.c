@@ -28,8 +28,9 @@ setup(void)
 		shared[s] = (struct stream_shared){ 0 };
 		streams[s].shared = &shared[s];
 	}
-	retain = (struct retain){ .snapshot_bytes = 4u << 20, .segment_bytes = SEGMENT_BYTES_MIN };
-	retain_init(&retain, &role, &world.journal, streams);
+	retain = (struct retain){ .role = &role, .journal = &world.journal, .streams = streams, .snapshot_bytes = 4u << 20,
+		.segment_bytes = SEGMENT_BYTES_MIN };
+	retain_init(&retain);
 	now = 1000 * MINUTE;
 	retain_open(&retain, now);
 	diag_set_level(DIAG_ERROR);

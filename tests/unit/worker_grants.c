@@ -303,6 +303,25 @@ START_TEST(a_grant_is_replaced_and_taken_away)
 }
 END_TEST
 
+static uint64_t guests[8];
+
+/* Users, and a grant for as many of them as there is room for. */
+static void
+fill_up(const char *queue)
+{
+	char name[16];
+
+	engine->caller = people_admin();
+	for (unsigned i = 0; i < 8; i++) {
+		snprintf(name, sizeof(name), "guest%u", i);
+		guests[i] = people_make(engine, name, USER_ROLE_USER);
+	}
+	ask_as(ann);
+	for (unsigned i = 0; i < 6; i++)
+		ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, queue, guests[i], RIGHT_BROWSE),
+		    OUTCOME_CREATED);
+}
+
 START_TEST(what_is_no_grant_is_refused)
 {
 	ask_as(ann);
@@ -310,12 +329,68 @@ START_TEST(what_is_no_grant_is_refused)
 	ck_assert_int_eq(
 	    people_grant(engine, OP_GRANT_PUT, "q", bob, RIGHTS_ALL + 1), OUTCOME_BAD_FIELD);
 	ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, "q", 0, RIGHTS_ALL), OUTCOME_BAD_FIELD);
-	for (uint64_t uid = 100; uid < 106; uid++)
-		ck_assert_int_eq(
-		    people_grant(engine, OP_GRANT_PUT, "q", uid, RIGHT_BROWSE), OUTCOME_CREATED);
+	fill_up("q");
 	ck_assert_int_eq(
-	    people_grant(engine, OP_GRANT_PUT, "q", 106, RIGHT_BROWSE), OUTCOME_TOO_MANY_GRANTS);
-	ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, "q", 105, RIGHT_CONSUME), OUTCOME_OK);
+	    people_grant(engine, OP_GRANT_PUT, "q", guests[6], RIGHT_BROWSE), OUTCOME_TOO_MANY_GRANTS);
+	ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, "q", guests[5], RIGHT_CONSUME), OUTCOME_OK);
+}
+END_TEST
+
+static uint32_t
+rights_of(uint64_t uid, const char *queue)
+{
+	struct grant_list_reply *list = (struct grant_list_reply *)(void *)engine->reply;
+
+	ask_as(ann);
+	ck_assert_int_eq(people_grants(engine, queue), OUTCOME_OK);
+	for (uint32_t i = 0; i < list->count; i++)
+		if (list->grants[i].uid == uid)
+			return list->grants[i].rights;
+	return 0;
+}
+
+static void
+remove_guest(unsigned i)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "guest%u", i);
+	engine->caller = people_admin();
+	ck_assert_int_eq(people_delete(engine, name), OUTCOME_OK);
+	ask_as(ann);
+}
+
+START_TEST(who_is_gone_makes_room_for_another)
+{
+	engine->caller.flags = CALLER_MAY_CREATE;
+	ck_assert_int_eq(engine_put(engine, "r", NULL, 0), OUTCOME_CREATED);
+	fill_up("q");
+	remove_guest(2);
+	ck_assert_uint_eq(rights_of(guests[2], "q"), RIGHT_BROWSE); /* it is left alone */
+	ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, "r", guests[6], RIGHT_CONSUME),
+	    OUTCOME_CREATED);
+	ck_assert_uint_eq(rights_of(guests[2], "q"), 0);
+	ck_assert_uint_eq(rights_of(guests[6], "r"), RIGHT_CONSUME);
+	for (unsigned i = 0; i < 6; i++)
+		ck_assert_uint_eq(rights_of(guests[i], "q"), i == 2 ? 0 : RIGHT_BROWSE);
+	ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, "q", guests[7], RIGHT_BROWSE),
+	    OUTCOME_TOO_MANY_GRANTS);
+	ck_assert_ptr_null(engine_check(engine));
+}
+END_TEST
+
+/* A directory that cannot be read says of nobody that he is gone. */
+START_TEST(while_it_is_not_known_who_is_gone_nobody_is)
+{
+	ask_as(ann);
+	fill_up("q");
+	remove_guest(0);
+	directory_begin(&engine->worker.directory);
+	ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, "q", guests[6], RIGHT_BROWSE),
+	    OUTCOME_TOO_MANY_GRANTS);
+	directory_end(&engine->worker.directory, engine->worker.shard.root->stream_tail, false);
+	ck_assert_int_eq(people_grant(engine, OP_GRANT_PUT, "q", guests[6], RIGHT_BROWSE),
+	    OUTCOME_CREATED);
 }
 END_TEST
 
@@ -346,9 +421,10 @@ START_TEST(a_queue_with_all_its_grants_is_freed_at_once)
 	for (uint64_t uid = 1; uid <= QUEUE_GRANTS_MAX; uid++)
 		ck_assert_int_eq(
 		    people_grant(engine, OP_GRANT_PUT, "q", uid, RIGHT_BROWSE), OUTCOME_CREATED);
+	/* None of these is a user: one makes room for one more. */
 	ck_assert_int_eq(
 	    people_grant(engine, OP_GRANT_PUT, "q", QUEUE_GRANTS_MAX + 1, RIGHT_BROWSE),
-	    OUTCOME_TOO_MANY_GRANTS);
+	    OUTCOME_CREATED);
 	ck_assert_int_eq(people_grants(engine, "q"), OUTCOME_OK);
 	ck_assert_uint_eq(
 	    ((struct grant_list_reply *)(void *)engine->reply)->count, QUEUE_GRANTS_MAX);
@@ -477,6 +553,8 @@ suite(void)
 	tcase_add_test(tcase, an_admin_gives_a_queue_to_another);
 	tcase_add_test(tcase, a_grant_is_replaced_and_taken_away);
 	tcase_add_test(tcase, what_is_no_grant_is_refused);
+	tcase_add_test(tcase, who_is_gone_makes_room_for_another);
+	tcase_add_test(tcase, while_it_is_not_known_who_is_gone_nobody_is);
 	tcase_add_test(tcase, a_queue_takes_its_grants_with_it);
 	tcase_add_test(tcase, a_queue_with_all_its_grants_is_freed_at_once);
 	tcase_add_loop_test(tcase, who_lost_his_right_while_he_waited_gets_nothing, 0, 3);

@@ -1,5 +1,6 @@
 /*
- * A cold start that begins with a snapshot: what goes on behind it, what is refused, and the replay ring around it.
+ * A cold start that begins with a snapshot: what goes on behind it, what is refused, and the replay
+ * ring around it.
  */
 #include <signal.h>
 
@@ -55,7 +56,8 @@ go_on(void)
 	struct engine *cold = loading.engine;
 
 	cold->durable->shard[0].lsn = loading.next_lsn;
-	replay_finish(&cold->worker, &(struct replay_end){ .lsn = loading.next_lsn, .generation = 3, .is_clean = 1 });
+	replay_finish(&cold->worker,
+	    &(struct replay_end){ .lsn = loading.next_lsn, .generation = 3, .is_clean = 1 });
 	cold->now_ms = engine->now_ms;
 	for (uint32_t i = 0; i < options.fronts; i++)
 		engine_join_front(cold, i);
@@ -111,15 +113,20 @@ START_TEST(what_was_delayed_together_comes_in_its_order)
 	uint64_t removed, seq = 0;
 	uint32_t count;
 
-	/* Slots that were used before are taken in another order than they lie: most of the table was filled once. */
+	/*
+	 * Slots that were used before are taken in another order than they lie: most of the table
+	 * was filled once.
+	 */
 	ck_assert_int_eq(engine_put(engine, "used", NULL, 0), OUTCOME_CREATED);
 	for (unsigned i = 0; i < 7; i++)
-		ck_assert_int_eq(engine_publish(engine, "used", "x", DELAY_DEFAULT, 1000), OUTCOME_OK);
+		ck_assert_int_eq(
+		    engine_publish(engine, "used", "x", DELAY_DEFAULT, 1000), OUTCOME_OK);
 	for (unsigned i = 0; i < 200; i++) {
 		ck_assert_int_eq(engine_receive(engine, "used", 7, 60000, got, &count), OUTCOME_OK);
 		for (uint32_t k = 0; k < count; k++)
-			ck_assert_int_eq(
-			    engine_settle(engine, OP_ACK, "used", &got[(k * 3 + 1) % 7], 0, NACK_RELEASE), OUTCOME_OK);
+			ck_assert_int_eq(engine_settle(engine, OP_ACK, "used",
+					     &got[(k * 3 + 1) % 7], 0, NACK_RELEASE),
+			    OUTCOME_OK);
 	}
 	ck_assert_int_eq(engine_purge(engine, "used", PURGE_READY, &removed), OUTCOME_OK);
 	ck_assert_int_eq(engine_put(engine, "later", NULL, 0), OUTCOME_CREATED);
@@ -226,13 +233,16 @@ one_image_more(struct loading_bytes *bytes)
 static struct image *
 first_image(struct loading_bytes *bytes)
 {
-	return (struct image *)((struct snapshot_images_record *)record_of(bytes, RECORD_SNAPSHOT_IMAGES) + 1);
+	return (struct image *)((struct snapshot_images_record *)record_of(
+				    bytes, RECORD_SNAPSHOT_IMAGES) +
+				1);
 }
 
 static void
 a_slot_twice(struct loading_bytes *bytes)
 {
-	struct image *first = first_image(bytes), *second = (struct image *)((char *)first + first->bytes);
+	struct image *first = first_image(bytes),
+		     *second = (struct image *)((char *)first + first->bytes);
 
 	second->idx = first->idx;
 }
@@ -240,7 +250,9 @@ a_slot_twice(struct loading_bytes *bytes)
 static void
 a_slot_too_high(struct loading_bytes *bytes)
 {
-	first_image(bytes)->idx = ((struct snapshot_begun_record *)record_of(bytes, RECORD_SNAPSHOT_BEGUN))->root.messages.high;
+	first_image(bytes)->idx =
+	    ((struct snapshot_begun_record *)record_of(bytes, RECORD_SNAPSHOT_BEGUN))
+		->root.messages.high;
 }
 
 static void
@@ -259,8 +271,9 @@ static void
 a_link_too_high(struct loading_bytes *bytes)
 {
 	struct image *image = first_image(bytes);
-	struct image_link *link = image->kind == IMAGE_MESSAGE ? &((struct image_message *)image)->link
-	                                                       : &((struct image_message_free *)image)->link;
+	struct image_link *link = image->kind == IMAGE_MESSAGE
+				      ? &((struct image_message *)image)->link
+				      : &((struct image_message_free *)image)->link;
 
 	link->next = 1u << 30;
 }
@@ -268,7 +281,8 @@ a_link_too_high(struct loading_bytes *bytes)
 static void
 a_table_too_large(struct loading_bytes *bytes)
 {
-	((struct snapshot_begun_record *)record_of(bytes, RECORD_SNAPSHOT_BEGUN))->root.messages.high = 8001;
+	((struct snapshot_begun_record *)record_of(bytes, RECORD_SNAPSHOT_BEGUN))
+	    ->root.messages.high = 8001;
 }
 
 static void
@@ -280,13 +294,15 @@ back_in_time(struct loading_bytes *bytes)
 static void
 a_seq_too_high(struct loading_bytes *bytes)
 {
-	((struct snapshot_begun_record *)record_of(bytes, RECORD_SNAPSHOT_BEGUN))->root.next_seq = 2;
+	((struct snapshot_begun_record *)record_of(bytes, RECORD_SNAPSHOT_BEGUN))->root.next_seq =
+	    2;
 }
 
 static void
 a_free_list_too_short(struct loading_bytes *bytes)
 {
-	((struct snapshot_begun_record *)record_of(bytes, RECORD_SNAPSHOT_BEGUN))->root.messages.free.count--;
+	((struct snapshot_begun_record *)record_of(bytes, RECORD_SNAPSHOT_BEGUN))
+	    ->root.messages.free.count--;
 }
 
 static const struct refusal refusals[] = {
@@ -313,7 +329,9 @@ static const struct refusal refusals[] = {
 static struct loading_bytes
 copy_of(const struct loading_bytes *bytes)
 {
-	struct loading_bytes copy = { .bytes = malloc(bytes->count), .count = bytes->count, .size = bytes->count };
+	struct loading_bytes copy = {
+		.bytes = malloc(bytes->count), .count = bytes->count, .size = bytes->count
+	};
 
 	ck_assert_ptr_nonnull(copy.bytes);
 	memcpy(copy.bytes, bytes->bytes, bytes->count);
@@ -328,7 +346,8 @@ START_TEST(what_is_no_snapshot_is_refused)
 	take_snapshot();
 	spoilt = copy_of(&loading.snapshot);
 	refusal->spoil(&spoilt);
-	ck_assert_msg(loading_load(loading.engine, &spoilt) != NULL, "%s: it was loaded", refusal->what);
+	ck_assert_msg(
+	    loading_load(loading.engine, &spoilt) != NULL, "%s: it was loaded", refusal->what);
 	/* A good one is no worse for it. */
 	ck_assert_ptr_null(loading_load(loading.engine, &loading.snapshot));
 	free(spoilt.bytes);
@@ -347,7 +366,8 @@ START_TEST(damage_is_refused_or_leaves_a_whole_shard)
 
 		for (unsigned hits = 1 + trial % 3; hits > 0; hits--) {
 			random ^= random << 13, random ^= random >> 7, random ^= random << 17;
-			size_t at = sizeof(struct record) + random % (spoilt.count - sizeof(struct record));
+			size_t at =
+			    sizeof(struct record) + random % (spoilt.count - sizeof(struct record));
 			/* Not the heads of records: their lengths are what persistd walks by. */
 			spoilt.bytes[at] ^= (char)(1u << (random >> 40) % 8);
 		}
@@ -355,7 +375,8 @@ START_TEST(damage_is_refused_or_leaves_a_whole_shard)
 		while (at < spoilt.count) {
 			size_t good = at + ((struct record *)(loading.snapshot.bytes + at))->bytes;
 
-			memcpy(spoilt.bytes + at, loading.snapshot.bytes + at, sizeof(struct record));
+			memcpy(
+			    spoilt.bytes + at, loading.snapshot.bytes + at, sizeof(struct record));
 			at = good;
 		}
 		ck_assert_uint_eq(begun->record.type, RECORD_SNAPSHOT_BEGUN);
@@ -411,7 +432,8 @@ send_records(uint16_t op, const struct loading_bytes *from, size_t at, unsigned 
 {
 	for (; count > 0 && at < from->count; count--) {
 		const struct record *record = (const struct record *)(from->bytes + at);
-		uint32_t bytes = record->type == RECORD_PUBLISHED ? RECORD_PUBLISHED_BYTES : record->bytes;
+		uint32_t bytes =
+		    record->type == RECORD_PUBLISHED ? RECORD_PUBLISHED_BYTES : record->bytes;
 
 		send(op, record, bytes);
 		at += bytes;
@@ -435,7 +457,8 @@ START_TEST(the_replay_ring_brings_a_snapshot_and_what_came_after)
 	loading.is_bare = true;
 	engine->stream_shared->snapshot_wanted++;
 	(void)worker_turn(&engine->worker, engine->now_ms);
-	ck_assert_int_eq(engine_publish(engine, STOCKED_QUEUE, "after", DELAY_DEFAULT, 3), OUTCOME_OK);
+	ck_assert_int_eq(
+	    engine_publish(engine, STOCKED_QUEUE, "after", DELAY_DEFAULT, 3), OUTCOME_OK);
 	loading_follow(&loading, engine);
 	ck_assert_uint_eq(loading.loaded, 1);
 	ck_assert_uint_gt(loading.above.count, 0);
@@ -489,7 +512,8 @@ START_TEST(a_snapshot_behind_records_makes_no_sense)
 	take_snapshot();
 	ask(cold);
 	uint64_t wanted = cold->stream_shared->replay_wanted;
-	const struct record *first = (const struct record *)stream_at(&engine->worker.stream, LSN_FIRST);
+	const struct record *first =
+	    (const struct record *)stream_at(&engine->worker.stream, LSN_FIRST);
 	send(REPLAY_RECORD, first, first->bytes);
 	(void)send_records(REPLAY_SNAPSHOT, &loading.snapshot, 0, 1);
 	ck_assert_int_eq(replay_step(&cold->worker, 64), REPLAY_WAITS);
@@ -526,7 +550,8 @@ suite(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, what_was_being_removed_goes_on_being_removed);
 	tcase_add_test(tcase, what_was_delayed_together_comes_in_its_order);
-	tcase_add_loop_test(tcase, what_is_no_snapshot_is_refused, 0, (int)(sizeof(refusals) / sizeof(refusals[0])));
+	tcase_add_loop_test(tcase, what_is_no_snapshot_is_refused, 0,
+	    (int)(sizeof(refusals) / sizeof(refusals[0])));
 	tcase_add_test(tcase, damage_is_refused_or_leaves_a_whole_shard);
 	tcase_add_test(tcase, the_replay_ring_brings_a_snapshot_and_what_came_after);
 	tcase_add_test(tcase, a_load_that_is_interrupted_begins_anew);

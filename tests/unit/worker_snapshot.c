@@ -1,6 +1,6 @@
 /*
- * A snapshot as a worker writes it, beside its other work: what is in it, and when it waits or is given up.  That it is right
- * whatever is done meanwhile is the matter of tests/replay.
+ * A snapshot as a worker writes it, beside its other work: what is in it, and when it waits or is
+ * given up.  That it is right whatever is done meanwhile is the matter of tests/replay.
  */
 #include <signal.h>
 
@@ -38,7 +38,8 @@ teardown(void)
 static void
 ask(void)
 {
-	store_relaxed(&engine->stream_shared->snapshot_wanted, engine->stream_shared->snapshot_wanted + 1);
+	store_relaxed(
+	    &engine->stream_shared->snapshot_wanted, engine->stream_shared->snapshot_wanted + 1);
 }
 
 /* So many messages more, none of which is durable when the disk is slow. */
@@ -46,7 +47,8 @@ static void
 publish_thousands(unsigned thousands)
 {
 	for (unsigned i = 0; i < thousands; i++) {
-		ck_assert_int_eq(engine_publish(engine, STOCKED_QUEUE, "body", DELAY_DEFAULT, 1000), OUTCOME_OK);
+		ck_assert_int_eq(
+		    engine_publish(engine, STOCKED_QUEUE, "body", DELAY_DEFAULT, 1000), OUTCOME_OK);
 		loading_follow(&loading, engine);
 	}
 }
@@ -108,7 +110,8 @@ START_TEST(every_kind_of_slot_is_in_it_and_each_slot_once)
 		    (const struct snapshot_images_record *)(loading.snapshot.bytes + at);
 		const char *image = (const char *)(record + 1);
 
-		for (uint32_t i = 0; record->record.type == RECORD_SNAPSHOT_IMAGES && i < record->count; i++) {
+		for (uint32_t i = 0;
+		     record->record.type == RECORD_SNAPSHOT_IMAGES && i < record->count; i++) {
 			kinds[((const struct image *)image)->kind]++;
 			image += ((const struct image *)image)->bytes;
 			images++;
@@ -173,9 +176,12 @@ START_TEST(the_largest_transactions_fit_beside_their_images)
 	while (count < SETTLE_BATCH_MAX) {
 		struct delivery got[RECEIVE_BATCH_MAX];
 
-		ck_assert_int_eq(engine_receive(engine, STOCKED_QUEUE, RECEIVE_BATCH_MAX, 1000000, got, NULL), OUTCOME_OK);
+		ck_assert_int_eq(
+		    engine_receive(engine, STOCKED_QUEUE, RECEIVE_BATCH_MAX, 1000000, got, NULL),
+		    OUTCOME_OK);
 		for (unsigned i = 0; i < RECEIVE_BATCH_MAX; i++)
-			receipts[count++] = (struct receipt){ .token = got[i].token, .msg_idx = got[i].msg_idx };
+			receipts[count++] =
+			    (struct receipt){ .token = got[i].token, .msg_idx = got[i].msg_idx };
 	}
 	/* So that neighbours in no list are neighbours here: each touches others too. */
 	for (uint32_t i = 0; i < count; i++) {
@@ -186,7 +192,8 @@ START_TEST(the_largest_transactions_fit_beside_their_images)
 		receipts[with] = swap;
 	}
 	begin();
-	(void)engine_post_settle(engine, 0, OP_NACK, STOCKED_QUEUE, receipts, count, 5000, NACK_RELEASE);
+	(void)engine_post_settle(
+	    engine, 0, OP_NACK, STOCKED_QUEUE, receipts, count, 5000, NACK_RELEASE);
 	turn();
 	(void)engine_post_publish(engine, 0, STOCKED_QUEUE, "body", 4000, PUBLISH_BATCH_MAX);
 	turn();
@@ -231,7 +238,9 @@ START_TEST(it_gets_on_where_clients_alone_keep_the_disk_busy)
 		memset(body, 'b', sizeof(body) - 1);
 		images = engine->stats->snapshot_images;
 		for (unsigned k = 0; k < 6; k++) {
-			ck_assert_int_eq(engine_publish(engine, STOCKED_QUEUE, body, DELAY_DEFAULT, 100), OUTCOME_OK);
+			ck_assert_int_eq(
+			    engine_publish(engine, STOCKED_QUEUE, body, DELAY_DEFAULT, 100),
+			    OUTCOME_OK);
 			loading_follow(&loading, engine);
 		}
 		ck_assert_uint_gt(engine->stats->snapshot_images, images);
@@ -269,12 +278,16 @@ START_TEST(without_room_for_images_it_is_given_up_and_nobody_is_held_up)
 	for (; engine->worker.is_imaging && settled < 20000; settled++) {
 		struct delivery got;
 
-		ck_assert_int_eq(engine_receive(engine, STOCKED_QUEUE, 1, 60000, &got, NULL), OUTCOME_OK);
-		ck_assert_int_eq(engine_settle(engine, OP_ACK, STOCKED_QUEUE, &got, 0, NACK_RELEASE), OUTCOME_OK);
+		ck_assert_int_eq(
+		    engine_receive(engine, STOCKED_QUEUE, 1, 60000, &got, NULL), OUTCOME_OK);
+		ck_assert_int_eq(
+		    engine_settle(engine, OP_ACK, STOCKED_QUEUE, &got, 0, NACK_RELEASE),
+		    OUTCOME_OK);
 	}
 	ck_assert(!engine->worker.is_imaging);
 	ck_assert_uint_eq(engine->stats->snapshots_given_up, 1);
-	ck_assert_uint_ge(append_room(&engine->worker, 1), append_reserve_bytes(&engine->worker) / 4 - 4096);
+	ck_assert_uint_ge(
+	    append_room(&engine->worker, 1), append_reserve_bytes(&engine->worker) / 4 - 4096);
 	engine->is_disk_slow = false;
 	engine_run(engine);
 	loading_follow(&loading, engine);

@@ -376,6 +376,34 @@ front_lies_row(struct play *play, const struct scene *scene)
 }
 
 static void
+snapshot_row(struct play *play, const struct scene *scene)
+{
+	(void)scene;
+	play_snapshot(play);
+	play_run(play);
+}
+
+static void
+snapshot_beside_row(struct play *play, const struct scene *scene)
+{
+	struct play_receipts first = scene->receipts, second = scene->receipts;
+
+	first.count = 1;
+	second.count = 1;
+	second.items[0] = scene->receipts.items[scene->receipts.count - 1];
+	/* It is begun at the end of the turn that these fill, and ends in the next: behind what comes then. */
+	play_snapshot(play);
+	for (unsigned i = 0; i < TURN_FRAMES_MAX; i++)
+		play_receive_cancel(play, 1u << 30, 0);
+	play_ack(play, "orders", &first);
+	play_settle(play, OP_NACK, "orders", &second, (struct play_settle){ .lease_ms = 700 });
+	play_publish(play, "orders", 1, 0);
+	play_run(play);
+	play_advance(play, 30000);
+	play_run(play);
+}
+
+static void
 restart_row(struct play *play, const struct scene *scene)
 {
 	/* It died between two turns, with a request posted. */
@@ -423,6 +451,8 @@ struct script
 matrix_cell(enum matrix_row row, enum matrix_column column)
 {
 	struct script cell = { .name = matrix_row_names[row], .perform = cell_perform, .row = row, .column = column };
+	/* What comes after a crash has lost the snapshot. */
+	cell.is_not_resumed = row == ROW_snapshot || row == ROW_snapshot_beside;
 	bool is_cold = row == ROW_cold || row == ROW_cold_clean;
 
 	if (column >= COLUMN_wheel_1 && column <= COLUMN_wheel_4)

@@ -1,8 +1,10 @@
 /*
- * Snapshots: a commit that writes images first, a slice, the end, each cut off at any store.  A snapshot is begun at the end of a
- * turn, and a frontd is given 64 frames of a turn: so what is posted behind 64 others is done while the snapshot runs.
+ * Snapshots: a commit that writes images first, a slice, the end, each cut off at any store.  A
+ * snapshot is begun at the end of a turn, and a frontd is given 64 frames of a turn: so what is
+ * posted behind 64 others is done while the snapshot runs.
  *
- * A life that comes after a crash has no snapshot: it cannot end as the reference does, and is not played on.
+ * A life that comes after a crash has no snapshot: it cannot end as the reference does, and is not
+ * played on.
  */
 #include "tests/step/core/people.h"
 #include "tests/step/scripts/scripts.h"
@@ -23,7 +25,8 @@ count_records(const struct play *play, uint64_t from, enum record_type type)
 
 	for (uint64_t lsn = from, tail = play_root(play)->stream_tail; lsn < tail;) {
 		const struct record *record =
-		    (const struct record *)(play->world->stream_bytes + (lsn & (WORLD_STREAM_BYTES - 1)));
+		    (const struct record *)(play->world->stream_bytes +
+					    (lsn & (WORLD_STREAM_BYTES - 1)));
 
 		count += record->type == type;
 		lsn += record->bytes;
@@ -35,9 +38,12 @@ count_records(const struct play *play, uint64_t from, enum record_type type)
 static void
 expect_snapshot(struct play *play, uint64_t from)
 {
-	play_expect_that(play, count_records(play, from, RECORD_SNAPSHOT_BEGUN) == 1, "a snapshot is begun");
-	play_expect_that(play, count_records(play, from, RECORD_SNAPSHOT_IMAGES) > 1, "a commit writes images");
-	play_expect_that(play, count_records(play, from, RECORD_SNAPSHOT_ENDED) == 1, "a snapshot is ended");
+	play_expect_that(
+	    play, count_records(play, from, RECORD_SNAPSHOT_BEGUN) == 1, "a snapshot is begun");
+	play_expect_that(
+	    play, count_records(play, from, RECORD_SNAPSHOT_IMAGES) > 1, "a commit writes images");
+	play_expect_that(
+	    play, count_records(play, from, RECORD_SNAPSHOT_ENDED) == 1, "a snapshot is ended");
 }
 
 static void
@@ -63,7 +69,8 @@ snapshot_perform(struct play *play)
 	uint64_t from;
 
 	stage_set(play);
-	uint64_t received = play_receive(play, "orders", (struct play_receive){ .max = 4, .lease_ms = 60000 });
+	uint64_t received =
+	    play_receive(play, "orders", (struct play_receive){ .max = 4, .lease_ms = 60000 });
 	play_run(play);
 	struct play_receipts all = play_receipts(play, received);
 	from = play_root(play)->stream_tail;
@@ -87,7 +94,8 @@ snapshot_perform(struct play *play)
 	from = play_root(play)->stream_tail;
 	play_snapshot(play);
 	play_run(play);
-	play_expect_that(play, count_records(play, from, RECORD_SNAPSHOT_ENDED) == 1, "a second one");
+	play_expect_that(
+	    play, count_records(play, from, RECORD_SNAPSHOT_ENDED) == 1, "a second one");
 
 	/* Replayed they change nothing; and timers write images too. */
 	play_cold_start(play, true);
@@ -97,10 +105,13 @@ snapshot_perform(struct play *play)
 	play_run(play);
 	play_advance(play, 100000);
 	play_run(play);
-	play_expect_that(play, count_records(play, from, RECORD_SNAPSHOT_ENDED) == 1, "a third one, of the next life");
+	play_expect_that(play, count_records(play, from, RECORD_SNAPSHOT_ENDED) == 1,
+	    "a third one, of the next life");
 }
 
-const struct script snapshot_script = { .name = "snapshot", .perform = snapshot_perform, .is_not_resumed = true };
+const struct script snapshot_script = {
+	.name = "snapshot", .perform = snapshot_perform, .is_not_resumed = true
+};
 
 /* Images of more than one record before one commit. */
 static void
@@ -115,7 +126,8 @@ snapshot_batch_perform(struct play *play)
 		play_publish(play, "orders", 100, 0);
 	play_run(play);
 	for (unsigned i = 0; i < 6; i++)
-		received[i] = play_receive(play, "orders", (struct play_receive){ .max = 100, .lease_ms = 60000 });
+		received[i] = play_receive(
+		    play, "orders", (struct play_receive){ .max = 100, .lease_ms = 60000 });
 	play_run(play);
 	from = play_root(play)->stream_tail;
 	all = play_receipts(play, received[0]);
@@ -128,5 +140,8 @@ snapshot_batch_perform(struct play *play)
 	expect_snapshot(play, from);
 }
 
-const struct script snapshot_batch_script = { .name = "snapshot_batch", .perform = snapshot_batch_perform, .messages = 640,
-	.stride = 16, .is_not_resumed = true };
+const struct script snapshot_batch_script = { .name = "snapshot_batch",
+	.perform = snapshot_batch_perform,
+	.messages = 640,
+	.stride = 16,
+	.is_not_resumed = true };
