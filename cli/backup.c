@@ -1,6 +1,7 @@
 /*
- * chasqui backup, chasqui restore: what they do is persistd's; here is only which directory is meant and whether its broker
- * runs.  This process becomes the daemon's program, so that signals and the exit code are its own.
+ * chasqui backup, chasqui restore: what they do is persistd's; here is only which directory is
+ * meant and whether its broker runs.  This process becomes the daemon's program, so that signals
+ * and the exit code are its own.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -48,7 +49,8 @@ find_directory(const struct arguments *arguments, struct conf *conf)
 static bool
 is_directory_given(const struct arguments *arguments)
 {
-	return arguments->data_directory != NULL || arguments->conf_file != NULL || arguments->assignment_count != 0;
+	return arguments->data_directory != NULL || arguments->conf_file != NULL ||
+	    arguments->assignment_count != 0;
 }
 
 /* The directory that the broker of this name works on, absolute.  False: it does not run. */
@@ -95,13 +97,15 @@ verb_backup(int argc, char **argv)
 	int code = find_directory(&arguments, &conf);
 	if (code != 0)
 		return code;
-	const char *instance = strcmp(arguments.instance, "default") != 0 ? arguments.instance : conf.instance_name;
+	const char *instance = strcmp(arguments.instance, "default") != 0 ? arguments.instance :
+	    conf.instance_name;
 	const char *directory = conf.data_directory;
 	bool is_running = find_running(instance, running);
 
 	if (!is_directory_given(&arguments)) {
 		if (!is_running) {
-			fprintf(stderr, "chasqui: broker `%s` is not running; -i NAME names another, --data DIRECTORY the data "
+			fprintf(stderr,
+			    "chasqui: broker `%s` is not running; -i NAME names another, --data DIRECTORY the data "
 				"of one that is stopped\n", instance);
 			return CLI_NOT_RUNNING;
 		}
@@ -124,13 +128,15 @@ verb_restore(int argc, char **argv)
 	if (!arguments_parse(&arguments, "coD", argc, argv) || arguments.word_count != 1)
 		return verb_usage("restore");
 	if (!is_directory_given(&arguments)) {
-		fprintf(stderr, "chasqui: where to? --data DIRECTORY, or -c FILE for the data.directory in it\n");
+		fprintf(stderr,
+		    "chasqui: where to? --data DIRECTORY, or -c FILE for the data.directory in it\n");
 		return verb_usage("restore");
 	}
 	int code = find_directory(&arguments, &conf);
 	if (code != 0)
 		return code;
-	char *words[] = { "chasqui-persistd", "--restore", arguments.words[0], conf.data_directory, NULL };
+	char *words[] = { "chasqui-persistd", "--restore", arguments.words[0], conf.data_directory,
+	    NULL };
 
 	return become(words);
 }

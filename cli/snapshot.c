@@ -17,7 +17,8 @@ show(struct http_client *client, const char *method, const struct arguments *arg
 	if (arguments->is_json)
 		print_json(json);
 	else
-		print_table(json_object_get(json, "snapshots"), columns, sizeof(columns) / sizeof(columns[0]));
+		print_table(json_object_get(json, "snapshots"), columns,
+		    sizeof(columns) / sizeof(columns[0]));
 	json_decref(json);
 	return CLI_OK;
 }

@@ -7,7 +7,8 @@
 #include "shm/record.h"
 
 static void
-add_published(struct records *records, const char *bytes, const struct batch_range *range, uint64_t lsn)
+add_published(struct records *records, const char *bytes, const struct batch_range *range,
+    uint64_t lsn)
 {
 	struct published_record record;
 

@@ -2,8 +2,9 @@
  * backup: see backup.h.
  *
  * Happy path: open() -> copy() -> keep().
- * Failure modes: the store is damaged (the loader says where); the target is full; segments were dropped while it read;
- * SIGINT or SIGTERM.  After each TO.partial is removed.  SIGKILL leaves it behind: it has no end (B3).
+ * Failure modes: the store is damaged (the loader says where); the target is full; segments were
+ * dropped while it read; SIGINT or SIGTERM.  After each TO.partial is removed.  SIGKILL leaves it
+ * behind: it has no end (B3).
  */
 #include "persistd/backup/backup.h"
 
@@ -22,12 +23,13 @@
 #include "persistd/loader.h"
 #include "persistd/store.h"
 #include "shm/atomic.h"
+#include "shm/clock.h"
 #include "shm/diag.h"
 #include "shm/durable.h"
 #include "shm/registry.h"
 
 /* A broker that starts cold opens its journal when it has read it. */
-#define OPEN_WAIT_MS 30000
+#define OPEN_TRIES 300
 #define OPEN_PAUSE_MS 100
 /* While we list the directory a persistd that starts may remove prepared segments from it. */
 #define LIST_TRIES 5
@@ -50,10 +52,13 @@ struct backup {
 static void
 pause_ms(long ms)
 {
-	(void)nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000 }, NULL); /* too early is only one more look */
+	/* too early is only one more look */
+	(void)nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000 }, NULL);
 }
 
-/* The last durable batch.  1: here; 0: the journal is not open yet; -1: not to be had, after a diag. */
+/*
+ * The last durable batch. 1: here; 0: the journal is not open yet; -1: not to be had, after a diag.
+ */
 static int
 ask_durable(struct backup *backup, const struct registry *registry)
 {
@@ -62,21 +67,27 @@ ask_durable(struct backup *backup, const struct registry *registry)
 	struct durable durable;
 
 	if (memcmp(identity.store_uuid, backup->store.uuid, sizeof(backup->store.uuid)) != 0) {
-		diag(DIAG_ERROR, "instance %s works on another store than %s", instance, backup->options->directory);
+		diag(DIAG_ERROR, "instance %s works on another store than %s", instance,
+		    backup->options->directory);
 		return -1;
 	}
-	if (durable_attach(&durable, instance, registry->shared->geometry.workers, &identity, REGION_READ_ONLY) != 0) {
+	if (durable_attach(&durable, instance, registry->shared->geometry.workers, &identity,
+	    REGION_READ_ONLY) != 0) {
 		diag_errno("cannot attach shared memory durable of instance %s", instance);
 		return -1;
 	}
-	/* Both were stored after the batches were on stable storage.  Pairs with announce_open(). */
+	/*
+	 * Both were stored after the batches were on stable storage. Pairs with announce_open().
+	 */
 	bool is_open = load_acquire(&durable.shared->persist_epoch) != 0;
 	backup->stop_index = load_acquire(&durable.shared->batch_index);
 	durable_detach(&durable);
 	return is_open ? 1 : 0;
 }
 
-/* How far to read.  After the lock is held: what has to be kept for that is not dropped any more. */
+/*
+ * How far to read. After the lock is held: what has to be kept for that is not dropped any more.
+ */
 static int
 find_end(struct backup *backup)
 {
@@ -87,8 +98,8 @@ find_end(struct backup *backup)
 	backup->stop_index = LOADER_TO_THE_END;
 	if (instance == NULL)
 		return 0;
-	for (unsigned waited_ms = 0; found == 0 && waited_ms < OPEN_WAIT_MS; waited_ms += OPEN_PAUSE_MS) {
-		if (waited_ms > 0)
+	for (unsigned tries = 0; found == 0 && tries < OPEN_TRIES; tries++) {
+		if (tries > 0)
 			pause_ms(OPEN_PAUSE_MS);
 		if (registry_attach(&registry, instance, NULL, REGION_READ_ONLY) != 0) {
 			diag_errno("cannot attach shared memory registry of instance %s", instance);
@@ -98,7 +109,8 @@ find_end(struct backup *backup)
 		registry_detach(&registry);
 	}
 	if (found == 0)
-		diag(DIAG_ERROR, "instance %s has not opened its journal yet; try again later", instance);
+		diag(DIAG_ERROR, "instance %s has not opened its journal yet; try again later",
+		    instance);
 	return found > 0 ? 0 : EXIT_LOCKED;
 }
 
@@ -126,7 +138,8 @@ open_store(struct backup *backup)
 		code = list_segments(backup);
 	if (code != 0)
 		return code;
-	if (loader_open(&backup->loader, &backup->store, &backup->catalog, NULL, backup->stop_index) != 0)
+	if (loader_open(&backup->loader, &backup->store, &backup->catalog, NULL,
+	    backup->stop_index) != 0)
 		return EXIT_JOURNAL;
 	snapshots_init(&backup->snapshots, backup->store.shards);
 	backup->loader.snapshots = &backup->snapshots;
@@ -146,14 +159,18 @@ open_target(struct backup *backup)
 		backup->fd = STDOUT_FILENO;
 		return 0;
 	}
-	if (snprintf(backup->partial, sizeof(backup->partial), "%s.partial", to) >= (int)sizeof(backup->partial)) {
+	int length = snprintf(backup->partial, sizeof(backup->partial), "%s.partial", to);
+
+	if (length >= (int)sizeof(backup->partial)) {
 		backup->partial[0] = '\0';
 		diag(DIAG_ERROR, "the name of the backup is too long");
 		return EXIT_TARGET;
 	}
 	if (access(to, F_OK) == 0 || access(backup->partial, F_OK) == 0) {
-		diag(DIAG_ERROR, "%s exists; choose another name%s", access(to, F_OK) == 0 ? to : backup->partial,
-		    access(to, F_OK) == 0 ? "" : ", or remove it if no backup is writing to it");
+		bool is_whole = access(to, F_OK) == 0;
+
+		diag(DIAG_ERROR, "%s exists; choose another name%s", is_whole ? to : backup->partial,
+		    is_whole ? "" : ", or remove it if no backup is writing to it");
 		backup->partial[0] = '\0';
 		return EXIT_TARGET;
 	}
@@ -183,9 +200,10 @@ describe(const struct backup *backup, struct backup_header *header)
 	const struct store *store = &backup->store;
 
 	*header = (struct backup_header){ .store_version = store->version, .shards = store->shards,
-		.floor = store->current.floor, .epoch = store->current.epoch, .generation = store->current.generation,
-		.continues_index = backup->loader.reader.index, .continues_hash = backup->loader.reader.hash,
-		.made_ms = wall_ms() };
+		.floor = store->current.floor, .epoch = store->current.epoch,
+		.generation = store->current.generation,
+		.continues_index = backup->loader.reader.index,
+		.continues_hash = backup->loader.reader.hash, .made_ms = wall_ms() };
 	memcpy(header->store_uuid, store->uuid, sizeof(header->store_uuid));
 }
 
@@ -201,11 +219,13 @@ say_corrupt(struct backup *backup)
 
 		store_close(&now);
 		if (floor > backup->loader.reader.segment) {
-			diag(DIAG_ERROR, "the broker's disk was full: it dropped segments before they were read; back up again");
+			diag(DIAG_ERROR, "the broker's disk was full: it dropped segments before they were "
+			    "read; back up again");
 			return EXIT_JOURNAL;
 		}
 	}
-	diag(DIAG_ERROR, "the journal is damaged: %s.  Nothing was backed up; see chasqui check", backup->loader.finding.text);
+	diag(DIAG_ERROR, "the journal is damaged: %s.  Nothing was backed up; see chasqui check",
+	    backup->loader.finding.text);
 	return EXIT_CORRUPT;
 }
 
@@ -215,10 +235,14 @@ is_interrupted(void)
 {
 	sigset_t pending;
 
-	return sigpending(&pending) == 0 && (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1);
+	return sigpending(&pending) == 0 &&
+	    (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1);
 }
 
-/* F9: where the first segments were dropped there is a snapshot of each shard to begin with, also up to where we read. */
+/*
+ * F9: where the first segments were dropped there is a snapshot of each shard to begin with, also
+ * up to where we read.
+ */
 static bool
 can_begin(struct backup *backup)
 {
@@ -227,7 +251,9 @@ can_begin(struct backup *backup)
 	snapshots_settle(&backup->snapshots);
 	if (backup->store.current.floor <= 1 || snapshots_are_complete(&backup->snapshots, &shard))
 		return true;
-	diag(DIAG_ERROR, "the journal holds no complete snapshot of shard %" PRIu32 "; see chasqui check", shard);
+	diag(DIAG_ERROR,
+	    "the journal holds no complete snapshot of shard %" PRIu32 "; see chasqui check",
+	    shard);
 	return false;
 }
 
@@ -239,7 +265,8 @@ copy(struct backup *backup)
 	enum loader_step step;
 
 	describe(backup, &header);
-	if (backup_write_begin(&backup->writer, backup->fd, &header, backup->options->bytes_per_second) != 0)
+	if (backup_write_begin(&backup->writer, backup->fd, &header,
+	    backup->options->bytes_per_second) != 0)
 		return EXIT_TARGET;
 	while ((step = loader_step(loader)) == LOADER_MORE) {
 		if (is_interrupted()) {
@@ -268,32 +295,48 @@ report(FILE *to, const char *name, const struct backup_chain *chain)
 
 	store_uuid_text(header->store_uuid, uuid);
 	backup_made_text(header, made);
-	fprintf(to, "%s: backup of store %s, %" PRIu32 " shard%s, begun %s\n", name, uuid, header->shards,
+	fprintf(to, "%s: backup of store %s, %" PRIu32 " shard%s, begun %s\n", name, uuid,
+	    header->shards,
 	    header->shards == 1 ? "" : "s", made);
-	fprintf(to, "%" PRIu64 " batches up to index %" PRIu64 ", %" PRIu64 " records, %" PRIu64 " messages, %" PRIu64 " bytes\n",
-	    chain->end.batches, chain->end.last_index, chain->records.records, chain->records.messages,
+	fprintf(to,
+	    "%" PRIu64 " batches up to index %" PRIu64 ", %" PRIu64 " records, %" PRIu64 " messages, %"
+	    PRIu64 " bytes\n",
+	    chain->end.batches, chain->end.last_index, chain->records.records,
+	    chain->records.messages,
 	    chain->end.bytes + BLOCK_BYTES);
 	if (chain->records.bad_messages != 0)
-		fprintf(to, "%" PRIu64 " messages do not match their checksum and will not be delivered: they were so in the store "
+		fprintf(to,
+		    "%" PRIu64 " messages do not match their checksum and will not be delivered: they "
+		    "were so in the store "
 		    "(chasqui check names them)\n", chain->records.bad_messages);
 }
 
-/* Read all of it.  0 and the reader at its end, still open; or an exit code after a diag. */
+/*
+ * Read all of it, at that rate.  0 and the reader at its end, still open; or an exit code after a
+ * diag.
+ */
 static int
-read_through(struct backup_reader *reader, int fd, const char *name)
+read_through(struct backup_reader *reader, int fd, const char *name, uint64_t bytes_per_second)
 {
 	enum backup_step step = backup_read_begin(reader, fd);
+	uint64_t begun_ns = now_ns();
 
-	while (step == BACKUP_BATCH)
+	while (step == BACKUP_BATCH) {
 		step = backup_read_next(reader);
+		backup_keep_rate(begun_ns, reader->chain.end.bytes, bytes_per_second);
+	}
 	if (step == BACKUP_FAILED)
 		diag_errno("cannot read %s", name);
 	if (step == BACKUP_DAMAGED)
-		diag(DIAG_ERROR, "%s is damaged behind its first %" PRIu64 " bytes: %s", name, reader->chain.end.bytes, reader->reason);
+		diag(DIAG_ERROR, "%s is damaged behind its first %" PRIu64 " bytes: %s", name,
+		    reader->chain.end.bytes, reader->reason);
 	return step == BACKUP_END ? 0 : step == BACKUP_DAMAGED ? EXIT_CORRUPT : EXIT_JOURNAL;
 }
 
-/* What the disk has of it, not the cache: it was written past the cache where that is possible, else let it go. */
+/*
+ * What the disk has of it, not the cache: it was written past the cache where that is possible,
+ * else let it go.
+ */
 static int
 verify(struct backup *backup)
 {
@@ -305,7 +348,7 @@ verify(struct backup *backup)
 		return EXIT_TARGET;
 	}
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* only a hint */
-	code = read_through(&reader, fd, backup->partial);
+	code = read_through(&reader, fd, backup->partial, backup->options->bytes_per_second);
 	if (code == 0 && reader.chain.end.digest != backup->writer.chain.end.digest) {
 		diag(DIAG_ERROR, "%s is not what was written", backup->partial);
 		code = EXIT_CORRUPT;
@@ -342,7 +385,8 @@ keep(struct backup *backup)
 	int code = verify(backup);
 	if (code != 0)
 		return code;
-	if (renameat2(AT_FDCWD, backup->partial, AT_FDCWD, backup->options->to, RENAME_NOREPLACE) != 0) {
+	if (renameat2(AT_FDCWD, backup->partial, AT_FDCWD, backup->options->to,
+	    RENAME_NOREPLACE) != 0) {
 		diag_errno("cannot rename %s to %s", backup->partial, backup->options->to);
 		return EXIT_TARGET;
 	}
@@ -394,7 +438,8 @@ backup_main(const struct backup_options *options)
 	if (code == 0)
 		code = keep(&backup);
 	if (code == 0)
-		report(is_stream ? stderr : stdout, is_stream ? "written" : options->to, &backup.writer.chain);
+		report(is_stream ? stderr : stdout, is_stream ? "written" : options->to,
+		    &backup.writer.chain);
 	close_all(&backup);
 	return code;
 }
@@ -410,7 +455,7 @@ backup_check_main(const char *from)
 		diag_errno("cannot read %s", from);
 		return EXIT_CONFIG;
 	}
-	int code = read_through(&reader, fd, from);
+	int code = read_through(&reader, fd, from, 0);
 	if (code == 0) {
 		report(stdout, from, &reader.chain);
 		if (reader.chain.records.bad_messages != 0)

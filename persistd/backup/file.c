@@ -1,8 +1,9 @@
 /*
  * file: see file.h.
  *
- * Happy path: backup_write_begin(), backup_write_batch() for each, backup_write_end(); the same with read.
- * Writer and reader step over each piece by the same chain_*() functions, so what one writes the other accepts.
+ * Happy path: backup_write_begin(), backup_write_batch() for each, backup_write_end(); the same
+ * with read. Writer and reader step over each piece by the same chain_*() functions, so what one
+ * writes the other accepts.
  */
 #include "persistd/backup/file.h"
 
@@ -19,7 +20,10 @@
 #include "shm/record.h"
 #include "shm/store_file.h"
 
-/* What goes out at a time, at most: enough for a disk.  With a rate it is less, so that no pause is longer than 1 / PAUSES s. */
+/*
+ * What goes out at a time, at most: enough for a disk. With a rate it is less, so that no pause is
+ * longer than 1 / PAUSES s.
+ */
 #define SLICE_BYTES (1u << 20)
 #define PAUSES 8
 #define READ_BYTES BLOCK_ALIGN(BATCH_BYTES_MAX)
@@ -88,7 +92,8 @@ chain_add_batch(struct backup_chain *chain, const struct batch_header *batch)
 {
 	const struct batch_range *ranges = batch_ranges(batch);
 
-	if (batch->index != chain->end.last_index + 1 || batch->previous_hash != chain->end.last_hash)
+	if (batch->index != chain->end.last_index + 1 ||
+	    batch->previous_hash != chain->end.last_hash)
 		return "a batch is not the one that follows the one before it";
 	if (!ranges_follow(chain, batch))
 		return "a batch does not continue the streams of its shards";
@@ -113,13 +118,13 @@ chain_end(struct backup_chain *chain)
 
 /* --- writing --- */
 
-static void
-keep_rate(const struct backup_writer *writer)
+void
+backup_keep_rate(uint64_t begun_ns, uint64_t bytes, uint64_t bytes_per_second)
 {
-	if (writer->bytes_per_second == 0)
+	if (bytes_per_second == 0)
 		return;
-	double seconds = (double)writer->written_bytes / (double)writer->bytes_per_second;
-	uint64_t due_ns = writer->begun_ns + (uint64_t)(seconds * 1e9), now = now_ns();
+	double seconds = (double)bytes / (double)bytes_per_second;
+	uint64_t due_ns = begun_ns + (uint64_t)(seconds * 1e9), now = now_ns();
 
 	if (due_ns <= now)
 		return;
@@ -132,12 +137,13 @@ static int
 flush(struct backup_writer *writer)
 {
 	if (disk_append(writer->fd, writer->buffer, writer->buffered_bytes) != 0) {
-		diag_errno("cannot write the backup behind its first %llu bytes", (unsigned long long)writer->written_bytes);
+		diag_errno("cannot write the backup behind its first %llu bytes",
+		    (unsigned long long)writer->written_bytes);
 		return -1;
 	}
 	writer->written_bytes += writer->buffered_bytes;
 	writer->buffered_bytes = 0;
-	keep_rate(writer);
+	backup_keep_rate(writer->begun_ns, writer->written_bytes, writer->bytes_per_second);
 	return 0;
 }
 
@@ -158,7 +164,9 @@ put(struct backup_writer *writer, const void *piece, size_t bytes)
 
 	assert(bytes % BLOCK_BYTES == 0);
 	while (bytes > 0) {
-		size_t room = writer->slice_bytes - writer->buffered_bytes, count = bytes < room ? bytes : room;
+		size_t room = writer->slice_bytes - writer->buffered_bytes, count;
+
+		count = bytes < room ? bytes : room;
 
 		memcpy(writer->buffer + writer->buffered_bytes, from, count);
 		writer->buffered_bytes += count;
@@ -171,7 +179,8 @@ put(struct backup_writer *writer, const void *piece, size_t bytes)
 }
 
 int
-backup_write_begin(struct backup_writer *writer, int fd, const struct backup_header *header, uint64_t bytes_per_second)
+backup_write_begin(struct backup_writer *writer, int fd, const struct backup_header *header,
+    uint64_t bytes_per_second)
 {
 	struct backup_header sealed = *header;
 	char block[BLOCK_BYTES] = { 0 };
@@ -263,7 +272,8 @@ backup_read_begin(struct backup_reader *reader, int fd)
 	if (header.hash != hash_of(&header))
 		return damaged(reader, "its header does not match its checksum");
 	if (header.version != BACKUP_VERSION || !store_file_is_known(header.store_version))
-		return damaged(reader, "it is of a newer version than this program; use the one it was made with");
+		return damaged(reader,
+		    "it is of a newer version than this program; use the one it was made with");
 	if (header.shards < 1 || header.shards > WORKER_MAX || header.floor < 1)
 		return damaged(reader, "its header makes no sense");
 	chain_begin(&reader->chain, reader->buffer);

@@ -1,19 +1,21 @@
 /*
- * file: every byte of a backup.  It is written and read from front to end, so it may be a file or a pipe.
+ * file: every byte of a backup.  It is written and read from front to end, so it may be a file or a
+ * pipe.
  *
  *   0      struct backup_header, alone in a block of 4 KiB
- *   4096   batch | padding | batch | padding ...   verbatim as in the journal of one store (format.h), in its order
+ *   4096   batch | padding | batch ...   verbatim as in the journal of one store (format.h), in order
  *   end    struct backup_end, alone in a block
  *
  * Invariants (backup_read_next() tests them)
- *   B1  The first batch goes on after header.continues_index; indices grow by one, each names the hash of the one before
- *       it (F1, F2), and ranges of a shard follow each other without gap (F8).
- *   B2  The end says how many batches there are and what the last one is, and its digest covers every byte before it, so
- *       that a backup that was cut off, altered or put together of two is seen.  Behind it there is nothing.
+ *   B1  The first batch goes on after header.continues_index; indices grow by one, each names the
+ *       hash of the one before it (F1, F2), and ranges of a shard follow each other (F8, F11).
+ *   B2  The end says how many batches there are and what the last one is, and its digest covers
+ *       every byte before it, so that a backup that was cut off, altered or put together of two is
+ *       seen.  Behind it there is nothing.
  *   B3  What has no end is no backup, whatever it is called.
  *
- * digest: XXH3-64 over {digest so far, XXH3-64 of the next piece}, 0 before the first; pieces are the header's block and
- * each batch with its padding.
+ * digest: XXH3-64 over {digest so far, XXH3-64 of the next piece}, 0 before the first; pieces are
+ * the header's block and each batch with its padding.
  */
 #ifndef PERSISTD_BACKUP_FILE_H
 #define PERSISTD_BACKUP_FILE_H
@@ -37,7 +39,7 @@ struct backup_header {
 	uint8_t store_uuid[16];   /*  24  of all batches */
 	uint32_t shards;          /*  40 */
 	uint32_t reserved;        /*  44 */
-	uint64_t floor;           /*  48  segment of the first batch: above 1 where older ones were dropped */
+	uint64_t floor;           /*  48  first segment: above 1 where older ones were dropped */
 	uint64_t epoch;           /*  56  as in `current` */
 	uint64_t generation;      /*  64  as in `current` */
 	uint64_t continues_index; /*  72 */
@@ -73,6 +75,9 @@ struct backup_chain {
 /* When it was begun, in UTC. */
 void backup_made_text(const struct backup_header *header, char text[32]);
 
+/* Sleep until so many bytes since begun_ns are no more than the rate; 0 is no rate. */
+void backup_keep_rate(uint64_t begun_ns, uint64_t bytes, uint64_t bytes_per_second);
+
 /* --- writing --- */
 
 struct backup_writer {
@@ -87,8 +92,8 @@ struct backup_writer {
 };
 
 /*
- * Begin one on fd, which is borrowed; if it is a file it may be opened for direct writes.  Hash, magic and version of the header
- * are filled in.  0, or -1 and a diag.
+ * Begin one on fd, which is borrowed; if it is a file it may be opened for direct writes.  Hash,
+ * magic and version of the header are filled in.  0, or -1 and a diag.
  */
 int backup_write_begin(struct backup_writer *writer, int fd, const struct backup_header *header,
     uint64_t bytes_per_second);
@@ -104,7 +109,7 @@ void backup_write_close(struct backup_writer *writer);
 /* --- reading --- */
 
 enum backup_step {
-	BACKUP_BATCH,   /* reader->batch: verified, borrowed until the next step, may be written to */
+	BACKUP_BATCH,   /* reader->batch: verified, until the next step, may be written to */
 	BACKUP_END,     /* it was whole */
 	BACKUP_DAMAGED, /* reader->reason, at reader->chain.end.bytes */
 	BACKUP_FAILED,  /* errno: the system refused to read */

@@ -2,7 +2,8 @@
  * restore: see restore.h.
  *
  * Happy path: make_directory() -> write_all() -> finish() -> check_main().
- * Failure modes: FROM is damaged or DIR is full: what was made is removed again.  Killed: DIR is not empty and holds no store.
+ * Failure modes: FROM is damaged or DIR is full: what was made is removed again.  Killed: DIR is
+ * not empty and holds no store.
  */
 #include "persistd/backup/restore.h"
 
@@ -31,8 +32,8 @@
 _Static_assert(SEGMENT_BYTES >= SEGMENT_BYTES_MIN, "a segment holds the largest batch");
 
 /*
- * Receipts name the generation (16 bits).  The original goes on counting its own cold starts: it would have to be started
- * so often before a receipt of one could fit the other.
+ * Receipts name the generation (16 bits).  The original goes on counting its own cold starts: it
+ * would have to be started so often before a receipt of one could fit the other.
  */
 #define GENERATION_STEP 256u
 #define GENERATION_MAX 0xff00u
@@ -83,7 +84,9 @@ make_directory(struct restore *restore)
 		return EXIT_TARGET;
 	}
 	if (!is_empty(store->dir_fd)) {
-		diag(DIAG_ERROR, "%s is not empty; restore into a directory that is empty or not there", restore->directory);
+		diag(DIAG_ERROR,
+		    "%s is not empty; restore into a directory that is empty or not there",
+		    restore->directory);
 		disk_close_fd(store->dir_fd);
 		store->dir_fd = -1; /* nothing in it is ours to remove */
 		return EXIT_TARGET;
@@ -111,7 +114,8 @@ remove_all(struct restore *restore)
 
 	if (store->dir_fd < 0)
 		return;
-	for (uint64_t n = restore->reader.chain.header.floor; store->journal_fd >= 0 && n <= restore->header.number; n++) {
+	for (uint64_t n = restore->reader.chain.header.floor; store->journal_fd >= 0 &&
+	    n <= restore->header.number; n++) {
 		segment_name(name, n);
 		(void)disk_unlink(store->journal_fd, name); /* what stays is said below */
 	}
@@ -127,7 +131,8 @@ remove_all(struct restore *restore)
 static int
 write_failed(const struct restore *restore)
 {
-	diag_errno("cannot write %s/journal/" SEGMENT_NAME_FORMAT, restore->directory, restore->header.number);
+	diag_errno("cannot write %s/journal/" SEGMENT_NAME_FORMAT, restore->directory,
+	    restore->header.number);
 	return -1;
 }
 
@@ -138,10 +143,15 @@ segment_begin(struct restore *restore, uint64_t number)
 	char name[SEGMENT_NAME_BYTES];
 	bool is_direct;
 
-	/* A batch that was just read is counted in the chain already: this is about those before it. */
-	uint64_t index = number == chain->header.floor ? chain->header.continues_index : chain->end.last_index - 1;
-	restore->header = (struct segment_header){ .magic = SEGMENT_MAGIC, .version = FORMAT_VERSION, .number = number,
-		.epoch = restore->store.current.epoch, .continues_index = index, .continues_hash = restore->hash,
+	/*
+	 * A batch that was just read is counted in the chain already: this is about those before
+	 * it.
+	 */
+	uint64_t index = number == chain->header.floor ? chain->header.continues_index :
+	    chain->end.last_index - 1;
+	restore->header = (struct segment_header){ .magic = SEGMENT_MAGIC, .version = FORMAT_VERSION,
+		.number = number, .epoch = restore->store.current.epoch, .continues_index = index,
+		.continues_hash = restore->hash,
 		.durable_index = index, .time_ms = chain->end.last_ms };
 	memcpy(restore->header.store_uuid, restore->store.uuid, sizeof(restore->header.store_uuid));
 	segment_name(name, number);
@@ -175,10 +185,12 @@ static int
 put_batch(struct restore *restore, struct batch_header *batch)
 {
 	if (restore->used_bytes + batch->total_bytes > SEGMENT_BYTES) {
-		if (segment_end(restore) != 0 || segment_begin(restore, restore->header.number + 1) != 0)
+		if (segment_end(restore) != 0 ||
+		    segment_begin(restore, restore->header.number + 1) != 0)
 			return -1;
 	}
-	restore->hash = batch_adopt(batch, restore->store.uuid, restore->store.current.epoch, restore->hash);
+	restore->hash = batch_adopt(batch, restore->store.uuid, restore->store.current.epoch,
+	    restore->hash);
 	if (disk_write(restore->fd, batch, batch->total_bytes, restore->used_bytes) != 0)
 		return write_failed(restore);
 	restore->used_bytes += batch->total_bytes;
@@ -186,8 +198,8 @@ put_batch(struct restore *restore, struct batch_header *batch)
 }
 
 /*
- * The last one: a witness.  It knows that all before it are whole, and the journal does not end with the mark of a clean
- * stop, which leases would survive.
+ * The last one: a witness.  It knows that all before it are whole, and the journal does not end
+ * with the mark of a clean stop, which leases would survive.
  */
 static int
 put_witness(struct restore *restore)
@@ -201,8 +213,9 @@ put_witness(struct restore *restore)
 	}
 	batch_reset(&batch);
 	end->last_index++;
-	struct batch_place place = { .store_uuid = restore->store.uuid, .epoch = restore->store.current.epoch,
-		.index = end->last_index, .durable_index = end->last_index - 1, .previous_hash = restore->hash,
+	struct batch_place place = { .store_uuid = restore->store.uuid,
+		.epoch = restore->store.current.epoch, .index = end->last_index,
+		.durable_index = end->last_index - 1, .previous_hash = restore->hash,
 		.time_ms = end->last_ms, .flags = BATCH_WITNESS };
 	(void)batch_seal(&batch, &place); /* put_batch() seals it again, which changes nothing */
 	int result = put_batch(restore, batch.header);
@@ -219,7 +232,8 @@ say_damaged(const struct restore *restore, enum backup_step step, const char *fr
 		diag_errno("cannot read %s", from);
 		return EXIT_JOURNAL;
 	}
-	diag(DIAG_ERROR, "%s is damaged behind its first %" PRIu64 " bytes: %s.  Nothing was restored", from,
+	diag(DIAG_ERROR,
+	    "%s is damaged behind its first %" PRIu64 " bytes: %s.  Nothing was restored", from,
 	    reader->chain.end.bytes, reader->reason);
 	return EXIT_CORRUPT;
 }
@@ -230,7 +244,8 @@ begin_store(struct restore *restore)
 	const struct backup_header *header = &restore->reader.chain.header;
 	struct store *store = &restore->store;
 
-	restore->identity = (struct store_file){ .shards = header->shards, .version = header->store_version };
+	restore->identity = (struct store_file){ .shards = header->shards,
+	    .version = header->store_version };
 	if (store_file_draw_uuid(&restore->identity) != 0)
 		return EXIT_JOURNAL;
 	memcpy(store->uuid, restore->identity.uuid, sizeof(store->uuid));
@@ -247,7 +262,8 @@ static int
 write_all(struct restore *restore, int fd, const char *from)
 {
 	enum backup_step step = backup_read_begin(&restore->reader, fd);
-	int code = step == BACKUP_BATCH ? make_directory(restore) : say_damaged(restore, step, from);
+	int code = step == BACKUP_BATCH ? make_directory(restore) :
+	    say_damaged(restore, step, from);
 
 	if (code == 0)
 		code = begin_store(restore);
@@ -277,9 +293,11 @@ finish(struct restore *restore)
 		return EXIT_TARGET;
 	store_uuid_text(header->store_uuid, uuid);
 	backup_made_text(header, made);
-	snprintf(note, sizeof(note), "restored from %s batch %" PRIu64 " backup %s", uuid, store->current.durable_index - 1,
+	snprintf(note, sizeof(note), "restored from %s batch %" PRIu64 " backup %s", uuid,
+	    store->current.durable_index - 1,
 	    made);
-	return store_file_write_at(store->dir_fd, restore->directory, &restore->identity, note) == 0 ? 0 : EXIT_TARGET;
+	return store_file_write_at(store->dir_fd, restore->directory, &restore->identity,
+	    note) == 0 ? 0 : EXIT_TARGET;
 }
 
 int

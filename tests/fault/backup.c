@@ -1,6 +1,6 @@
 /*
- * Backups of brokers that run: what was acknowledged before one began is in it, whoever publishes or dies meanwhile; people
- * and what they may come back with it; a full disk leaves nothing behind.
+ * Backups of brokers that run: what was acknowledged before one began is in it, whoever publishes
+ * or dies meanwhile; people and what they may come back with it; a full disk leaves nothing behind.
  */
 #include <dirent.h>
 #include <inttypes.h>
@@ -15,7 +15,8 @@
 #include "tests/harness/unit.h"
 #include "tests/harness/volume.h"
 
-enum { TEST_SECONDS = 180, QUEUES = 3, NUMBERED_BYTES_MAX = 20000, SAID_BYTES = 4096, KILLS = 12, SLOW_MESSAGES = 400,
+enum { TEST_SECONDS = 180, QUEUES = 3, NUMBERED_BYTES_MAX = 20000, SAID_BYTES = 4096, KILLS = 12,
+    SLOW_MESSAGES = 400,
 	SLOW_BODY_BYTES = 40000, CHURN_BODY_BYTES = 400000 };
 
 static const char *const two_of_each[] = { "server.processes=2", "worker.shards=2", NULL };
@@ -28,7 +29,8 @@ static char said[SAID_BYTES];
 static int
 back_up(const struct broker *broker, const char *to, const char *rate)
 {
-	return broker_command(said, sizeof(said), (const char *[]){ "backup", to, "-i", broker->instance,
+	return broker_command(said, sizeof(said), (const char *[]){ "backup", to, "-i",
+	    broker->instance,
 		rate != NULL ? "--rate" : NULL, rate, NULL });
 }
 
@@ -63,14 +65,17 @@ static void
 restore(struct broker *restored, const char *from, const char *const *options)
 {
 	broker_init(restored, options);
-	ck_assert_msg(broker_command(said, sizeof(said), (const char *[]){ "restore", from, "--data", restored->data, NULL }) == 0,
+	ck_assert_msg(broker_command(said, sizeof(said), (const char *[]){ "restore", from,
+	    "--data", restored->data, NULL }) == 0,
 	    "%s", said);
 	broker_start(restored);
 }
 
 /* --- numbered messages --- */
 
-/* How many of each queue were acknowledged; in memory that a publisher in another process shares. */
+/*
+ * How many of each queue were acknowledged; in memory that a publisher in another process shares.
+ */
 struct counts {
 	uint64_t acknowledged[QUEUES];
 };
@@ -105,7 +110,8 @@ publish_one(struct client *client, struct counts *counts, unsigned queue)
 	char request[64];
 
 	snprintf(request, sizeof(request), "POST /v1/queues/q%u/messages", queue);
-	expect_status(client_ask_bytes(client, request, NULL, body, body_of(body, queue, number)), 201);
+	expect_status(client_ask_bytes(client, request, NULL, body, body_of(body, queue, number)),
+	    201);
 	store_relaxed(&counts->acknowledged[queue], number);
 }
 
@@ -150,10 +156,12 @@ drain(struct client *client, unsigned queue)
 	char request[64];
 
 	snprintf(request, sizeof(request), "POST /v1/queues/q%u/messages:receive", queue);
-	while ((answer = client_ask(client, request, "Accept: application/octet-stream\r\n", NULL))->status == 200) {
+	while ((answer = client_ask(client, request, "Accept: application/octet-stream\r\n",
+	    NULL))->status == 200) {
 		uint32_t bytes = body_of(wanted, queue, ++number);
 
-		ck_assert_msg(answer->body_bytes == bytes && memcmp(answer->body, wanted, bytes) == 0,
+		ck_assert_msg(answer->body_bytes == bytes && memcmp(answer->body, wanted,
+		    bytes) == 0,
 		    "q%u: not message %" PRIu64 ": %.20s", queue, number, answer->body);
 		expect_status(client_do(client, "DELETE /v1/queues/q%u/leases/%s", queue,
 		    response_field(answer, "Mq-Receipt")), 204);
@@ -171,8 +179,10 @@ expect_all(const struct broker *broker, const struct counts *at_least)
 	for (unsigned q = 0; q < QUEUES; q++) {
 		uint64_t number = drain(&client, q);
 
-		ck_assert_msg(number >= at_least->acknowledged[q], "q%u: %" PRIu64 " messages, and %" PRIu64
-		    " were acknowledged before the backup began", q, number, at_least->acknowledged[q]);
+		ck_assert_msg(number >= at_least->acknowledged[q],
+		    "q%u: %" PRIu64 " messages, and %" PRIu64
+		    " were acknowledged before the backup began", q, number,
+		    at_least->acknowledged[q]);
 	}
 	client_close(&client);
 }
@@ -181,7 +191,8 @@ expect_all(const struct broker *broker, const struct counts *at_least)
 
 START_TEST(all_that_was_acknowledged_before_a_backup_under_load_is_in_it)
 {
-	struct counts *counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct counts *counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct broker broker, restored;
 	struct counts before[3];
 	struct client client;
@@ -222,7 +233,8 @@ publish_much(struct client *client)
 	ck_assert_ptr_nonnull(body);
 	client_queue(client, "much", "{}");
 	for (unsigned i = 0; i < SLOW_MESSAGES; i++)
-		expect_status(client_ask_bytes(client, "POST /v1/queues/much/messages", NULL, body, SLOW_BODY_BYTES), 201);
+		expect_status(client_ask_bytes(client, "POST /v1/queues/much/messages", NULL, body,
+		    SLOW_BODY_BYTES), 201);
 	free(body);
 }
 
@@ -260,7 +272,8 @@ START_TEST(a_backup_outlives_persistd_and_the_whole_broker_and_is_in_nobodys_way
 		counts.acknowledged[q] = 10;
 	expect_all(&restored, &counts);
 	client_open(&client, restored.port);
-	ck_assert_int_eq(response_number(client_do(&client, "GET /v1/queues/much"), "stats.ready"), SLOW_MESSAGES);
+	ck_assert_int_eq(response_number(client_do(&client, "GET /v1/queues/much"), "stats.ready"),
+	    SLOW_MESSAGES);
 	client_close(&client);
 	broker_free(&restored);
 	broker_free(&broker);
@@ -285,8 +298,10 @@ churn(struct client *client, unsigned count)
 
 	ck_assert_ptr_nonnull(body);
 	for (unsigned i = 0; i < count; i++) {
-		expect_status(client_ask_bytes(client, "POST /v1/queues/churn/messages", NULL, body, CHURN_BODY_BYTES), 201);
-		struct response *answer = client_ask(client, "POST /v1/queues/churn/messages:receive",
+		expect_status(client_ask_bytes(client, "POST /v1/queues/churn/messages", NULL, body,
+		    CHURN_BODY_BYTES), 201);
+		struct response *answer = client_ask(client,
+		    "POST /v1/queues/churn/messages:receive",
 		    "Accept: application/octet-stream\r\n", NULL);
 		expect_status(answer, 200);
 		snprintf(receipt, sizeof(receipt), "%s", response_field(answer, "Mq-Receipt"));
@@ -344,7 +359,8 @@ START_TEST(while_a_backup_reads_no_segment_is_dropped_and_what_was_dropped_befor
 	expect_done(backup);
 	uint64_t deadline_ms = deadline_in(CLIENT_TIMEOUT_MS);
 	while (count_dropped(&broker) == 0)
-		ck_assert_msg(deadline_pause(deadline_ms), "nothing is dropped when the backup has ended");
+		ck_assert_msg(deadline_pause(deadline_ms),
+		    "nothing is dropped when the backup has ended");
 
 	for (unsigned i = 0; i < 30; i++)
 		publish_one(&client, &counts, i % QUEUES);
@@ -369,7 +385,8 @@ START_TEST(receipts_of_the_original_are_strangers_to_the_restored_broker)
 	client_open(&client, broker.port);
 	client_queue(&client, "q", "{\"lease\":\"1h\"}");
 	client_publish(&client, "q", "leased");
-	snprintf(receipt, sizeof(receipt), "%s", response_text(client_receive(&client, "q", "{}"), "messages.0.receipt"));
+	snprintf(receipt, sizeof(receipt), "%s", response_text(client_receive(&client, "q", "{}"),
+	    "messages.0.receipt"));
 	client_publish(&client, "q", "not leased");
 	snprintf(to, sizeof(to), "%s/backup", broker.directory);
 	ck_assert_msg(back_up(&broker, to, NULL) == 0, "%s", said);
@@ -380,7 +397,8 @@ START_TEST(receipts_of_the_original_are_strangers_to_the_restored_broker)
 
 	restore(&restored, to, two_of_each);
 	client_open(&client, restored.port);
-	expect_problem(client_do(&client, "DELETE /v1/queues/q/leases/%s", receipt), 410, "lease-expired");
+	expect_problem(client_do(&client, "DELETE /v1/queues/q/leases/%s", receipt), 410,
+	    "lease-expired");
 	struct response *answer = client_receive(&client, "q", "{\"max\":2,\"wait\":\"10s\"}");
 	ck_assert_str_eq(response_text(answer, "messages.0.body"), "leased");
 	ck_assert_int_eq(response_number(answer, "messages.0.delivery_count"), 2);
@@ -397,14 +415,16 @@ ask(struct client *client, const char *token, const char *json, const char *requ
 {
 	char fields[300];
 
-	snprintf(fields, sizeof(fields), "%s%s%s%s", token != NULL ? "Authorization: Bearer " : "", token != NULL ? token : "",
+	snprintf(fields, sizeof(fields), "%s%s%s%s", token != NULL ? "Authorization: Bearer " : "",
+	    token != NULL ? token : "",
 	    token != NULL ? "\r\n" : "", json != NULL ? "Content-Type: application/json\r\n" : "");
 	return client_ask(client, request, fields, json);
 }
 
 /* A token or session; its id goes to `id`, if it is wanted. */
 static void
-take_secret(struct client *client, const char *admin, const char *json, const char *request, char secret[80], char id[80])
+take_secret(struct client *client, const char *admin, const char *json, const char *request,
+    char secret[80], char id[80])
 {
 	struct response *answer = ask(client, admin, json, request);
 
@@ -435,7 +455,8 @@ expect_me(struct client *client, const char *token, unsigned status)
 
 START_TEST(people_come_back_with_what_they_had_and_what_was_revoked_stays_so)
 {
-	char admin[80], token[80], revoked[80], later[80], session_token[80], over[80], bob[80], id[80], later_id[80], to[200],
+	char admin[80], token[80], revoked[80], later[80], session_token[80], over[80], bob[80],
+	    id[80], later_id[80], to[200],
 	    request[200];
 	struct broker broker, restored;
 	struct client client;
@@ -443,19 +464,28 @@ START_TEST(people_come_back_with_what_they_had_and_what_was_revoked_stays_so)
 	broker_up(&broker, with_people);
 	read_admin_token(&broker, admin);
 	client_open(&client, broker.port);
-	expect_status(ask(&client, admin, "{\"password\":\"a long password\"}", "PUT /v1/users/ana"), 201);
+	expect_status(ask(&client, admin, "{\"password\":\"a long password\"}",
+	    "PUT /v1/users/ana"), 201);
 	expect_status(ask(&client, admin, "{\"quotas\":{\"queues\":5}}", "PUT /v1/users/bob"), 201);
-	take_secret(&client, admin, "{\"name\":\"t\",\"user\":\"ana\",\"scopes\":[\"*\"]}", "POST /v1/tokens", token, NULL);
-	take_secret(&client, admin, "{\"name\":\"t\",\"user\":\"ana\",\"scopes\":[\"*\"]}", "POST /v1/tokens", revoked, id);
-	take_secret(&client, admin, "{\"name\":\"t\",\"user\":\"ana\",\"scopes\":[\"*\"]}", "POST /v1/tokens", later, later_id);
-	take_secret(&client, admin, "{\"name\":\"t\",\"user\":\"bob\",\"scopes\":[\"consume:ana\"]}", "POST /v1/tokens", bob, NULL);
-	take_secret(&client, NULL, "{\"user\":\"ana\",\"password\":\"a long password\"}", "POST /v1/sessions", session_token, NULL);
-	take_secret(&client, NULL, "{\"user\":\"ana\",\"password\":\"a long password\"}", "POST /v1/sessions", over, NULL);
+	take_secret(&client, admin, "{\"name\":\"t\",\"user\":\"ana\",\"scopes\":[\"*\"]}",
+	    "POST /v1/tokens", token, NULL);
+	take_secret(&client, admin, "{\"name\":\"t\",\"user\":\"ana\",\"scopes\":[\"*\"]}",
+	    "POST /v1/tokens", revoked, id);
+	take_secret(&client, admin, "{\"name\":\"t\",\"user\":\"ana\",\"scopes\":[\"*\"]}",
+	    "POST /v1/tokens", later, later_id);
+	take_secret(&client, admin,
+	    "{\"name\":\"t\",\"user\":\"bob\",\"scopes\":[\"consume:ana\"]}", "POST /v1/tokens",
+	    bob, NULL);
+	take_secret(&client, NULL, "{\"user\":\"ana\",\"password\":\"a long password\"}",
+	    "POST /v1/sessions", session_token, NULL);
+	take_secret(&client, NULL, "{\"user\":\"ana\",\"password\":\"a long password\"}",
+	    "POST /v1/sessions", over, NULL);
 	expect_status(ask(&client, over, NULL, "DELETE /v1/sessions/current"), 204);
 	snprintf(request, sizeof(request), "DELETE /v1/tokens/%s", id);
 	expect_status(ask(&client, admin, NULL, request), 204);
 	expect_status(ask(&client, token, "{}", "PUT /v1/queues/ana"), 201);
-	expect_status(ask(&client, token, "{\"rights\":[\"consume\"]}", "PUT /v1/queues/ana/grants/bob"), 201);
+	expect_status(ask(&client, token, "{\"rights\":[\"consume\"]}",
+	    "PUT /v1/queues/ana/grants/bob"), 201);
 	expect_status(ask(&client, token, NULL, "POST /v1/queues/ana/messages"), 201);
 
 	snprintf(to, sizeof(to), "%s/backup", broker.directory);
@@ -474,10 +504,14 @@ START_TEST(people_come_back_with_what_they_had_and_what_was_revoked_stays_so)
 	expect_me(&client, over, 401);
 	/* As docs/security.md says: the backup was before. */
 	expect_me(&client, later, 200);
-	take_secret(&client, NULL, "{\"user\":\"ana\",\"password\":\"a long password\"}", "POST /v1/sessions", over, NULL);
-	expect_status(ask(&client, NULL, "{\"user\":\"ana\",\"password\":\"a wrong password\"}", "POST /v1/sessions"), 401);
-	ck_assert_str_eq(response_text(ask(&client, token, NULL, "GET /v1/queues/ana"), "owner"), "ana");
-	ck_assert_int_eq(response_number(ask(&client, admin, NULL, "GET /v1/users/bob"), "quotas.queues"), 5);
+	take_secret(&client, NULL, "{\"user\":\"ana\",\"password\":\"a long password\"}",
+	    "POST /v1/sessions", over, NULL);
+	expect_status(ask(&client, NULL, "{\"user\":\"ana\",\"password\":\"a wrong password\"}",
+	    "POST /v1/sessions"), 401);
+	ck_assert_str_eq(response_text(ask(&client, token, NULL, "GET /v1/queues/ana"), "owner"),
+	    "ana");
+	ck_assert_int_eq(response_number(ask(&client, admin, NULL, "GET /v1/users/bob"),
+	    "quotas.queues"), 5);
 	expect_status(ask(&client, bob, "{}", "POST /v1/queues/ana/messages:receive"), 200);
 	expect_status(ask(&client, bob, NULL, "POST /v1/queues/ana/messages"), 403);
 	client_close(&client);
@@ -527,7 +561,8 @@ START_TEST(a_full_disk_leaves_neither_half_a_backup_nor_half_a_store)
 
 	snprintf(to, sizeof(to), "%s/backup", broker.directory);
 	ck_assert_msg(back_up(&broker, to, NULL) == 0, "%s", said);
-	ck_assert_int_eq(broker_command(said, sizeof(said), (const char *[]){ "restore", to, "--data", target.data, NULL }), 73);
+	ck_assert_int_eq(broker_command(said, sizeof(said), (const char *[]){ "restore", to,
+	    "--data", target.data, NULL }), 73);
 	ck_assert_msg(strstr(said, "No space left on device") != NULL, "%s", said);
 	ck_assert_uint_eq(count_files(target.data), 0);
 	volume_end(&target);
@@ -544,14 +579,19 @@ START_TEST(a_directory_that_is_in_use_is_backed_up_by_its_brokers_name_only)
 	broker_up(&broker, NULL);
 	snprintf(to, sizeof(to), "%s/backup", broker.directory);
 	/* Without the name it would have to be read to its end, which moves. */
-	ck_assert_int_eq(broker_command(said, sizeof(said), (const char *[]){ "backup", to, "--data", broker.data, NULL }), 75);
-	ck_assert_int_eq(broker_command(said, sizeof(said), (const char *[]){ "backup", to, "--data", broker.data, "-i",
+	ck_assert_int_eq(broker_command(said, sizeof(said), (const char *[]){ "backup", to,
+	    "--data", broker.data, NULL }), 75);
+	ck_assert_int_eq(broker_command(said, sizeof(said), (const char *[]){ "backup", to,
+	    "--data", broker.data, "-i",
 		broker.instance, NULL }), 0);
 	broker_stop(&broker);
-	ck_assert_int_eq(broker_command(said, sizeof(said), (const char *[]){ "backup", to, "-i", broker.instance, NULL }), 69);
+	ck_assert_int_eq(broker_command(said, sizeof(said), (const char *[]){ "backup", to, "-i",
+	    broker.instance, NULL }), 69);
 	ck_assert_int_eq(unlink(to), 0);
-	ck_assert_int_eq(broker_command(said, sizeof(said), (const char *[]){ "backup", to, "--data", broker.data, NULL }), 0);
-	ck_assert_int_eq(broker_command(said, sizeof(said), (const char *[]){ "check", to, NULL }), 0);
+	ck_assert_int_eq(broker_command(said, sizeof(said), (const char *[]){ "backup", to,
+	    "--data", broker.data, NULL }), 0);
+	ck_assert_int_eq(broker_command(said, sizeof(said), (const char *[]){ "check", to, NULL }),
+	    0);
 	broker_free(&broker);
 }
 END_TEST
@@ -564,8 +604,10 @@ backup_suite(void)
 
 	tcase_set_timeout(tests, TEST_SECONDS);
 	tcase_add_test(tests, all_that_was_acknowledged_before_a_backup_under_load_is_in_it);
-	tcase_add_test(tests, a_backup_outlives_persistd_and_the_whole_broker_and_is_in_nobodys_way);
-	tcase_add_test(tests, while_a_backup_reads_no_segment_is_dropped_and_what_was_dropped_before_is_not_missed);
+	tcase_add_test(tests,
+	    a_backup_outlives_persistd_and_the_whole_broker_and_is_in_nobodys_way);
+	tcase_add_test(tests,
+	    while_a_backup_reads_no_segment_is_dropped_and_what_was_dropped_before_is_not_missed);
 	tcase_add_test(tests, receipts_of_the_original_are_strangers_to_the_restored_broker);
 	tcase_add_test(tests, people_come_back_with_what_they_had_and_what_was_revoked_stays_so);
 	tcase_add_test(tests, a_full_disk_leaves_neither_half_a_backup_nor_half_a_store);

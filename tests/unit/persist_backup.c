@@ -1,6 +1,6 @@
 /*
- * Backups and what is restored from them, without processes: what is there, what is refused, and that no byte of a backup
- * can be other than it was written without a word.
+ * Backups and what is restored from them, without processes: what is there, what is refused, and
+ * that no byte of a backup can be other than it was written without a word.
  */
 #include <signal.h>
 #include <sys/wait.h>
@@ -173,7 +173,8 @@ START_TEST(a_journal_of_many_segments_and_epochs_comes_back)
 	struct journal_position position;
 
 	for (unsigned life = 0; life < 3; life++) {
-		ck_assert_int_eq(life == 1 ? world_open_with(&world, &position, 2) : world_open(&world), 0);
+		ck_assert_int_eq(life == 1 ? world_open_with(&world, &position, 2) :
+		    world_open(&world), 0);
 		for (unsigned i = 0; i < 8; i++) {
 			ck_assert_int_eq(world_settle(&world), 0);
 			if (i % 3 == 0)
@@ -205,7 +206,8 @@ END_TEST
 static uint64_t
 seconds_to_back_up(uint64_t bytes_per_second)
 {
-	struct backup_options options = { .directory = world.directory, .to = to, .bytes_per_second = bytes_per_second };
+	struct backup_options options = { .directory = world.directory, .to = to,
+	    .bytes_per_second = bytes_per_second };
 	uint64_t begun_ns = now_ns();
 
 	ck_assert_int_eq(backup_main(&options), 0);
@@ -242,7 +244,8 @@ START_TEST(whatever_byte_of_a_backup_changes_is_noticed)
 		char changed = content[i] ^ (char)(1 << (i / 8 % 8));
 
 		ck_assert_int_eq(pwrite(fd, &changed, 1, (off_t)i), 1);
-		ck_assert_msg(quietly(run_check_backup) == EXIT_CORRUPT, "byte %zu of %zu", i, bytes);
+		ck_assert_msg(quietly(run_check_backup) == EXIT_CORRUPT, "byte %zu of %zu", i,
+		    bytes);
 		ck_assert_int_eq(pwrite(fd, &content[i], 1, (off_t)i), 1);
 	}
 	close(fd);
@@ -261,8 +264,10 @@ START_TEST(a_backup_cut_off_anywhere_is_none_and_nothing_is_restored_from_it)
 	char *content = read_backup(&bytes);
 	for (size_t cut = 0; cut < bytes; cut += cut % BLOCK_BYTES == 0 ? 1 : BLOCK_BYTES - 1) {
 		write_backup(content, cut);
-		ck_assert_msg(quietly(run_check_backup) == EXIT_CORRUPT, "cut to %zu of %zu", cut, bytes);
-		ck_assert_msg(quietly(run_restore) == EXIT_CORRUPT, "restored of %zu of %zu", cut, bytes);
+		ck_assert_msg(quietly(run_check_backup) == EXIT_CORRUPT, "cut to %zu of %zu", cut,
+		    bytes);
+		ck_assert_msg(quietly(run_restore) == EXIT_CORRUPT, "restored of %zu of %zu", cut,
+		    bytes);
 		/* No store, and room for another try. */
 		char store[120];
 		snprintf(store, sizeof(store), "%s/store", restored);
@@ -341,7 +346,8 @@ END_TEST
 static pid_t
 begin_slow_backup(void)
 {
-	struct backup_options options = { .directory = world.directory, .to = to, .bytes_per_second = 100000 };
+	struct backup_options options = { .directory = world.directory, .to = to,
+	    .bytes_per_second = 100000 };
 	pid_t pid;
 
 	ck_assert_int_eq(world_open(&world), 0);
