@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <string.h>
 
 #include "persistd/announce.h"
 #include "shm/atomic.h"
@@ -46,7 +45,7 @@ count_asked(const struct retain *retain)
 void
 retain_open(struct retain *retain, uint64_t now_ns)
 {
-	memcpy(retain->lsn, retain->journal->durable.lsn, sizeof(retain->lsn));
+	retain->seen = retain->journal->durable;
 	retain->looked_ns = now_ns;
 	retain->admins_asked = count_asked(retain);
 	for (uint32_t s = 0; s < retain->snapshots.shards; s++)
@@ -57,14 +56,12 @@ void
 retain_batch(struct retain *retain, const struct flight *flight)
 {
 	const struct batch_header *header = flight->batch.header;
-	const struct batch_range *ranges = batch_ranges(header);
 
-	snapshots_place(&retain->snapshots, header, flight->segment, retain->lsn);
+	snapshots_place(&retain->snapshots, header, flight->segment, retain->seen.lsn);
 	/* Of one that began before what is being read behind our back, images would be missing: let it have all or none. */
 	if (!retain->snapshots.is_behind && !snapshots_read(&retain->snapshots, header, flight->batch.payload))
 		assert(!"gather let only records through");
-	for (uint32_t i = 0; i < header->ranges && (header->flags & BATCH_COPY) == 0; i++)
-		retain->lsn[ranges[i].shard] = ranges[i].lsn + ranges[i].bytes;
+	journal_position_add(&retain->seen, header, flight->segment);
 }
 
 /* --- asking --- */

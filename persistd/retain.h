@@ -27,7 +27,7 @@ struct retain {
 	const struct stream *streams;
 	struct snapshots snapshots;
 	uint64_t snapshot_bytes, segment_bytes; /* options */
-	uint64_t lsn[WORKER_MAX];        /* where the streams stand behind the last batch */
+	struct journal_position seen;    /* behind the last batch */
 	uint64_t looked_ns, looked_bytes; /* when we last looked: snapshots.bytes then */
 	uint64_t completed;              /* snapshots.completed, when we last looked for what can go */
 	uint64_t given_up;               /* snapshots that were asked for and did not come */

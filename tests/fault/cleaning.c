@@ -23,7 +23,9 @@ enum { TEST_SECONDS = 400, OLD = 40, OLD_BYTES_MAX = 90000, SLICE_MS = 200, SETT
 #define STREAM_BYTES (soak_seconds() > 0 ? 4000ull << 20 : 400ull << 20)
 
 static const char *const options[] = { "worker.shards=2", "data.snapshot_bytes=8MiB", "data.spare_segments=1", NULL };
-static const char *const queues[] = { "old", "older", "oldest" }; /* on both shards */
+/* On both shards.  What is in the others is deleted, so that there are gaps between the old ones. */
+static const char *const queues[] = { "old", "older", "oldest" };
+static const char *const gone[] = { "gone", "goner", "gone-too" };
 
 /*
  * What the directory may take (docs/durability.md).  Below the snapshots: twice what is needed there
@@ -81,12 +83,18 @@ publish_old(const struct broker *broker)
 	uint64_t bytes = 0;
 
 	client_open(&client, broker->port);
-	for (unsigned q = 0; q < 3; q++)
+	for (unsigned q = 0; q < 3; q++) {
 		client_queue(&client, queues[q], "{\"lease\":\"60s\"}");
+		client_queue(&client, gone[q], "{}");
+	}
 	for (unsigned i = 0; i < OLD; i++) {
 		client_publish(&client, queues[i % 3], body_of(i));
 		bytes += 64 + strlen(body_of(i)) + 100; /* and attributes */
+		for (unsigned q = 0; q < 3; q++)
+			client_publish(&client, gone[q], "soon gone");
 	}
+	for (unsigned q = 0; q < 3; q++)
+		expect_status(client_do(&client, "DELETE /v1/queues/%s", gone[q]), 204);
 	client_close(&client);
 	return bytes;
 }

@@ -118,15 +118,35 @@ clean(void)
 	return true;
 }
 
+/* Before a segment is said to be clean what was needed in it is durable elsewhere. */
+static void
+check_clean(void)
+{
+	for (uint32_t i = 0; i < message_count; i++) {
+		const struct message *message = &messages[i];
+		struct lsn_location at;
+
+		if (!message->is_live)
+			continue;
+		at = world_location(&world, message->shard, message->lsn, message->body_bytes);
+		ck_assert_msg(at.segment >= cleaner.next_segment || world.file.is_indexing,
+		    "segment %" PRIu64 " is clean, and message %u lies in %" PRIu64,
+		    cleaner.next_segment - 1, i, at.segment);
+	}
+}
+
 static bool
 turn(void)
 {
+	uint64_t cleaned = stats.segments_cleaned;
 	struct backend *backend = &world.file.backend;
 	bool has_moved = reap();
 	uint64_t floor;
 
 	now += 1000000;
 	has_moved |= clean();
+	if (stats.segments_cleaned != cleaned)
+		check_clean();
 	floor = snapshots_floor(&world.snapshots, false);
 	if (floor != 0)
 		backend->ops->trim(backend, floor, world.journal.durable.index);

@@ -34,7 +34,7 @@ struct world {
 	struct backend_file file;
 	struct journal journal;
 	struct snapshots snapshots;
-	uint64_t lsn[WORKER_MAX];  /* before the next batch that becomes durable */
+	struct journal_position landed; /* before the next batch that becomes durable */
 	struct io_hook hook;
 	/* The fault: of the commits (or operations of `op`) from now on, number `nth` (1..) ends so. */
 	enum io_op op;
@@ -110,7 +110,7 @@ world_open_with(struct world *world, const struct journal_position *warm, uint32
 	ck_assert_int_eq(journal_init(&world->journal, &world->file.backend, in_flight), 0);
 	snapshots_init(&world->snapshots, WORLD_SHARDS);
 	code = journal_open(&world->journal, &open);
-	memcpy(world->lsn, world->journal.durable.lsn, sizeof(world->lsn));
+	world->landed = world->journal.durable;
 	return code;
 }
 
@@ -144,11 +144,10 @@ world_landed(struct world *world, const struct flight *flight)
 {
 	const struct batch_header *header = flight->batch.header;
 
-	snapshots_place(&world->snapshots, header, flight->segment, world->lsn);
+	snapshots_place(&world->snapshots, header, flight->segment, world->landed.lsn);
 	if (!world->snapshots.is_behind)
 		ck_assert(snapshots_read(&world->snapshots, header, flight->batch.payload));
-	for (uint32_t i = 0; i < header->ranges && (header->flags & BATCH_COPY) == 0; i++)
-		world->lsn[batch_ranges(header)[i].shard] = batch_ranges(header)[i].lsn + batch_ranges(header)[i].bytes;
+	journal_position_add(&world->landed, header, flight->segment);
 }
 
 /* Handle what has completed.  1: something had; 0: nothing; -1: the journal failed. */
