@@ -48,18 +48,21 @@ rings_of(struct engine *engine)
 		.reply_size_bytes = engine->reply_ring_bytes };
 }
 
-/* Only what is posted may be read, or was when the worker last read the tail.  A tail that lies shows nothing. */
+/*
+ * Only what is posted may be read, or was when the worker last read the tail.  A tail that lies shows nothing; but one that lies
+ * by what the worker has not taken yet tells the truth when it has, and then may show all there is.
+ */
 static void
 fence(struct engine *engine, bool is_up)
 {
 	struct engine_front *front = &engine->fronts[HOSTILE];
 	uint64_t size = engine->request_ring_bytes, head = engine->worker.shard.root->fronts[HOSTILE].request_head;
-	uint64_t posted = front->pair.request.tail - head, seen = engine->worker.fronts[HOSTILE].request.tail - head;
+	uint64_t known = engine->worker.fronts[HOSTILE].request.tail, tail = front->pair.request.tail;
+	uint64_t posted = tail - head, seen = known - head;
 
-	if (!is_up) {
-		__asan_unpoison_memory_region(front->request_bytes, 2 * size);
+	__asan_unpoison_memory_region(front->request_bytes, 2 * size);
+	if (!is_up || (posted > size && tail - known <= size))
 		return;
-	}
 	__asan_poison_memory_region(front->request_bytes, 2 * size);
 	posted = posted <= size && posted > seen ? posted : seen;
 	if (posted <= size)
