@@ -565,10 +565,12 @@ use_hall(struct actor *actor, const struct pass *pass, const char *who)
 		return;
 	}
 	snprintf(line, sizeof(line), "POST /v1/queues/%s/messages:receive", actor->folk->halls[hall]);
-	snprintf(body, sizeof(body), "{\"max\":5,\"lease\":\"2s\",\"wait\":\"%ums\"}",
-	    chance(actor, 2) == 0 ? 0 : (unsigned)chance(actor, 300));
+	unsigned wait_ms = chance(actor, 2) == 0 ? 0 : (unsigned)chance(actor, 300);
+
+	snprintf(body, sizeof(body), "{\"max\":5,\"lease\":\"2s\",\"wait\":\"%ums\"}", wait_ms);
 	status = ask(actor, who, body, line);
-	note_use(actor, pass, hall, RIGHT_CONSUME, status, status == 200 ? newest(actor, actor->begin_us) : actor->begin_us);
+	/* A frontd that is stopped ends each wait by 204, also one that no worker has looked at yet: it says nothing of the queue. */
+	note_use(actor, pass, status == 204 && wait_ms > 0 ? HALLS : hall, RIGHT_CONSUME, status, status == 200 ? newest(actor, actor->begin_us) : actor->begin_us);
 	if (status == 200)
 		ack_all(actor, pass, who, hall);
 }
