@@ -58,7 +58,7 @@ struct segment_file {
 	uint64_t number;       /* 0: none yet */
 	uint64_t bytes;
 	uint64_t used_bytes;   /* where the next batch goes */
-	uint64_t serial;       /* of its name spare.N, before it has a number */
+	uint64_t serial;       /* of its name spare.N or used.N, before it has a number */
 	bool was_used;         /* was a segment before, of this process */
 };
 
