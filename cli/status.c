@@ -104,6 +104,19 @@ process_of(const struct registry *registry, const char *instance, uint32_t numbe
 	return process;
 }
 
+/* How much lies ready to be written, of what is going to. */
+static void
+add_ready(json_t *journal, const struct region_identity *store, const char *instance)
+{
+	struct stats stats;
+
+	if (stats_attach(&stats, instance, SLOT_PERSIST, store, REGION_READ_ONLY) != 0)
+		return;
+	json_object_set_new(journal, "ready_bytes", json_integer((json_int_t)load_relaxed(&stats.shared->ready_bytes)));
+	json_object_set_new(journal, "ready_wanted_bytes", json_integer((json_int_t)load_relaxed(&stats.shared->ready_wanted_bytes)));
+	stats_detach(&stats);
+}
+
 static json_t *
 journal_of(const struct registry *registry, const char *instance)
 {
@@ -124,6 +137,7 @@ journal_of(const struct registry *registry, const char *instance)
 		json_array_append_new(json_object_get(journal, "durable_lsn"),
 		    json_integer((json_int_t)load_relaxed(&durable.shared->shard[w].lsn)));
 	durable_detach(&durable);
+	add_ready(journal, &store, instance);
 	return journal;
 }
 
@@ -156,9 +170,12 @@ print_status(const json_t *status)
 		printf(", https://%s", tls);
 	printf("\n");
 	if (json_is_object(journal))
-		printf("journal %s, segment %" JSON_INTEGER_FORMAT ", batch %" JSON_INTEGER_FORMAT "\n",
+		printf("journal %s, segment %" JSON_INTEGER_FORMAT ", batch %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT
+		    " of %" JSON_INTEGER_FORMAT " MiB ready\n",
 		    json_string_value(json_object_get(journal, "state")), json_integer_value(json_object_get(journal, "segment")),
-		    json_integer_value(json_object_get(journal, "batch")));
+		    json_integer_value(json_object_get(journal, "batch")),
+		    json_integer_value(json_object_get(journal, "ready_bytes")) >> 20,
+		    json_integer_value(json_object_get(journal, "ready_wanted_bytes")) >> 20);
 	printf("%s\n", json_string_value(json_object_get(status, "placement")));
 	print_table(json_object_get(status, "processes"), columns, sizeof(columns) / sizeof(columns[0]));
 }

@@ -133,6 +133,8 @@ struct backend {
 	uint64_t segments_opened;
 	uint64_t segments_dropped;
 	uint64_t segments_kept;    /* of the journal, the one being written included */
+	uint64_t ready_bytes;      /* prepared to be written */
+	uint64_t ready_wanted_bytes; /* as much as there is going to be when nothing else has to be done */
 };
 
 #endif

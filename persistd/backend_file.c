@@ -8,6 +8,9 @@
 
 #include "shm/diag.h"
 
+/* How often to ask whether a backup has ended that segments wait for. */
+#define TRIM_RETRY_NS 100000000ull
+
 /* Background indexing after a warm start: so much at a time, then the loop has its turn (about 0.2 ms). */
 #define INDEX_SLICE_BYTES (256u << 10)
 
@@ -177,6 +180,7 @@ file_landed(struct backend *backend, const struct batch *batch, uint32_t flight)
 	struct lsn_location end = file->flown[flight];
 
 	file->durable = end;
+	spares_land(&file->segments.spares);
 	/* Until now fetches read the older place; should there be no memory for the new one, what was copied is lost to them. */
 	if ((batch->header->flags & BATCH_COPY) != 0 &&
 	    copies_add(&file->copies, batch->header, end.segment, end.offset - batch->header->total_bytes) != 0)
@@ -324,10 +328,12 @@ file_trim(struct backend *backend, uint64_t floor, uint64_t durable_index)
 
 /* Segments may go: no backup reads them.  One that hangs must not stop the broker: without space it loses what it reads. */
 static bool
-trim_begin(struct backend_file *file)
+trim_begin(struct backend_file *file, uint64_t now_ns)
 {
-	if (!file->is_trimming)
+	if (!file->is_trimming && now_ns >= file->trim_retry_ns) {
 		file->is_trimming = store_trim_begin(file->store);
+		file->trim_retry_ns = now_ns + TRIM_RETRY_NS;
+	}
 	return file->is_trimming || spares_is_disk_full(&file->segments.spares);
 }
 
@@ -341,11 +347,12 @@ trim_end(struct backend_file *file)
 		return;
 	store_trim_end(file->store);
 	file->is_trimming = false;
+	file->trim_retry_ns = 0;
 }
 
 /* Drop the lowest segment, if it is below a floor that is on stable storage. */
 static bool
-trim_step(struct backend_file *file)
+trim_step(struct backend_file *file, uint64_t now_ns)
 {
 	struct spares *spares = &file->segments.spares;
 	const struct segment_entry *entry = &file->catalog.entries[0];
@@ -354,7 +361,7 @@ trim_step(struct backend_file *file)
 		trim_end(file);
 		return false;
 	}
-	if (!trim_begin(file))
+	if (!trim_begin(file, now_ns))
 		return false;
 	bool is_ours = entry->is_begun && entry->header.epoch == file->segments.epoch;
 	if (!spares_drop(spares, entry->number, entry->file_bytes, is_ours))
@@ -401,10 +408,12 @@ static int
 file_step(struct backend *backend, uint64_t now_ns)
 {
 	struct backend_file *file = self(backend);
-	int did = trim_step(file) || spares_step(&file->segments.spares, now_ns) ? 1 : 0;
+	int did = trim_step(file, now_ns) || spares_step(&file->segments.spares, now_ns) ? 1 : 0;
 
 	if (file->segments.spares.state == SPARE_BROKEN)
 		return -1;
+	backend->ready_bytes = spares_room_bytes(&file->segments.spares);
+	backend->ready_wanted_bytes = spares_wanted_bytes(&file->segments.spares);
 	if (file->is_indexing) {
 		index_slice(file);
 		did = 1;

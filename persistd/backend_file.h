@@ -30,6 +30,7 @@ struct backend_file {
 	struct loader loader;           /* warm start: fills `old` in the background */
 	bool is_indexing;
 	bool is_trimming;               /* the lock that keeps backups away is ours */
+	uint64_t trim_retry_ns;         /* when to ask for it again */
 	struct snapshots *snapshots;    /* borrowed from whoever opened us */
 	uint32_t readers;               /* that are open: nothing is dropped */
 	struct read_fd read_fds[READ_FDS];

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define ZERO_BYTES (1u << 20)
@@ -100,6 +101,14 @@ disk_size(int fd)
 	struct stat status;
 
 	return fstat(fd, &status) == 0 ? (int64_t)status.st_size : -1;
+}
+
+int64_t
+disk_free_bytes(int fd)
+{
+	struct statfs status;
+
+	return fstatfs(fd, &status) == 0 ? (int64_t)status.f_bavail * status.f_bsize : -1;
 }
 
 int64_t

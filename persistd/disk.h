@@ -54,6 +54,9 @@ void disk_close_fd(int fd);
 /* Size of an open file; -1 with errno. */
 int64_t disk_size(int fd);
 
+/* What the file system of an open file has left for anybody who is not root; -1 with errno. */
+int64_t disk_free_bytes(int fd);
+
 /* Read up to `bytes`; less only at the end of the file.  -1 with errno. */
 int64_t disk_read(int fd, void *to, size_t bytes, uint64_t offset);
 

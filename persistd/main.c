@@ -46,6 +46,7 @@ run(int argc, char **argv)
 		.batch_bytes = (uint32_t)conf.data_batch_bytes,
 		.in_flight = (uint32_t)conf.data_in_flight,
 		.spare_segments = (uint32_t)conf.data_spare_segments,
+		.ready_bytes = conf.data_ready_bytes,
 		.snapshot_bytes = conf.data_snapshot_bytes,
 		.direct = (enum disk_direct)conf.data_direct,
 	};

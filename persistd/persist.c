@@ -452,7 +452,7 @@ static int
 open_journal(struct persist *persist, const struct persist_options *options)
 {
 	struct spare_options spares = { .segment_bytes = options->segment_bytes, .spare_segments = options->spare_segments,
-		.direct = options->direct };
+		.ready_bytes = options->ready_bytes, .direct = options->direct };
 	struct durable_shared *shared = persist->durable.shared;
 	struct journal_position warm;
 	struct backend_open open = { .snapshots = &persist->retain.snapshots, .time_ms = broker_ms(persist), .epoch_min = load_relaxed(&shared->persist_epoch) + 1 };

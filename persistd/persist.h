@@ -24,6 +24,7 @@ struct persist_options {
 	uint32_t batch_bytes;
 	uint32_t in_flight;
 	uint32_t spare_segments;
+	uint64_t ready_bytes;
 	uint64_t snapshot_bytes;
 	enum disk_direct direct;
 };

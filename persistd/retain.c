@@ -205,6 +205,8 @@ tell(const struct retain *retain)
 	store_relaxed(&stats->snapshots_lost, snapshots->given_up + retain->given_up);
 	store_relaxed(&stats->segments_dropped, backend->segments_dropped);
 	store_relaxed(&stats->segments_kept, backend->segments_kept);
+	store_relaxed(&stats->ready_bytes, backend->ready_bytes);
+	store_relaxed(&stats->ready_wanted_bytes, backend->ready_wanted_bytes);
 	store_relaxed(&stats->live_bytes, snapshots_live_bytes(snapshots));
 }
 

@@ -15,7 +15,7 @@ static const struct sandbox_call calls[] = {
 	/* liburing's, when the ring is closed. */
 	CALL_IF(io_uring_register, 1, ~0ull, IORING_UNREGISTER_RING_FDS),
 	CALL(openat), CALL(mkdirat), CALL(renameat), CALL(renameat2), CALL(unlinkat),
-	CALL(getdents64), CALL(fstat), CALL(newfstatat), CALL(fcntl), CALL(pwrite64), CALL(fsync),
+	CALL(getdents64), CALL(fstat), CALL(fstatfs), CALL(newfstatat), CALL(fcntl), CALL(pwrite64), CALL(fsync),
 	CALL(fallocate), CALL(fadvise64),
 	/* From when it serves (shm/role.c). */
 	CALL_IF(sched_setscheduler, 1, ~0ull, SCHED_BATCH),

@@ -217,6 +217,17 @@ starter_begin(struct segments *segments, const struct epoch_start *start, struct
 	return result;
 }
 
+/* What begins an epoch is small, but holds the pending batches. */
+static uint64_t
+starter_bytes(const struct epoch_start *start)
+{
+	uint64_t bytes = SEGMENT_BYTES_MIN;
+
+	for (uint32_t i = 0; i < start->pending_count; i++)
+		bytes += start->pending[i].header.total_bytes;
+	return (bytes + STARTER_ALIGN - 1) & ~(STARTER_ALIGN - 1);
+}
+
 /* The segment under its temporary name: zeros, header, pending batches, synced. */
 static int
 starter_make(struct segments *segments, const struct epoch_start *start, struct journal_position *position,
@@ -227,10 +238,7 @@ starter_make(struct segments *segments, const struct epoch_start *start, struct 
 	bool is_direct;
 	int result = -1;
 
-	*active = (struct segment_file){ .number = start->last_segment + 1, .bytes = SEGMENT_BYTES_MIN, .used_bytes = BLOCK_BYTES };
-	for (uint32_t i = 0; i < start->pending_count; i++)
-		active->bytes += start->pending[i].header.total_bytes;
-	active->bytes = (active->bytes + STARTER_ALIGN - 1) & ~(STARTER_ALIGN - 1);
+	*active = (struct segment_file){ .number = start->last_segment + 1, .bytes = starter_bytes(start), .used_bytes = BLOCK_BYTES };
 	active->fd = disk_create(segments->store->journal_fd, STARTER_TAKEN, segments->spares.options.direct, &is_direct);
 	if (active->fd < 0) {
 		diag_errno("cannot make %s/journal/" STARTER_TAKEN, segments->store->directory);
@@ -293,7 +301,16 @@ begin_anew(struct segments *segments, const struct epoch_start *start, struct jo
 		return -1;
 	if (remove_beyond(segments, start->last_segment) != 0)
 		return -1;
-	spares_make_room(&segments->spares);
+	/* What is on its way out takes long to go: only where its room is needed it is waited for. */
+	int64_t free_bytes = disk_free_bytes(store->journal_fd);
+	if (free_bytes < 2 * (int64_t)starter_bytes(start))
+		(void)spares_make_room(&segments->spares);
+	if (starter_make(segments, start, position, header) == 0)
+		return 0;
+	/* A quota is not seen in what is free. */
+	if (position->index != start->continues_index || !spares_make_room(&segments->spares))
+		return -1;
+	disk_close_fd(segments->active.fd);
 	return starter_make(segments, start, position, header);
 }
 
@@ -381,5 +398,6 @@ segments_write(struct segments *segments, struct batch *batch, struct disk_tag t
 	batch->queued_bytes = bytes;
 	disk_queue_commit(segments->disk, tag, active->fd, from, bytes, active->used_bytes);
 	active->used_bytes += bytes;
+	spares_commit(&segments->spares, active, bytes);
 	return true;
 }

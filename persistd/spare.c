@@ -10,33 +10,12 @@
 
 #include "shm/diag.h"
 
-/*
- * While segments are used up fast, large slices: the end of each costs a kernel thread a change of the file's map (250 MB of zeros
- * took 75 ms of CPU in slices of 256 KiB and 15 ms in these).  While one lasts for long, small ones: a commit that comes in between
- * waits for a slice, half a millisecond for a large one and hardly at all for a small one.
- */
-#define SLICE_BYTES_MAX (1u << 20)
-#define SLICE_BYTES_MIN (64u << 10)
-#define LASTS_LONG_NS 1000000000ull
 #define RETRY_NS 1000000000ull
+/* How often to look what the file system has left; and for how long to make no more than must be when it had nothing. */
+#define LOOK_NS 1000000000ull
+#define SHORT_NS 60000000000ull
 
 static const struct disk_tag tag = { .user = DISK_SPARE };
-
-void
-spare_name(char name[SPARE_NAME_BYTES], uint64_t serial)
-{
-	snprintf(name, SPARE_NAME_BYTES, "spare.%" PRIu64, serial);
-}
-
-/* Of a file that waits for its number: by its name a successor knows whether it is one of zeros. */
-static void
-pool_name(char name[SPARE_NAME_BYTES], const struct segment_file *file)
-{
-	if (file->was_used)
-		snprintf(name, SPARE_NAME_BYTES, USED_PREFIX "%" PRIu64, file->serial);
-	else
-		spare_name(name, file->serial);
-}
 
 int
 spares_open(struct spares *spares, struct store *store, struct disk *disk, const struct spare_options *options)
@@ -45,8 +24,8 @@ spares_open(struct spares *spares, struct store *store, struct disk *disk, const
 	assert(options->segment_bytes >= SEGMENT_BYTES_MIN && options->segment_bytes % BLOCK_BYTES == 0);
 
 	*spares = (struct spares){ .store = store, .disk = disk, .options = *options, .current_fd = -1,
-		.next = { .fd = -1 }, .making = { .fd = -1 }, .floor = store->current.floor };
-	spares->zeros = disk_memory(SLICE_BYTES_MAX);
+		.next = { .fd = -1 }, .making = { .fd = -1 }, .floor = store->current.floor, .target = options->spare_segments };
+	spares->zeros = disk_memory(PACE_SLICE_BYTES_MAX);
 	spares->current = disk_memory(BLOCK_BYTES);
 	if (spares->zeros == NULL || spares->current == NULL) {
 		diag_errno("no memory for spare segments");
@@ -58,14 +37,11 @@ spares_open(struct spares *spares, struct store *store, struct disk *disk, const
 void
 spares_close(struct spares *spares)
 {
-	for (uint32_t i = 0; i < spares->count; i++)
-		disk_close_fd(spares->pool[i].fd);
-	if (spares->has_next)
-		disk_close_fd(spares->next.fd);
+	disk_close_fd(spares->next.fd);
 	disk_close_fd(spares->making.fd);
 	disk_close_fd(spares->current_fd);
-	spares_make_room(spares);
-	disk_memory_free(spares->zeros, SLICE_BYTES_MAX);
+	spares_let_go(spares);
+	disk_memory_free(spares->zeros, PACE_SLICE_BYTES_MAX);
 	disk_memory_free(spares->current, BLOCK_BYTES);
 	*spares = (struct spares){ .current_fd = -1, .next = { .fd = -1 }, .making = { .fd = -1 } };
 }
@@ -80,29 +56,83 @@ broken(struct spares *spares, const char *what)
 	return -1;
 }
 
-/* No space: forget the half-made file, and try again later. */
+/* Into the pool again, under the name that it has: whether it has the new one, too, whoever opens it finds out. */
+static void
+number_back(struct spares *spares)
+{
+	assert(spares->count < SPARE_POOL_MAX);
+
+	disk_close_fd(spares->next.fd);
+	spares->next.fd = -1;
+	memmove(spares->pool + 1, spares->pool, spares->count * sizeof(spares->pool[0]));
+	spares->pool[0] = spares->numbering;
+	spares->count++;
+}
+
+/* What is under way can be begun again where it stands: nothing is lost. */
+static bool
+can_go_on(enum spare_state state)
+{
+	return state == SPARE_NUMBERING || state == SPARE_DIRECTORY || state >= SPARE_CURRENT_WRITING;
+}
+
+/* It has to be there: all others are only made ahead. */
+static bool
+is_needed(const struct spares *spares)
+{
+	return spares->is_starter || spares->count < spares->options.spare_segments;
+}
+
+static void
+forget_half_made(struct spares *spares)
+{
+	disk_close_fd(spares->making.fd);
+	(void)disk_unlink(spares->store->journal_fd, MAKING_NAME); /* gives its space back; the next start removes it too */
+	spares->making.fd = -1;
+}
+
+/* No space: try again later. */
 static int
 trouble(struct spares *spares, int error, const char *what, uint64_t now_ns)
 {
+	enum spare_state state = spares->state;
+
 	errno = error;
 	if (error != ENOSPC && error != EDQUOT)
 		return broken(spares, what);
+	spares->state = SPARE_IDLE;
+	/* Whoever has taken the rest may need what we have, too. */
+	spares->target = spares->options.spare_segments;
+	spares->looked_ns = now_ns + SHORT_NS;
+	if (!can_go_on(state) && !is_needed(spares)) {
+		forget_half_made(spares);
+		return 0;
+	}
 	if (!spares->is_full)
 		diag_errno("cannot %s in %s/journal; free space, publishes are refused when the reserve is used", what,
 		    spares->store->directory);
 	spares->is_full = true;
 	spares->retry_ns = now_ns + RETRY_NS;
-	if (spares->state >= SPARE_CURRENT_WAITING) {
-		disk_close_fd(spares->current_fd);
-		spares->current_fd = -1;
-		spares->state = SPARE_CURRENT_WAITING;
+	if (!can_go_on(state)) {
+		forget_half_made(spares);
 		return 0;
 	}
-	disk_close_fd(spares->making.fd);
-	(void)disk_unlink(spares->store->journal_fd, MAKING_NAME); /* gives its space back; the next start removes it too */
-	spares->making.fd = -1;
-	spares->state = SPARE_IDLE;
+	if (state == SPARE_NUMBERING)
+		number_back(spares);
+	disk_close_fd(spares->current_fd);
+	spares->current_fd = -1;
+	spares->again = state < SPARE_CURRENT_WRITING ? state : SPARE_CURRENT_WRITING;
 	return 0;
+}
+
+/* What was begun again has ended well; but not with fewer spares than `count`. */
+static void
+found_space(struct spares *spares, uint32_t count)
+{
+	if (!spares->is_full || spares->count < count)
+		return;
+	diag(DIAG_INFO, "there is space for the journal again");
+	spares->is_full = false;
 }
 
 /* Nobody needs what is left: the next start removes it. */
@@ -111,41 +141,63 @@ not_dropped(struct spares *spares, int error)
 {
 	errno = error;
 	diag_errno("cannot remove %s/journal/%s", spares->store->directory, spares->from);
-	disk_close_fd(spares->making.fd);
-	spares->making.fd = -1;
 	spares->state = SPARE_IDLE;
 	return 0;
 }
 
 /* --- making a file of zeros --- */
 
-static bool
+static void
 make_begin(struct spares *spares, bool is_starter, uint64_t now_ns)
 {
 	bool is_direct;
 
 	spares->is_starter = is_starter;
+	spares->filled_bytes = 0;
 	spares->making = (struct segment_file){ .bytes = is_starter ? SEGMENT_BYTES_MIN : spares->options.segment_bytes };
 	spares->making.fd = disk_create(spares->store->journal_fd, MAKING_NAME, spares->options.direct, &is_direct);
 	if (spares->making.fd < 0) {
-		(void)trouble(spares, errno, "make a segment", now_ns); /* spares_step() has said it; state tells */
-		return true;
+		(void)trouble(spares, errno, "make a segment", now_ns); /* said; state tells */
+		return;
 	}
 	spares->state = SPARE_ALLOCATING;
 	disk_queue_allocate(spares->disk, tag, spares->making.fd, spares->making.bytes);
-	return true;
+}
+
+/* Nanoseconds until the half-made file may get another slice. */
+static uint64_t
+fill_due_ns(const struct spares *spares, uint64_t now_ns)
+{
+	const struct pace *pace = &spares->pace;
+	uint32_t slice = pace_slice_bytes(pace, spares->options.segment_bytes, now_ns);
+
+	if (!is_needed(spares))
+		return pace_quiet_in_ns(pace, now_ns);
+	return pace_due_ns(pace, spares_room_bytes(spares), spares->making.bytes - spares->filled_bytes, slice, now_ns);
 }
 
 static void
 fill_slice(struct spares *spares, uint64_t now_ns)
 {
 	uint64_t left = spares->making.bytes - spares->filled_bytes;
-	bool lasts_long = spares->lasted_ns >= LASTS_LONG_NS || now_ns - spares->taken_ns >= LASTS_LONG_NS;
-	uint32_t slice = lasts_long ? SLICE_BYTES_MIN : SLICE_BYTES_MAX;
+	uint32_t slice = pace_slice_bytes(&spares->pace, spares->options.segment_bytes, now_ns);
 
 	spares->state = SPARE_FILLING;
+	spares->pace.sliced_ns = now_ns;
 	disk_queue_write(spares->disk, tag, spares->making.fd, spares->zeros, left < slice ? (uint32_t)left : slice,
 	    spares->filled_bytes);
+}
+
+/* A short write of zeros loses nothing: the rest is written next, and says why if it cannot. */
+static void
+fill_end(struct spares *spares, int32_t result)
+{
+	spares->filled_bytes += (uint64_t)result;
+	spares->state = SPARE_IDLE;
+	if (spares->filled_bytes < spares->making.bytes)
+		return;
+	spares->state = SPARE_SYNCING;
+	disk_queue_sync(spares->disk, tag, spares->making.fd);
 }
 
 /* Complete: from now on a successor may use it.  No sync of the directory: after a reboot none is used. */
@@ -156,30 +208,56 @@ make_name(struct spares *spares)
 	if (spares->is_starter) {
 		snprintf(spares->to, sizeof(spares->to), "%s", STARTER_READY);
 	} else {
-		spares->making.serial = ++spares->serial;
-		spare_name(spares->to, spares->making.serial);
+		spares->entering = (struct spare_file){ .serial = ++spares->serial };
+		spare_name(spares->to, &spares->entering);
 	}
 	spares->state = SPARE_NAMING;
 	disk_queue_rename(spares->disk, tag, spares->store->journal_fd, spares->from, spares->to);
 }
 
+/* One more in the pool. */
+static void
+enter(struct spares *spares)
+{
+	assert(spares->count < SPARE_POOL_MAX);
+
+	spares->pool[spares->count++] = spares->entering;
+	spares->state = SPARE_IDLE;
+}
+
 static void
 make_end(struct spares *spares)
 {
-	if (spares->is_starter) {
-		spares->has_starter = true;
-		disk_close_fd(spares->making.fd);
-	} else {
-		assert(spares->count < SPARE_MAX + SPARE_RECYCLED);
-		spares->pool[spares->count++] = spares->making;
-	}
+	disk_close_fd(spares->making.fd);
 	spares->making.fd = -1;
 	spares->state = SPARE_IDLE;
+	if (spares->is_starter)
+		spares->has_starter = true;
+	else
+		enter(spares);
 	/* Room for a starter is not yet room for a segment. */
-	if (!spares->is_full || spares->count < (spares->is_starter ? spares->options.spare_segments : 1))
-		return;
-	diag(DIAG_INFO, "there is space for the journal again");
-	spares->is_full = false;
+	found_space(spares, spares->is_starter ? spares->options.spare_segments : 1);
+}
+
+/* What is short, the journal's own needs first.  True if an operation was begun. */
+static bool
+make_step(struct spares *spares, uint64_t now_ns)
+{
+	bool needs_starter = spares->next.fd >= 0 && !spares->has_starter;
+	bool is_short = spares->count < spares->options.spare_segments;
+
+	if (spares->is_full && now_ns < spares->retry_ns)
+		return false;
+	if (spares->making.fd >= 0) {
+		if (fill_due_ns(spares, now_ns) > 0)
+			return false;
+		fill_slice(spares, now_ns);
+		return true;
+	}
+	if (!needs_starter && !is_short && (spares->count >= spares->target || pace_quiet_in_ns(&spares->pace, now_ns) > 0))
+		return false;
+	make_begin(spares, needs_starter, now_ns);
+	return true;
 }
 
 /* --- giving blocks back --- */
@@ -200,17 +278,60 @@ free_end(struct spares *spares)
 	spares->state = SPARE_IDLE;
 }
 
+static void
+remove_begin(struct spares *spares, const struct spare_file *file)
+{
+	spare_name(spares->from, file);
+	spares->state = SPARE_REMOVING;
+	disk_queue_unlink(spares->disk, tag, spares->store->journal_fd, spares->from);
+}
+
+/* Files that nobody may use, and those that are too many: others need the room.  True if an operation was begun. */
+static bool
+remove_step(struct spares *spares, uint64_t now_ns)
+{
+	int64_t free_bytes;
+
+	if (spares->old_count > 0) {
+		remove_begin(spares, &spares->old[--spares->old_count]);
+		return true;
+	}
+	if (spares->options.ready_bytes > 0 && now_ns >= spares->looked_ns) {
+		spares->looked_ns = now_ns + LOOK_NS;
+		if ((free_bytes = disk_free_bytes(spares->store->journal_fd)) >= 0)
+			spares_aim(spares, (uint64_t)free_bytes);
+	}
+	if (spares->count <= spares_count_max(spares))
+		return false;
+	remove_begin(spares, &spares->pool[--spares->count]);
+	return true;
+}
+
 /* --- giving it its number --- */
+
+static void
+number_sync(struct spares *spares)
+{
+	spares->state = SPARE_DIRECTORY;
+	disk_queue_sync(spares->disk, tag, spares->store->journal_fd);
+}
 
 static void
 number_begin(struct spares *spares)
 {
+	bool is_direct;
+
 	/* The oldest first: it has been complete for longest. */
-	spares->next = spares->pool[0];
+	spares->numbering = spares->pool[0];
 	spares->count--;
 	memmove(spares->pool, spares->pool + 1, spares->count * sizeof(spares->pool[0]));
-	spares->next.number = spares->store->current.highest + 1;
-	pool_name(spares->from, &spares->next);
+	spare_name(spares->from, &spares->numbering);
+	spares->next = (struct segment_file){ .number = spares->store->current.highest + 1, .bytes = spares->options.segment_bytes };
+	spares->next.fd = disk_open_write(spares->store->journal_fd, spares->from, spares->options.direct, &is_direct);
+	if (spares->next.fd < 0) {
+		diag_errno("cannot open %s/journal/%s, another is taken", spares->store->directory, spares->from);
+		return;
+	}
 	segment_name(spares->to, spares->next.number);
 	spares->state = SPARE_NUMBERING;
 	disk_queue_rename(spares->disk, tag, spares->store->journal_fd, spares->from, spares->to);
@@ -247,32 +368,35 @@ current_rename(struct spares *spares)
 
 /* --- the machine --- */
 
-/* How long the last segment lasted, to the next turn.  The first one begins when we do. */
 static void
-note_taken(struct spares *spares, uint64_t now_ns)
+begin_again(struct spares *spares, uint64_t now_ns)
 {
-	if (spares->taken_ns != 0 && !spares->was_taken)
-		return;
-	spares->lasted_ns = spares->was_taken ? now_ns - spares->taken_ns : 0;
-	spares->taken_ns = now_ns;
-	spares->was_taken = false;
+	enum spare_state again = spares->again;
+
+	spares->again = SPARE_IDLE;
+	if (again == SPARE_NUMBERING)
+		number_begin(spares);
+	else if (again == SPARE_DIRECTORY)
+		number_sync(spares);
+	else
+		(void)current_begin(spares, now_ns); /* trouble() has set the state */
 }
 
 bool
 spares_step(struct spares *spares, uint64_t now_ns)
 {
-	note_taken(spares, now_ns);
-	if (spares->state == SPARE_CURRENT_WAITING && now_ns >= spares->retry_ns) {
-		(void)current_begin(spares, now_ns); /* trouble() has set the state */
-		return true;
-	}
+	pace_look(&spares->pace, now_ns);
 	if (spares->state != SPARE_IDLE)
 		return false;
-	if (!spares->has_next && spares->count > 0) {
+	if (spares->again != SPARE_IDLE && now_ns >= spares->retry_ns) {
+		begin_again(spares, now_ns);
+		return true;
+	}
+	if (spares->next.fd < 0 && spares->count > 0 && spares->again == SPARE_IDLE) {
 		number_begin(spares);
 		return true;
 	}
-	if (spares->wants_current) {
+	if (spares->wants_current && spares->again == SPARE_IDLE) {
 		(void)current_begin(spares, now_ns); /* trouble() has set the state */
 		return true;
 	}
@@ -280,34 +404,19 @@ spares_step(struct spares *spares, uint64_t now_ns)
 		free_begin(spares);
 		return true;
 	}
-	if (spares->is_full && now_ns < spares->retry_ns)
-		return false;
-	/* The journal's own needs first. */
-	if (spares->has_next && !spares->has_starter)
-		return make_begin(spares, true, now_ns);
-	return spares->count < spares->options.spare_segments && make_begin(spares, false, now_ns);
+	return make_step(spares, now_ns) || remove_step(spares, now_ns);
 }
 
 /* The operation of this state went well: begin the next. */
 static int
 advance(struct spares *spares, int32_t result, uint64_t now_ns)
 {
-	struct store *store = spares->store;
-
 	switch (spares->state) {
 	case SPARE_ALLOCATING:
-		spares->filled_bytes = 0;
-		fill_slice(spares, now_ns);
+		spares->state = SPARE_IDLE;
 		return 0;
 	case SPARE_FILLING:
-		/* A short write of zeros loses nothing: the rest is written next, and says why if it cannot. */
-		spares->filled_bytes += (uint64_t)result;
-		if (spares->filled_bytes < spares->making.bytes) {
-			fill_slice(spares, now_ns);
-			return 0;
-		}
-		spares->state = SPARE_SYNCING;
-		disk_queue_sync(spares->disk, tag, spares->making.fd);
+		fill_end(spares, result);
 		return 0;
 	case SPARE_SYNCING:
 		make_name(spares);
@@ -319,8 +428,7 @@ advance(struct spares *spares, int32_t result, uint64_t now_ns)
 		free_end(spares);
 		return 0;
 	case SPARE_NUMBERING:
-		spares->state = SPARE_DIRECTORY;
-		disk_queue_sync(spares->disk, tag, store->journal_fd);
+		number_sync(spares);
 		return 0;
 	case SPARE_DIRECTORY:
 		return current_begin(spares, now_ns);
@@ -335,10 +443,10 @@ advance(struct spares *spares, int32_t result, uint64_t now_ns)
 		return 0;
 	case SPARE_CURRENT_RENAMING:
 		spares->state = SPARE_CURRENT_DIRECTORY;
-		disk_queue_sync(spares->disk, tag, store->journal_fd);
+		disk_queue_sync(spares->disk, tag, spares->store->journal_fd);
 		return 0;
 	case SPARE_RECYCLING:
-		make_end(spares);
+		enter(spares);
 		return 0;
 	case SPARE_REMOVING:
 		spares->retry_ns = now_ns; /* there is space now */
@@ -348,9 +456,9 @@ advance(struct spares *spares, int32_t result, uint64_t now_ns)
 		spares->has_next = spares->next.fd >= 0;
 		spares->floor = spares->current->floor;
 		spares->state = SPARE_IDLE;
+		found_space(spares, spares->options.spare_segments);
 		return 0;
 	case SPARE_IDLE:
-	case SPARE_CURRENT_WAITING:
 	case SPARE_BROKEN:
 		break;
 	}
@@ -391,42 +499,28 @@ spares_take(struct spares *spares, struct segment_file *file)
 	*file = spares->next;
 	spares->next.fd = -1;
 	spares->has_next = false;
-	spares->was_taken = true;
 	return true;
-}
-
-uint64_t
-spares_room_bytes(const struct spares *spares)
-{
-	uint64_t bytes = spares->next.fd >= 0 ? spares->next.bytes : 0; /* ready, or on its way to it */
-
-	for (uint32_t i = 0; i < spares->count; i++)
-		bytes += spares->pool[i].bytes;
-	return bytes;
-}
-
-bool
-spares_is_disk_full(const struct spares *spares)
-{
-	return spares->is_full && spares->count + (spares->has_next ? 1 : 0) <= 1;
 }
 
 bool
 spares_is_writing_current(const struct spares *spares)
 {
-	return spares->state > SPARE_CURRENT_WAITING && spares->state != SPARE_BROKEN;
+	return spares->state >= SPARE_CURRENT_WRITING && spares->state != SPARE_BROKEN;
 }
 
 uint64_t
 spares_due_ns(const struct spares *spares, uint64_t now_ns)
 {
-	bool is_wanting = spares->count < spares->options.spare_segments || !spares->has_starter;
-	bool is_waiting = spares->state == SPARE_CURRENT_WAITING ||
-	    (spares->state == SPARE_IDLE && spares->is_full && is_wanting);
+	bool is_short = spares->count < spares->options.spare_segments || !spares->has_starter;
+	uint64_t retry_in_ns = spares->retry_ns > now_ns ? spares->retry_ns - now_ns : 0;
 
-	if (!is_waiting)
+	if (spares->state != SPARE_IDLE)
 		return UINT64_MAX;
-	return spares->retry_ns > now_ns ? spares->retry_ns - now_ns : 0;
+	if (spares->again != SPARE_IDLE || (spares->is_full && is_short))
+		return retry_in_ns;
+	if (spares->making.fd >= 0)
+		return fill_due_ns(spares, now_ns);
+	return spares->count < spares->target && !spares->is_full ? pace_quiet_in_ns(&spares->pace, now_ns) : UINT64_MAX;
 }
 
 void
@@ -438,27 +532,24 @@ spares_write_current(struct spares *spares)
 bool
 spares_drop(struct spares *spares, uint64_t number, uint64_t bytes, bool is_ours)
 {
-	bool has_room = spares->count < spares->options.spare_segments + SPARE_RECYCLED;
+	bool has_room = spares->count < spares_count_max(spares);
 	int journal_fd = spares->store->journal_fd;
-	bool is_direct;
 
 	assert(number < spares->floor);
 
-	if (spares->state != SPARE_IDLE || spares->wants_current || (!spares->has_next && spares->count > 0))
+	bool is_waited_for = spares->wants_current || (spares->next.fd < 0 && spares->count > 0);
+
+	/* If what clients wait for found no space, this may make some. */
+	if (spares->state != SPARE_IDLE || (is_waited_for && spares->again == SPARE_IDLE))
 		return false;
 	segment_name(spares->from, number);
-	spares->making.fd = -1;
-	if (is_ours && has_room && bytes == spares->options.segment_bytes)
-		spares->making.fd = disk_open_write(journal_fd, spares->from, spares->options.direct, &is_direct);
-	if (spares->making.fd < 0) {
+	if (!is_ours || !has_room || bytes != spares->options.segment_bytes) {
 		spares->state = SPARE_REMOVING;
 		disk_queue_unlink(spares->disk, tag, journal_fd, spares->from);
 		return true;
 	}
-	spares->is_starter = false;
-	spares->making = (struct segment_file){ .fd = spares->making.fd, .serial = ++spares->serial, .bytes = bytes,
-		.was_used = true };
-	pool_name(spares->to, &spares->making);
+	spares->entering = (struct spare_file){ .serial = ++spares->serial, .was_used = true };
+	spare_name(spares->to, &spares->entering);
 	spares->state = SPARE_RECYCLING;
 	disk_queue_rename(spares->disk, tag, journal_fd, spares->from, spares->to);
 	return true;

@@ -29,33 +29,71 @@ spares_hold(struct spares *spares, const char *name)
 }
 
 void
-spares_make_room(struct spares *spares)
+spares_let_go(struct spares *spares)
 {
 	while (spares->discard_count > 0)
 		disk_close_fd(spares->discards[--spares->discard_count].fd);
 }
 
-/* A complete spare of our size goes into the pool; its serial, so that no other gets its name. */
-static bool
-adopt(struct spares *spares, const char *name)
+bool
+spares_make_room(struct spares *spares)
 {
-	struct segment_file file = { .bytes = spares->options.segment_bytes };
-	char again[SPARE_NAME_BYTES];
-	bool is_direct;
+	bool had_some = spares->discard_count + spares->old_count > 0;
+	char name[SPARE_NAME_BYTES];
 
-	if (sscanf(name, "spare.%" SCNu64, &file.serial) != 1 || spares->count >= spares->options.spare_segments)
-		return false;
-	spare_name(again, file.serial);
-	if (strcmp(name, again) != 0)
-		return false;
-	file.fd = disk_open_write(spares->store->journal_fd, name, spares->options.direct, &is_direct);
-	if (file.fd < 0 || disk_size(file.fd) != (int64_t)file.bytes) {
-		disk_close_fd(file.fd);
-		return false;
+	spares_let_go(spares);
+	while (spares->old_count > 0) {
+		spare_name(name, &spares->old[--spares->old_count]);
+		if (disk_unlink(spares->store->journal_fd, name) != 0)
+			diag_errno("cannot remove %s/journal/%s", spares->store->directory, name);
 	}
-	spares->pool[spares->count++] = file;
+	return had_some;
+}
+
+/* A name that spare_name() gives. */
+static bool
+read_name(const char *name, struct spare_file *file)
+{
+	char again[SPARE_NAME_BYTES];
+
+	file->was_used = strncmp(name, USED_PREFIX, strlen(USED_PREFIX)) == 0;
+	if (sscanf(name, file->was_used ? USED_PREFIX "%" SCNu64 : SPARE_PREFIX "%" SCNu64, &file->serial) != 1)
+		return false;
+	spare_name(again, file);
+	return strcmp(name, again) == 0;
+}
+
+static bool
+has_our_size(const struct spares *spares, const char *name)
+{
+	int fd = disk_open_read(spares->store->journal_fd, name, DISK_READ_EXACT);
+	bool has = fd >= 0 && disk_size(fd) == (int64_t)spares->options.segment_bytes;
+
+	disk_close_fd(fd);
+	return has;
+}
+
+/*
+ * A spare goes into the pool, or is removed in the background when that may not be.  Its serial counts, so that no other
+ * gets its name.  False: it is none.
+ */
+static bool
+adopt(struct spares *spares, const char *name, bool is_cold)
+{
+	struct spare_file file;
+
+	if (!read_name(name, &file))
+		return false;
 	if (spares->serial < file.serial)
 		spares->serial = file.serial;
+	if (!is_cold && spares->count < spares_count_max(spares) && has_our_size(spares, name)) {
+		spares->pool[spares->count++] = file;
+		return true;
+	}
+	/* `chasqui check` has no background. */
+	if (spares->disk == NULL || spares->old_count == SPARE_POOL_MAX)
+		return false;
+	spares->old[spares->old_count++] = file;
 	return true;
 }
 
@@ -79,6 +117,7 @@ is_left_over(const struct store *store, const char *name)
 	uint64_t number = segment_number(name);
 
 	return strcmp(name, MAKING_NAME) == 0 || strcmp(name, STARTER_TAKEN) == 0 ||
+	    strncmp(name, SPARE_PREFIX, strlen(SPARE_PREFIX)) == 0 ||
 	    strncmp(name, USED_PREFIX, strlen(USED_PREFIX)) == 0 || (number != 0 && number < store->current.floor);
 }
 
@@ -95,15 +134,17 @@ spares_inherit(struct spares *spares, bool is_cold)
 		disk_close_fd(fd);
 		return -1;
 	}
+	/* Before anybody has looked how much room there is: all that may be ours at all. */
+	spares_aim(spares, UINT64_MAX / 2);
 	while ((found = readdir(directory)) != NULL) {
 		const char *name = found->d_name;
-		bool is_spare = strncmp(name, "spare.", 6) == 0, is_starter = strcmp(name, STARTER_READY) == 0;
 
-		if (!is_spare && !is_starter && !is_left_over(store, name))
+		if (adopt(spares, name, is_cold))
 			continue;
-		if (is_cold || (!is_starter && !(is_spare && adopt(spares, name))))
+		if (is_left_over(store, name) || (is_cold && strcmp(name, STARTER_READY) == 0))
 			discard(spares, name);
 	}
+	spares->target = spares->options.spare_segments;
 	closedir(directory);
 	return 0;
 }

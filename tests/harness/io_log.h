@@ -104,7 +104,7 @@ const char *io_op_name(enum io_op op);
 
 /*
  * io_wrap.c, for unit tests: asked before each operation on the ring.  May lower *bytes (only so many are really written or
- * read).  Not 0: that is reported as the result when the real operation has ended; it may be bytes, or -errno.
+ * read; of a rename, which has 1, 0: it does not take place).  Not 0: that is reported as the result when the real operation has ended; it may be bytes, or -errno.
  */
 struct io_hook {
 	int32_t (*inject)(void *context, enum io_op op, struct disk_tag tag, uint32_t *bytes);

@@ -641,7 +641,7 @@ __wrap_disk_queue_rename(struct disk *disk, struct disk_tag tag, int dir_fd, con
 {
 	uint64_t dir = shared() != NULL ? file_of(wrap.io, dir_fd) : 0;
 	struct io_record record = { .op = IO_RENAME, .dir = dir };
-	uint32_t ignored = 0;
+	uint32_t ignored = 0, is_done = 1;
 
 	if (dir != 0) {
 		bool is_failing = ring_fails(IO_RENAME, dir, tag, &ignored);
@@ -653,7 +653,11 @@ __wrap_disk_queue_rename(struct disk *disk, struct disk_tag tag, int dir_fd, con
 			return;
 		}
 	} else {
-		ring_ask(IO_RENAME, tag, &ignored);
+		ring_ask(IO_RENAME, tag, &is_done);
+		if (is_done == 0) {
+			queue_nothing(disk, tag, dir_fd);
+			return;
+		}
 	}
 	__real_disk_queue_rename(disk, tag, dir_fd, from, to);
 }

@@ -128,7 +128,7 @@ START_TEST(an_epoch_takes_no_file_over_that_a_dead_process_may_still_be_writing_
 	ck_assert_int_eq(stat(path, &after), 0);
 	ck_assert_uint_ne(before.st_ino, after.st_ino);
 	close(held_fd);
-	close(held_fd);
+	ck_assert_int_eq(world_settle(&world), 0);
 	ck_assert(!world_exists(&world, "spare.2"));
 }
 END_TEST

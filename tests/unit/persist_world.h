@@ -34,6 +34,7 @@ struct world {
 	struct backend_file file;
 	struct journal journal;
 	struct snapshots snapshots;
+	uint64_t ready_bytes;           /* 0: no more than must be */
 	struct journal_position landed; /* before the next batch that becomes durable */
 	struct io_hook hook;
 	/* The fault: of the commits (or operations of `op`) from now on, number `nth` (1..) ends so. */
@@ -95,7 +96,8 @@ world_remove(struct world *world)
 static inline int
 world_open_with(struct world *world, const struct journal_position *warm, uint32_t in_flight)
 {
-	struct spare_options options = { .segment_bytes = SEGMENT_BYTES_MIN, .spare_segments = 1, .direct = DISK_DIRECT_AUTO };
+	struct spare_options options = { .segment_bytes = SEGMENT_BYTES_MIN, .spare_segments = 1,
+		.ready_bytes = world->ready_bytes, .direct = DISK_DIRECT_AUTO };
 	struct backend_open open = { .warm = warm, .time_ms = 1700000000000, .snapshots = &world->snapshots };
 	int code = store_open(&world->store, world->directory, NULL, WORLD_SHARDS, STORE_LOCK_PERSISTD);
 
@@ -170,7 +172,10 @@ world_reap(struct world *world, uint64_t now)
 	return failed != 0 ? -1 : result;
 }
 
-/* Until nothing is on its way and no background work is due at `now`.  -1: the journal failed. */
+/* What waits for its turn beside clients is due so soon; not what waits for room on the disk. */
+#define WORLD_SOON_NS 100000000ull
+
+/* Until nothing is on its way and no background work is due at `now` or soon after.  -1: the journal failed. */
 static inline int
 world_settle_at(struct world *world, uint64_t now)
 {
@@ -181,8 +186,13 @@ world_settle_at(struct world *world, uint64_t now)
 
 		if (step < 0 || reaped < 0)
 			return -1;
-		if (step == 0 && !has_pushed && reaped == 0 && disk_pending(world->disk) == 0)
-			return 0;
+		if (step == 0 && !has_pushed && reaped == 0 && disk_pending(world->disk) == 0) {
+			uint64_t due_ns = world->file.backend.ops->due_ns(&world->file.backend, now);
+
+			if (due_ns > WORLD_SOON_NS)
+				return 0;
+			now += due_ns;
+		}
 		if (disk_pending(world->disk) > 0)
 			disk_park(world->disk, -1, 100);
 	}
