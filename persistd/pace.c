@@ -3,8 +3,9 @@
 #include <assert.h>
 
 /*
- * Beside commits, while a segment lasts for less than a second, large slices: the end of each costs a kernel thread a change of
- * the file's map (250 MB of zeros took 75 ms of CPU in slices of 256 KiB and 15 ms in these).  While one lasts longer, small ones.
+ * Beside commits, while a segment lasts for less than a second, large slices: the end of each
+ * costs a kernel thread a change of the file's map (250 MB of zeros took 75 ms of CPU in slices
+ * of 256 KiB and 15 ms in these).  While one lasts longer, small ones.
  */
 #define SLICE_BYTES_FAST PACE_SLICE_BYTES_MAX
 #define SLICE_BYTES_SLOW (64u << 10)
@@ -53,7 +54,8 @@ pace_look(struct pace *pace, uint64_t now_ns)
 	if (pace->window_ns != 0 && ns < WINDOW_NS)
 		return;
 	/* A burst counts at once, and is forgotten in some tenths of a second. */
-	uint64_t rate = pace->window_ns != 0 ? per_second(bytes, ns) : 0, slower = (3 * pace->rate + rate) / 4;
+	uint64_t rate = pace->window_ns != 0 ? per_second(bytes, ns) : 0;
+	uint64_t slower = (3 * pace->rate + rate) / 4;
 	pace->rate = rate > slower ? rate : slower;
 	pace->window_ns = now_ns;
 	pace->window_bytes = pace->written_bytes;
@@ -89,7 +91,8 @@ pace_slice_bytes(const struct pace *pace, uint64_t segment_bytes, uint64_t now_n
 }
 
 uint64_t
-pace_due_ns(const struct pace *pace, uint64_t ready_bytes, uint64_t missing_bytes, uint32_t slice_bytes, uint64_t now_ns)
+pace_due_ns(const struct pace *pace, uint64_t ready_bytes, uint64_t missing_bytes,
+    uint32_t slice_bytes, uint64_t now_ns)
 {
 	uint64_t rate = rate_now(pace, now_ns), quiet_ns = pace_quiet_in_ns(pace, now_ns);
 	double gap_ns = (double)slice_bytes * (double)SECOND_NS / (double)BYTES_PER_SECOND_MIN;
@@ -99,7 +102,7 @@ pace_due_ns(const struct pace *pace, uint64_t ready_bytes, uint64_t missing_byte
 	if (quiet_ns == 0)
 		return 0;
 	if (rate > 0) {
-		double lasts_ns = (double)(pace->left_bytes + ready_bytes) * (double)SECOND_NS / (double)rate;
+		double lasts_ns = (double)(pace->left_bytes + ready_bytes) / (double)rate * (double)SECOND_NS;
 		double needed_ns = lasts_ns / 2 * slice_bytes / (double)missing_bytes;
 
 		if (needed_ns < gap_ns)

@@ -1,9 +1,11 @@
 /*
- * pace: how fast space is made ready beside clients.  Knows what is committed and nothing else: no file, no clock of its own.
+ * pace: how fast space is made ready beside clients.  Knows what is committed and nothing else:
+ * no file, no clock of its own.
  *
- * While nothing is committed the disk is free, and zeros go at full speed.  Beside commits they go no faster than is needed:
- * what is being filled is to be whole when half of what lies ready will have been used up.  A commit that
- * meets a slice of zeros waits for it: half a millisecond for the largest, hardly at all for the smallest.
+ * While nothing is committed the disk is free, and zeros go at full speed.  Beside commits they
+ * go no faster than is needed: what is being filled is to be whole when half of what lies ready
+ * will have been used up.  A commit that meets a slice of zeros waits for it: half a
+ * millisecond for the largest, hardly at all for the smallest.
  */
 #ifndef PERSISTD_PACE_H
 #define PERSISTD_PACE_H
@@ -32,17 +34,20 @@ void pace_land(struct pace *pace);
 /* Once a turn: what has happened since. */
 void pace_look(struct pace *pace, uint64_t now_ns);
 
-/* Nanoseconds until clients have had nothing committed for a while; 0: that is so.  UINT64_MAX: something is, at this moment. */
+/*
+ * Nanoseconds until clients have had nothing committed for a while; 0: that is so.  UINT64_MAX:
+ * something is, at this moment.
+ */
 uint64_t pace_quiet_in_ns(const struct pace *pace, uint64_t now_ns);
 
 /* How much to write at a time, where `segment_bytes` make a segment. */
 uint32_t pace_slice_bytes(const struct pace *pace, uint64_t segment_bytes, uint64_t now_ns);
 
 /*
- * Nanoseconds until the next slice of that size may go, when `ready_bytes` are ready behind the segment being written and
- * `missing_bytes` of another one are not filled yet.
+ * Nanoseconds until the next slice of that size may go, when `ready_bytes` are ready behind the
+ * segment being written and `missing_bytes` of another one are not filled yet.
  */
-uint64_t pace_due_ns(const struct pace *pace, uint64_t ready_bytes, uint64_t missing_bytes, uint32_t slice_bytes,
-    uint64_t now_ns);
+uint64_t pace_due_ns(const struct pace *pace, uint64_t ready_bytes, uint64_t missing_bytes,
+    uint32_t slice_bytes, uint64_t now_ns);
 
 #endif

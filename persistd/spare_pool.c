@@ -1,5 +1,6 @@
 /*
- * spare_pool: the half of spare.h that looks at the pool and changes nothing on the disk: names, and how much is enough.
+ * spare_pool: the half of spare.h that looks at the pool and changes nothing on the disk:
+ * names, and how much is enough.
  */
 #include "persistd/spare.h"
 
@@ -12,7 +13,9 @@
 void
 spare_name(char name[SPARE_NAME_BYTES], const struct spare_file *file)
 {
-	snprintf(name, SPARE_NAME_BYTES, "%s%" PRIu64, file->was_used ? USED_PREFIX : SPARE_PREFIX, file->serial);
+	const char *prefix = file->was_used ? USED_PREFIX : SPARE_PREFIX;
+
+	snprintf(name, SPARE_NAME_BYTES, "%s%" PRIu64, prefix, file->serial);
 }
 
 void

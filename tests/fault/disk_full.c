@@ -2,6 +2,7 @@
  * A full disk: publishes are refused and say why, everything else goes on, and room is all it takes to resume.  And one that
  * may not be written to any more.
  */
+#include <dirent.h>
 #include <signal.h>
 
 #include "tests/harness/client.h"
@@ -298,6 +299,64 @@ START_TEST(a_disk_that_fills_up_under_load_and_is_freed_breaks_no_promise)
 }
 END_TEST
 
+enum { LARGE_BYTES = 1900 * MIB, READY_SEGMENTS = 10, KEPT_SEGMENTS = 5, LEFT_BYTES = 40 * MIB };
+
+static unsigned
+count_spares(const struct broker *broker)
+{
+	char path[300];
+	unsigned count = 0;
+	struct dirent *entry;
+
+	snprintf(path, sizeof(path), "%s/journal", broker->data);
+	DIR *directory = opendir(path);
+	ck_assert_ptr_nonnull(directory);
+	while ((entry = readdir(directory)) != NULL)
+		count += strncmp(entry->d_name, "spare.", 6) == 0;
+	closedir(directory);
+	return count;
+}
+
+static void
+wait_spares(const struct broker *broker, unsigned least, unsigned most)
+{
+	uint64_t deadline_ms = deadline_in(CLIENT_TIMEOUT_MS);
+	unsigned count;
+
+	while ((count = count_spares(broker)) < least || count > most)
+		ck_assert_msg(deadline_pause(deadline_ms), "there are %u spares and not %u to %u", count, least, most);
+}
+
+START_TEST(space_that_lies_ready_is_given_back_when_others_need_the_disk)
+{
+	static const char *const ready_options[] = { "data.ready_bytes=80MiB", "worker.stream_ring=8MiB", NULL };
+	struct broker broker;
+	struct client client;
+
+	broker_init(&broker, ready_options);
+	if (!volume_ext4(&broker, LARGE_BYTES)) {
+		broker_free(&broker);
+		return;
+	}
+	broker_start(&broker);
+	wait_spares(&broker, READY_SEGMENTS - 1, READY_SEGMENTS - 1);
+	volume_take(&broker, volume_room(&broker) - LEFT_BYTES);
+	wait_spares(&broker, 1, KEPT_SEGMENTS);
+	client_open(&client, broker.port);
+	client_queue(&client, "q", "{}");
+	expect_status(client_ask(&client, "POST /v1/queues/q/messages", NULL, "small"), 201);
+	client_close(&client);
+	/* What is ready is a successor's as it is. */
+	broker_wait_live(&broker, SLOT_PERSIST, broker_kill(&broker, SLOT_PERSIST));
+	wait_spares(&broker, 1, KEPT_SEGMENTS);
+	volume_release(&broker);
+	wait_spares(&broker, READY_SEGMENTS - 1, READY_SEGMENTS - 1);
+	broker_stop(&broker);
+	volume_end(&broker);
+	broker_free(&broker);
+}
+END_TEST
+
 /*
  * The file system turns read-only under clients: publishes get 503, what was hot is still received, the broker does not give
  * up; and when it can write again everything that was acknowledged is there.
@@ -368,6 +427,7 @@ suite(void)
 	tcase_add_test(tcase, a_broker_killed_on_a_full_disk_starts_again_there);
 	tcase_add_test(tcase, a_persistd_that_dies_again_and_again_on_a_full_disk_is_back_once_there_is_room);
 	tcase_add_loop_test(tcase, a_disk_that_fills_up_under_load_and_is_freed_breaks_no_promise, 0, 3);
+	tcase_add_test(tcase, space_that_lies_ready_is_given_back_when_others_need_the_disk);
 	tcase_add_test(tcase, a_file_system_that_turns_read_only_costs_service_and_no_message);
 	suite_add_tcase(suite, tcase);
 	return suite;

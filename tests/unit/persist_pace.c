@@ -1,5 +1,6 @@
 /*
- * pace: at full speed where nobody is, no faster than needed beside clients, and never too late.
+ * pace: at full speed where nobody is, no faster than needed beside clients, and never too
+ * late.
  */
 #include "persistd/pace.h"
 
@@ -56,7 +57,10 @@ START_TEST(it_is_quiet_some_milliseconds_after_the_last_commit_has_landed)
 }
 END_TEST
 
-/* Fill a segment beside clients who write `bytes` every `every_ns`, behind `ready_bytes`: how long it takes. */
+/*
+ * Fill a segment beside clients who write `bytes` every `every_ns`, behind `ready_bytes`: how
+ * long it takes.
+ */
 static uint64_t
 fill_beside(uint64_t bytes, uint64_t every_ns, uint64_t ready_bytes)
 {

@@ -1,5 +1,6 @@
 /*
- * Spares: how many lie ready and when they are made, what a successor takes over, and what a full disk does to them.
+ * Spares: how many lie ready and when they are made, what a successor takes over, and what a
+ * full disk does to them.
  */
 #include "tests/unit/persist_world.h"
 
@@ -293,7 +294,7 @@ START_TEST(no_space_while_a_spare_gets_its_number_loses_no_file)
 }
 END_TEST
 
-START_TEST(a_rename_that_took_place_although_it_failed_costs_one_spare_and_nothing_else)
+START_TEST(a_rename_that_took_place_although_it_failed_costs_one_spare)
 {
 	uint64_t now = now_ns(), number;
 
@@ -359,7 +360,7 @@ suite(void)
 	tcase_add_test(tests, a_cold_start_uses_none_of_it_and_waits_for_none_to_go);
 	tcase_add_test(tests, no_space_for_what_nobody_needs_is_no_fault);
 	tcase_add_loop_test(tests, no_space_while_a_spare_gets_its_number_loses_no_file, 0, 5);
-	tcase_add_test(tests, a_rename_that_took_place_although_it_failed_costs_one_spare_and_nothing_else);
+	tcase_add_test(tests, a_rename_that_took_place_although_it_failed_costs_one_spare);
 	tcase_add_test(tests, while_a_backup_reads_the_lock_is_asked_for_once_in_a_while);
 	suite_add_tcase(suite, tests);
 	return suite;
