@@ -26,7 +26,8 @@ OBJ := $(BUILD)/obj
 
 CFLAGS ?= -O2 -g
 FLAGS := -std=gnu17 -D_GNU_SOURCE -I. $(CFLAGS) -Wall -Wextra -Werror -pthread -MMD -MP \
-	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -DCHASQUI_SANITIZED)
+	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -DCHASQUI_SANITIZED) \
+	$(if $(findstring thread,$(SAN)),$(if $(filter gcc%,$(CC)),-Wno-tsan)) # of fences it only says that it cannot see them
 LINK := -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,--as-needed $(LDFLAGS)
 LIBS_SYSTEM := -luring -lseccomp -linih -lssl -lcrypto -lxxhash -ljansson -lcurl -lcrypt -lrt -lm
 LIBS_CHECK := -lcheck -lsubunit -lrt -lm

@@ -117,7 +117,7 @@ uring_diag_refusal(int error)
 		return;
 	case ENOMEM:
 		(void)getrlimit(RLIMIT_MEMLOCK, &limit); /* 0 is shown */
-		diag(DIAG_ERROR, "io_uring: not enough locked memory (limit %llu, at most %llu bytes); set LimitMEMLOCK=infinity, "
+		diag(DIAG_ERROR, "io_uring: not enough locked memory (limit %llu, at most %llu bytes); set LimitMEMLOCK=infinity "
 		    "or `--ulimit memlock=-1:-1` in a container", (unsigned long long)limit.rlim_cur,
 		    (unsigned long long)limit.rlim_max);
 		return;

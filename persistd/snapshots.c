@@ -177,6 +177,8 @@ live_forget(struct live *live, uint64_t floor)
 {
 	uint64_t count = floor > live->first ? floor - live->first : 0;
 
+	if (live->count == 0)
+		return; /* and perhaps no memory yet */
 	if (count > live->count)
 		count = live->count;
 	live->count -= (uint32_t)count;
@@ -472,7 +474,8 @@ snapshots_forget(struct snapshots *snapshots, uint64_t floor)
 	uint32_t count = marks_below(snapshots, floor);
 
 	snapshots->mark_count -= count;
-	memmove(snapshots->marks, snapshots->marks + count, snapshots->mark_count * sizeof(snapshots->marks[0]));
+	if (count > 0)
+		memmove(snapshots->marks, snapshots->marks + count, snapshots->mark_count * sizeof(snapshots->marks[0]));
 	for (uint32_t s = 0; s < snapshots->shards; s++) {
 		struct shard_snapshots *mine = &snapshots->shard[s];
 

@@ -138,7 +138,9 @@ client_try_answer(struct client *client, unsigned timeout_ms)
 			memmove(client->bytes, client->bytes + n, client->count);
 			return &client->response;
 		}
-		if (read_more(client, deadline_ms) != ARRIVAL_BYTES)
+		enum arrival arrival = read_more(client, deadline_ms);
+		client->has_ended = arrival == ARRIVAL_END;
+		if (arrival != ARRIVAL_BYTES)
 			return NULL;
 	}
 }
@@ -148,7 +150,8 @@ client_answer(struct client *client)
 {
 	struct response *answer = client_try_answer(client, CLIENT_TIMEOUT_MS);
 
-	ck_assert_msg(answer != NULL, "no whole answer came; the last bytes: %.*s", (int)client->count,
+	ck_assert_msg(answer != NULL, "no whole answer came%s; the last bytes: %.*s",
+	    client->has_ended ? ", the connection ended" : " in time", (int)client->count,
 	    client->bytes != NULL ? client->bytes : "");
 	return answer;
 }

@@ -21,6 +21,7 @@ struct client {
 	uint16_t port;
 	struct tls_state *tls;  /* NULL: plain (tls.h) */
 	bool is_head;           /* the next answer is to a HEAD request */
+	bool has_ended;         /* the other side has, when no answer came */
 	char *bytes;            /* received and not yet taken */
 	size_t count;
 	size_t capacity;

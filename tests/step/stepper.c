@@ -5,7 +5,7 @@
  *   step_stepper [-s STRIDE] [-m STATES] [-1] [NAME...]
  *
  *   -s  try every STRIDE-th changed state (without it: each; the longest scripts have a stride of their own)
- *   -m  play mixtures, seed after seed, until so many crash states have been tried in all (without names: half a million)
+ *   -m  play mixtures (those that are chosen, in turns), seed after seed, until so many crash states have been tried in all (without names: half a million)
  *   -1  stop at the first failure
  *   NAME is a script, `matrix`, `matrix.ROW`, `tracer` (the tracer against single-stepping) or `announce` (what persistd tells
  *   of its position); without any: all of them.
@@ -38,6 +38,7 @@
 #define NESTED_STRIDE 8
 #define MIXTURE_RESUME_STRIDE 64
 #define MIXTURE_RECOVERY_STRIDE 4
+#define MIXTURE_KINDS 2
 static const struct script *const all_scripts[] = {
 #define X(name) &name##_script,
 #include "tests/step/scripts/scripts.def"
@@ -109,6 +110,12 @@ is_sanitized(void)
 	return false;
 }
 
+static bool
+is_mixture(const struct script *script)
+{
+	return script == &mixture_script || script == &mixture_snapshots_script;
+}
+
 static struct oracle_plan
 plan_of(const struct script *script)
 {
@@ -117,7 +124,7 @@ plan_of(const struct script *script)
 
 	if (plan.stride == 0)
 		plan.stride = script->stride != 0 ? script->stride : 1;
-	if (script == &mixture_script) {
+	if (is_mixture(script)) {
 		plan.resume_stride = MIXTURE_RESUME_STRIDE;
 		plan.recovery_stride = MIXTURE_RECOVERY_STRIDE;
 	}
@@ -257,8 +264,8 @@ work_name(const struct running *running, char *text, size_t bytes)
 		return running->work == WORK_TRACER ? "tracer" : "announce";
 	if (running->work >= WORK_ROW)
 		snprintf(text, bytes, "matrix.%s", matrix_row_names[running->work - WORK_ROW]);
-	else if (all_scripts[running->work] == &mixture_script)
-		snprintf(text, bytes, "mixture %" PRIu64, running->seed);
+	else if (is_mixture(all_scripts[running->work]))
+		snprintf(text, bytes, "%s %" PRIu64, all_scripts[running->work]->name, running->seed);
 	else
 		snprintf(text, bytes, "%s", all_scripts[running->work]->name);
 	return text;
@@ -268,17 +275,17 @@ static void
 work_report(const struct running *running, const struct verdict *verdict, int status)
 {
 	bool is_well = WIFEXITED(status) && WEXITSTATUS(status) == 0 && verdict->wrong[0] == '\0';
-	bool is_mixture = running->work < SCRIPT_COUNT && all_scripts[running->work] == &mixture_script;
+	bool is_of_seed = running->work < SCRIPT_COUNT && is_mixture(all_scripts[running->work]);
 	char name[64];
 
-	/* Of hundreds of mixtures only the first says how it went. */
-	if (!is_well || !is_mixture || it.mixtures == 0)
+	/* Of hundreds of mixtures only the first ones say how they went. */
+	if (!is_well || !is_of_seed || it.mixtures < MIXTURE_KINDS)
 		printf("%s  %-22s %6" PRIu64 " stores  %6" PRIu64 " states  %6" PRIu64 " open  %4" PRIu64 " txn  %6" PRIu64
 		       " in recovery  %6" PRIu64 " nested  %5" PRIu64 " resumed  %5" PRIu64 " words  %5.1f s\n",
 		    is_well ? "ok  " : "FAIL", work_name(running, name, sizeof(name)), verdict->steps, verdict->states,
 		    verdict->open_states, verdict->transactions, verdict->recovery_states, verdict->nested, verdict->resumed,
 		    verdict->undo_words_max, verdict->seconds);
-	if (!is_well && is_mixture)
+	if (!is_well && is_of_seed)
 		printf("      STEP_SEED=%" PRIu64 "\n", running->seed);
 	if (!is_well && verdict->where[0] != '\0')
 		printf("      %s\n", verdict->where);
@@ -292,7 +299,7 @@ work_report(const struct running *running, const struct verdict *verdict, int st
 	close(running->stderr_fd);
 	it.passed += is_well;
 	it.failed += !is_well;
-	it.mixtures += is_mixture;
+	it.mixtures += is_of_seed;
 	verdict_add(&it.total, verdict);
 }
 
@@ -390,12 +397,14 @@ states_tried(void)
 static void
 run_mixtures(void)
 {
-	unsigned number = 0;
+	unsigned kinds[MIXTURE_KINDS], kind_count = 0;
 	char seed[24];
 
-	while (all_scripts[number] != &mixture_script)
-		number++;
-	if (!it.is_chosen[number] || is_sanitized())
+	for (unsigned number = 0; number < SCRIPT_COUNT; number++) {
+		if (is_mixture(all_scripts[number]) && it.is_chosen[number])
+			kinds[kind_count++] = number;
+	}
+	if (kind_count == 0 || is_sanitized())
 		return;
 	for (;;) {
 		unsigned place = place_wait();
@@ -404,7 +413,7 @@ run_mixtures(void)
 			return;
 		snprintf(seed, sizeof(seed), "%" PRIu64, ++it.seed);
 		setenv("STEP_SEED", seed, 1);
-		work_begin(place, number);
+		work_begin(place, kinds[it.seed % kind_count]);
 	}
 }
 

@@ -176,7 +176,7 @@ START_TEST(what_a_worker_forbids_is_written_down_also_when_the_client_has_gone)
 	world_take(OP_PUBLISH);
 	client_reset(&gone);
 	uint64_t until_ns = now_ns() + WORLD_TIMEOUT_NS;
-	while (world.role.stats.shared->connections_closed == 0) {
+	while (load_relaxed(&world.role.stats.shared->connections_closed) == 0) {
 		ck_assert_uint_lt(now_ns(), until_ns);
 		usleep(1000);
 	}
@@ -200,7 +200,7 @@ START_TEST(an_admin_action_is_written_down_also_when_its_client_has_gone)
 	client_text(&gone, "DELETE /v1/queues/orders HTTP/1.1\r\nHost: x\r\n\r\n");
 	world_take(OP_QUEUE_DELETE);
 	client_reset(&gone);
-	while (world.role.stats.shared->connections_closed == 0) {
+	while (load_relaxed(&world.role.stats.shared->connections_closed) == 0) {
 		ck_assert_uint_lt(now_ns(), until_ns);
 		usleep(1000);
 	}

@@ -1,6 +1,9 @@
 /*
  * Anything in any order: operations drawn by a seed, several in a turn, time and crashes of everything in between.  It expects
  * nothing but what the oracle asks of every script.  STEP_SEED in the environment plays another one.
+ *
+ * mixture_snapshots is the same with snapshots, most of them under way while the operations are done.  What comes after a crash
+ * has lost the snapshot and writes other records than the reference did: it is recovered and judged, but not played on.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -229,8 +232,20 @@ any_event(struct mixture *mixture, bool *is_front_dead)
 	}
 }
 
+/* It is begun at the end of a turn; of one that is full, what comes then is done beside it. */
 static void
-mixture_perform(struct play *play)
+any_snapshot(struct mixture *mixture)
+{
+	uint32_t choice = below(mixture, 8);
+
+	if (choice < 4)
+		play_snapshot(mixture->play);
+	for (unsigned i = 0; choice < 3 && i < TURN_FRAMES_MAX; i++)
+		play_receive_cancel(mixture->play, 1u << 30, 0);
+}
+
+static void
+perform(struct play *play, bool has_snapshots)
 {
 	const char *seed = getenv("STEP_SEED");
 	struct mixture mixture = { .play = play, .random = seed != NULL ? strtoull(seed, NULL, 10) : 1 };
@@ -239,6 +254,8 @@ mixture_perform(struct play *play)
 	play_queue_put(play, "orders", NULL);
 	play_queue_put(play, "invoices", NULL);
 	for (unsigned run = 0; run < RUNS; run++) {
+		if (has_snapshots)
+			any_snapshot(&mixture);
 		for (uint32_t count = below(&mixture, 4); count > 0; count--) {
 			play->front = is_front_dead ? 0 : below(&mixture, WORLD_FRONTS);
 			any_operation(&mixture);
@@ -251,4 +268,20 @@ mixture_perform(struct play *play)
 	}
 }
 
+static void
+mixture_perform(struct play *play)
+{
+	perform(play, false);
+}
+
 const struct script mixture_script = { .name = "mixture", .perform = mixture_perform };
+
+static void
+mixture_snapshots_perform(struct play *play)
+{
+	perform(play, true);
+}
+
+const struct script mixture_snapshots_script = {
+	.name = "mixture_snapshots", .perform = mixture_snapshots_perform, .is_not_resumed = true
+};
