@@ -11,6 +11,11 @@
 #include "shm/diag.h"
 
 #define RETRY_NS 1000000000ull
+/*
+ * So many zeros at most lie in the drive's cache when a client comes after a pause: its commit, which flushes that, waits for
+ * all of them.
+ */
+#define UNSYNCED_BYTES (4ull << 20)
 /* How often to look what the file system has left; and for how long to make no more than must be when it had nothing. */
 #define LOOK_NS 1000000000ull
 #define SHORT_NS 60000000000ull
@@ -153,7 +158,7 @@ make_begin(struct spares *spares, bool is_starter, uint64_t now_ns)
 	bool is_direct;
 
 	spares->is_starter = is_starter;
-	spares->filled_bytes = 0;
+	spares->filled_bytes = spares->synced_bytes = 0;
 	spares->making = (struct segment_file){ .bytes = is_starter ? SEGMENT_BYTES_MIN : spares->options.segment_bytes };
 	spares->making.fd = disk_create(spares->store->journal_fd, MAKING_NAME, spares->options.direct, &is_direct);
 	if (spares->making.fd < 0) {
@@ -190,12 +195,17 @@ fill_slice(struct spares *spares, uint64_t now_ns)
 
 /* A short write of zeros loses nothing: the rest is written next, and says why if it cannot. */
 static void
-fill_end(struct spares *spares, int32_t result)
+fill_end(struct spares *spares, int32_t result, uint64_t now_ns)
 {
+	bool is_alone = pace_quiet_in_ns(&spares->pace, now_ns) == 0;
+
 	spares->filled_bytes += (uint64_t)result;
 	spares->state = SPARE_IDLE;
-	if (spares->filled_bytes < spares->making.bytes)
+	/* Where clients commit, that brings the zeros to the disk in small portions. */
+	if (spares->filled_bytes < spares->making.bytes &&
+	    (!is_alone || spares->filled_bytes - spares->synced_bytes < UNSYNCED_BYTES))
 		return;
+	spares->synced_bytes = spares->filled_bytes;
 	spares->state = SPARE_SYNCING;
 	disk_queue_sync(spares->disk, tag, spares->making.fd);
 }
@@ -416,10 +426,12 @@ advance(struct spares *spares, int32_t result, uint64_t now_ns)
 		spares->state = SPARE_IDLE;
 		return 0;
 	case SPARE_FILLING:
-		fill_end(spares, result);
+		fill_end(spares, result, now_ns);
 		return 0;
 	case SPARE_SYNCING:
-		make_name(spares);
+		spares->state = SPARE_IDLE;
+		if (spares->filled_bytes == spares->making.bytes)
+			make_name(spares);
 		return 0;
 	case SPARE_NAMING:
 		make_end(spares);

@@ -3,7 +3,7 @@
  * written into `current`; nor does a successor.  One operation is under way at a time, through the ring.
  *
  *   IDLE --spares_step()--> ALLOCATING -> IDLE                                  a file is half made: making.fd
- *   IDLE --spares_step(), at its pace--> FILLING -> IDLE                                        with another slice
+ *   IDLE --spares_step(), at its pace--> FILLING -> IDLE, or SYNCING -> IDLE                     with another slice
  *   IDLE --spares_step(), at its pace--> FILLING -> SYNCING -> NAMING -> IDLE      one spare more, or the starter
  *   IDLE --spares_step()--> NUMBERING -> DIRECTORY -> CURRENT_WRITING -> CURRENT_SYNCING ->
  *                           CURRENT_RENAMING -> CURRENT_DIRECTORY -> IDLE                         `next` is ready
@@ -134,6 +134,7 @@ struct spares {
 	struct segment_file making;      /* fd -1: none is half made */
 	bool is_starter;                 /* what is being made */
 	uint64_t filled_bytes;
+	uint64_t synced_bytes;           /* of them, with a sync of its own */
 	struct spare_file entering;      /* RECYCLING */
 	struct pace pace;
 	uint64_t serial;

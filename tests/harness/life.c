@@ -18,7 +18,7 @@ const char *const life_options[] = { "worker.shards=2", "worker.messages=20000",
 	"worker.stream_ring=8MiB", "data.ready_bytes=128MiB", NULL };
 /* Fewer ready ones, so that dropped ones have their turn. */
 const char *const life_trimmed_options[] = { "worker.shards=2", "worker.messages=20000", "worker.queues=16",
-	"worker.stream_ring=8MiB", "data.snapshot_bytes=1MiB", "data.ready_bytes=40MiB", NULL };
+	"worker.stream_ring=8MiB", "data.snapshot_bytes=1MiB", "data.ready_bytes=24MiB", NULL };
 /* On both shards.  What is in the last one stays there. */
 static const char *const queues[QUEUES] = { "one", "two", "three", "four", "kept" };
 
