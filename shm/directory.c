@@ -441,6 +441,10 @@ directory_clear(struct directory *directory)
 	shared->credentials_high = 0;
 }
 
+/*
+ * Links, buckets and counts are stored whole: a reader beside us follows them before it knows that it has to look again.
+ */
+
 static void
 user_unlink(struct directory *directory, uint32_t slot)
 {
@@ -451,9 +455,9 @@ user_unlink(struct directory *directory, uint32_t slot)
 		assert(*link < directory->users_max);
 		link = &directory->users[*link].next;
 	}
-	*link = user->next;
+	store_relaxed(link, user->next);
 	user->is_used = 0;
-	directory->shared->user_count--;
+	store_relaxed(&directory->shared->user_count, directory->shared->user_count - 1);
 }
 
 void
@@ -468,14 +472,16 @@ directory_put_user(struct directory *directory, uint32_t slot, const struct user
 		user_unlink(directory, slot);
 	if (entry == NULL)
 		return;
-	for (; shared->users_high <= slot; shared->users_high++)
+	while (shared->users_high <= slot) {
 		directory->users[shared->users_high].is_used = 0;
+		store_relaxed(&shared->users_high, shared->users_high + 1);
+	}
 	uint32_t *bucket = name_bucket(directory, &entry->name);
 	user->entry = *entry;
-	user->next = *bucket;
+	store_relaxed(&user->next, *bucket);
 	user->is_used = 1;
-	*bucket = slot;
-	shared->user_count++;
+	store_relaxed(bucket, slot);
+	store_relaxed(&shared->user_count, shared->user_count + 1);
 }
 
 static void
@@ -488,9 +494,9 @@ credential_unlink(struct directory *directory, uint32_t slot)
 		assert(*link < directory->credentials_max);
 		link = &directory->credentials[*link].next;
 	}
-	*link = credential->next;
+	store_relaxed(link, credential->next);
 	credential->is_used = 0;
-	directory->shared->credential_count--;
+	store_relaxed(&directory->shared->credential_count, directory->shared->credential_count - 1);
 }
 
 void
@@ -506,14 +512,16 @@ directory_put_credential(
 		credential_unlink(directory, slot);
 	if (entry == NULL)
 		return;
-	for (; shared->credentials_high <= slot; shared->credentials_high++)
+	while (shared->credentials_high <= slot) {
 		directory->credentials[shared->credentials_high].is_used = 0;
+		store_relaxed(&shared->credentials_high, shared->credentials_high + 1);
+	}
 	uint32_t *bucket = hash_bucket(directory, entry->config.hash);
 	credential->entry = *entry;
-	credential->next = *bucket;
+	store_relaxed(&credential->next, *bucket);
 	credential->is_used = 1;
-	*bucket = slot;
-	shared->credential_count++;
+	store_relaxed(bucket, slot);
+	store_relaxed(&shared->credential_count, shared->credential_count + 1);
 }
 
 void

@@ -39,6 +39,8 @@ static const struct sandbox_call common[] = {
 	CALL_IF(prctl, 0, ~0ull, PR_SET_NAME),
 	CALL(futex), CALL(set_robust_list), CALL(rseq), CALL(sched_yield), CALL(sched_getaffinity),
 	CALL(getcpu), CALL(membarrier),
+	/* qsort() of more than 1 KiB asks how much memory there is. */
+	CALL(sysinfo),
 	/* Its own signals and end. */
 	CALL(rt_sigreturn), CALL(rt_sigprocmask), CALL(rt_sigaction), CALL(sigaltstack),
 	CALL(restart_syscall), CALL(getpid), CALL(gettid), CALL(getppid), CALL(getuid),

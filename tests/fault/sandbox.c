@@ -161,6 +161,7 @@ START_TEST(what_is_not_its_own_is_out_of_reach_of_each_process)
 		return;
 	use_inside();
 	broker_init(&broker, _i == 0 ? with_users : without_users);
+	broker.is_probed = true;
 	file = share(&broker);
 	broker_start(&broker);
 	client_open(&client, broker.port);
@@ -387,6 +388,7 @@ START_TEST(a_frontd_that_was_taken_over_harms_nobody_by_rings_or_system_calls)
 		return;
 	use_inside();
 	broker_init(&broker, hostile);
+	broker.is_probed = true;
 	file = share(&broker);
 	file->hostile_front = HOSTILE + 1;
 	file->hostile_seed = clock_ms() | 1;

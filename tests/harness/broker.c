@@ -253,6 +253,18 @@ broker_regions(const struct broker *broker)
 	return reaper_regions(broker->instance, false);
 }
 
+/* A line of the log that says that a process wanted what it had not told its sandbox; NULL: none did. */
+static const char *
+refused_call(const struct broker *broker)
+{
+	static char line[120];
+	char *log = broker_log(broker), *found = strstr(log, "sandbox: system call ");
+
+	snprintf(line, sizeof(line), "%.*s", found != NULL ? (int)strcspn(found, "\n") : 0, found != NULL ? found : "");
+	free(log);
+	return line[0] != '\0' ? line : NULL;
+}
+
 static const char *
 stop_complaint(struct broker *broker)
 {
@@ -266,7 +278,7 @@ stop_complaint(struct broker *broker)
 	else if (broker_regions(broker) != 0)
 		snprintf(complaint, sizeof(complaint), "a clean stop left %u regions behind", broker_regions(broker));
 	else
-		return NULL;
+		return broker->is_probed ? NULL : refused_call(broker);
 	return complaint;
 }
 

@@ -29,6 +29,7 @@ struct broker {
 	const char *options[BROKER_OPTIONS_MAX + 1];
 	const char *conf_file;          /* NULL: none */
 	const char *argument;           /* of the next start; NULL: none */
+	bool is_probed;                 /* its processes try what their sandboxes refuse: no fault of theirs */
 	pid_t pid;                      /* of the supervisor; 0: not running */
 	uint16_t port;
 	uint16_t tls_port;              /* 0: no TLS */

@@ -8,16 +8,14 @@
  */
 #include <inttypes.h>
 #include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "tests/harness/chaos.h"
+#include "tests/harness/blows.h"
 #include "tests/harness/deadline.h"
 #include "tests/harness/folk.h"
 #include "tests/harness/trial.h"
 #include "tests/harness/unit.h"
 
-enum { SEEDS = 2, KILLS = 50, SOAK_SEEDS = 20, SOAK_KILLS = 200, SOAK_USUAL_S = 600, TOKEN_BYTES = 64 };
+enum { SEEDS = 2, SOAK_SEEDS = 20, TOKEN_BYTES = 64 };
 
 /* Of all storms: shared memory, for each storm is a process of its own. */
 struct totals {
@@ -29,39 +27,11 @@ struct totals {
 };
 static struct totals *totals;
 
-static unsigned
-told(const char *name, unsigned otherwise)
-{
-	const char *text = getenv(name);
-
-	return text != NULL ? (unsigned)strtoul(text, NULL, 10) : otherwise;
-}
-
-static unsigned
-kills(void)
-{
-	return told("STORM_KILLS", soak_seconds() != 0 ? SOAK_KILLS : KILLS);
-}
-
-static unsigned
-seeds(void)
-{
-	unsigned in_soak = SOAK_SEEDS * soak_seconds() / SOAK_USUAL_S;
-
-	return told("STORM_SEEDS", in_soak > SEEDS ? in_soak : SEEDS);
-}
-
 static void
 add_totals(const struct chaos_counts *chaos, const struct folk_counts *folk, const struct rights_verdict *verdict)
 {
 	totals->seeds++;
-	for (unsigned i = 0; i < CHAOS_ROLES; i++)
-		totals->chaos.kills[i] += chaos->kills[i];
-	totals->chaos.in_recovery += chaos->in_recovery;
-	totals->chaos.stops += chaos->stops;
-	totals->chaos.warm += chaos->warm;
-	totals->chaos.cold += chaos->cold;
-	totals->chaos.clean += chaos->clean;
+	blows_add(&totals->chaos, chaos);
 	totals->folk.changes += folk->changes;
 	totals->folk.uses += folk->uses;
 	totals->folk.unknown += folk->unknown;
@@ -76,13 +46,10 @@ add_totals(const struct chaos_counts *chaos, const struct folk_counts *folk, con
 static void
 print_counts(const struct chaos_counts *chaos, const struct folk_counts *folk, const uint64_t *checks, uint64_t over_cuts)
 {
-	printf("%u kills:", chaos_kills(chaos));
-	for (unsigned i = 0; i < CHAOS_ROLES; i++)
-		printf(" %s %u", chaos_role_name((enum chaos_role)i), chaos->kills[i]);
-	printf(" (%u in recovery); %u stops; starts: %u warm, %u cold, %u clean; %" PRIu64 " changes, %" PRIu64 " uses, %" PRIu64
-	    " of both unknown; %" PRIu64 " honoured, %" PRIu64 " refused, %" PRIu64 " messages; checks:", chaos->in_recovery,
-	    chaos->stops, chaos->warm, chaos->cold, chaos->clean, folk->changes, folk->uses, folk->unknown, folk->honoured,
-	    folk->refused, folk->given);
+	blows_print(chaos);
+	printf("; %" PRIu64 " changes, %" PRIu64 " uses, %" PRIu64 " of both unknown; %" PRIu64
+	    " honoured, %" PRIu64 " refused, %" PRIu64 " messages; checks:",
+	    folk->changes, folk->uses, folk->unknown, folk->honoured, folk->refused, folk->given);
 	for (unsigned i = 0; i < RIGHTS_RULES; i++)
 		printf(" %s %" PRIu64, rights_rule_name((enum rights_rule)i), checks[i]);
 	printf(" (%" PRIu64 " over a power cut)\n", over_cuts);
@@ -111,7 +78,7 @@ admin_token(const struct broker *broker, char token[TOKEN_BYTES])
 START_TEST(a_storm_lets_nobody_in_who_was_shut_out_and_shuts_nobody_out)
 {
 	static const char *const options[] = { "auth.mode=required", "auth.password_cost=1", "auth.login_failures=1000000", NULL };
-	uint64_t seed = strtoull(getenv("STORM_SEED"), NULL, 10) + (unsigned)_i;
+	uint64_t seed = blows_seed(_i);
 	static struct chaos chaos;
 	static struct history history;  /* of power cuts only */
 	static struct rights rights;
@@ -124,7 +91,7 @@ START_TEST(a_storm_lets_nobody_in_who_was_shut_out_and_shuts_nobody_out)
 	admin_token(&chaos.broker, token);
 	struct folk *folk = folk_begin(seed, chaos.broker.port, token, &rights);
 	chaos.argument = folk;
-	while (chaos_kills(&chaos.counts) < kills())
+	while (chaos_kills(&chaos.counts) < blows_kills())
 		chaos_blow(&chaos);
 	chaos_calm(&chaos);
 	struct folk_counts counts = folk_end(folk);
@@ -132,7 +99,7 @@ START_TEST(a_storm_lets_nobody_in_who_was_shut_out_and_shuts_nobody_out)
 	print_counts(&chaos.counts, &counts, verdict.checks, verdict.over_cuts);
 	add_totals(&chaos.counts, &counts, &verdict);
 	ck_assert_msg(verdict.breach_count == 0, "%s\nagain: STORM_SEED=%" PRIu64
-	    " STORM_SEEDS=1 STORM_KILLS=%u build/tests/storm_people", verdict.text, seed, kills());
+	    " STORM_SEEDS=1 STORM_KILLS=%u build/tests/storm_people", verdict.text, seed, blows_kills());
 	ck_assert_msg(counts.strange[0] == '\0', "%s (seed %" PRIu64 ")", counts.strange, seed);
 	ck_assert_msg(counts.silent == 0, "a request was not answered at all (seed %" PRIu64 ")", seed);
 	folk_free(folk);
@@ -147,8 +114,8 @@ suite(void)
 	Suite *suite = suite_create("storm/people");
 	TCase *tcase = tcase_create("people");
 
-	tcase_set_timeout(tcase, kills() + 120);
-	tcase_add_loop_test(tcase, a_storm_lets_nobody_in_who_was_shut_out_and_shuts_nobody_out, 0, (int)seeds());
+	tcase_set_timeout(tcase, blows_kills() + 120);
+	tcase_add_loop_test(tcase, a_storm_lets_nobody_in_who_was_shut_out_and_shuts_nobody_out, 0, (int)blows_seeds(SEEDS, SOAK_SEEDS));
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
@@ -156,11 +123,9 @@ suite(void)
 int
 main(void)
 {
-	char seed[24];
 	int status;
 
-	snprintf(seed, sizeof(seed), "%llu", (unsigned long long)time(NULL) * 1000 + (unsigned)getpid() % 1000);
-	(void)setenv("STORM_SEED", seed, 0); /* for all storms the same, whatever the clock says by then */
+	blows_choose_seed();
 	totals = mmap(NULL, sizeof(*totals), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (totals == MAP_FAILED) {
 		perror("mmap");

@@ -13,17 +13,15 @@
  */
 #include <inttypes.h>
 #include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "tests/harness/chaos.h"
+#include "tests/harness/blows.h"
 #include "tests/harness/checker.h"
 #include "tests/harness/deadline.h"
 #include "tests/harness/stormer.h"
 #include "tests/harness/trial.h"
 #include "tests/harness/unit.h"
 
-enum { SEEDS = 4, KILLS = 50, SOAK_SEEDS = 100, SOAK_KILLS = 200, SOAK_USUAL_S = 600, CALM_SECONDS = 25, DRAIN_MS = 60000,
+enum { SEEDS = 4, SOAK_SEEDS = 100, CALM_SECONDS = 25, DRAIN_MS = 60000,
 	PAUSES_MAX = 20000 };
 
 /* Pauses that were measured, by role. */
@@ -42,14 +40,6 @@ struct totals {
 	struct pauses pauses[CHAOS_ROLES];
 };
 static struct totals *totals;
-
-static unsigned
-told(const char *name, unsigned otherwise)
-{
-	const char *text = getenv(name);
-
-	return text != NULL ? (unsigned)strtoul(text, NULL, 10) : otherwise;
-}
 
 static bool
 is_calm(void)
@@ -72,21 +62,13 @@ only_role(void)
 static unsigned
 seconds(void)
 {
-	return told("STORM_SECONDS", is_calm() ? CALM_SECONDS : 0);
+	return blows_told("STORM_SECONDS", is_calm() ? CALM_SECONDS : 0);
 }
 
 static unsigned
 kills(void)
 {
-	return is_calm() ? 0 : told("STORM_KILLS", soak_seconds() != 0 ? SOAK_KILLS : KILLS);
-}
-
-static unsigned
-seeds(void)
-{
-	unsigned in_soak = SOAK_SEEDS * soak_seconds() / SOAK_USUAL_S;
-
-	return told("STORM_SEEDS", in_soak > SEEDS ? in_soak : SEEDS);
+	return is_calm() ? 0 : blows_kills();
 }
 
 /* --- pauses --- */
@@ -160,13 +142,7 @@ static void
 add_totals(const struct chaos_counts *chaos, const struct stormer_counts *clients, const struct verdict *verdict)
 {
 	totals->seeds++;
-	for (unsigned i = 0; i < CHAOS_ROLES; i++)
-		totals->chaos.kills[i] += chaos->kills[i];
-	totals->chaos.in_recovery += chaos->in_recovery;
-	totals->chaos.stops += chaos->stops;
-	totals->chaos.warm += chaos->warm;
-	totals->chaos.cold += chaos->cold;
-	totals->chaos.clean += chaos->clean;
+	blows_add(&totals->chaos, chaos);
 	totals->clients.operations += clients->operations;
 	totals->clients.unknown += clients->unknown;
 	totals->clients.messages += clients->messages;
@@ -179,11 +155,8 @@ add_totals(const struct chaos_counts *chaos, const struct stormer_counts *client
 static void
 print_counts(const struct chaos_counts *chaos, const struct stormer_counts *clients, const char *prefix)
 {
-	printf("%u kills:", chaos_kills(chaos));
-	for (unsigned i = 0; i < CHAOS_ROLES; i++)
-		printf(" %s %u", chaos_role_name((enum chaos_role)i), chaos->kills[i]);
-	printf(" (%u in recovery); %u stops; starts: %u warm, %u cold, %u clean\n", chaos->in_recovery, chaos->stops,
-	    chaos->warm, chaos->cold, chaos->clean);
+	blows_print(chaos);
+	printf("\n");
 	printf("%s%" PRIu64 " operations, %" PRIu64 " unknown; %" PRIu64 " messages, %" PRIu64 " deliveries, %" PRIu64
 	    " stale receipts\n", prefix, clients->operations, clients->unknown, clients->messages, clients->deliveries,
 	    clients->stale);
@@ -234,7 +207,7 @@ give_up(uint64_t seed, const struct history *history, const char *what)
 
 START_TEST(a_storm_of_kills_and_stops_breaks_no_promise)
 {
-	uint64_t seed = strtoull(getenv("STORM_SEED"), NULL, 10) + (unsigned)_i, began_ms = clock_ms(), blown_ms;
+	uint64_t seed = blows_seed(_i), began_ms = clock_ms(), blown_ms;
 	static struct chaos chaos;
 	static struct history history;
 	static struct verdict verdict;
@@ -278,7 +251,7 @@ suite(void)
 	TCase *tcase = tcase_create("storm");
 
 	tcase_set_timeout(tcase, seconds() + kills() + DRAIN_MS / 1000 + 120);
-	tcase_add_loop_test(tcase, a_storm_of_kills_and_stops_breaks_no_promise, 0, (int)seeds());
+	tcase_add_loop_test(tcase, a_storm_of_kills_and_stops_breaks_no_promise, 0, (int)blows_seeds(SEEDS, SOAK_SEEDS));
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
@@ -286,11 +259,9 @@ suite(void)
 int
 main(void)
 {
-	char seed[24];
 	int status;
 
-	snprintf(seed, sizeof(seed), "%llu", (unsigned long long)time(NULL) * 1000 + (unsigned)getpid() % 1000);
-	(void)setenv("STORM_SEED", seed, 0); /* for all storms the same, whatever the clock says by then */
+	blows_choose_seed();
 	totals = mmap(NULL, sizeof(*totals), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (totals == MAP_FAILED) {
 		perror("mmap");
