@@ -80,7 +80,7 @@ sending_give(struct frontd *frontd, struct conn *conn)
 
 	conn->sending = NULL;
 	memory_release(frontd, conn, sizeof(*sending) + sending->run_bytes);
-	if (pool->count == SENDINGS_KEPT) {
+	if (pool->count * (sizeof(*sending) + sending->run_bytes) >= SENDINGS_KEPT_BYTES) {
 		free(sending);
 		return;
 	}
