@@ -69,7 +69,11 @@ struct sending {
 };
 _Static_assert(sizeof(struct sending) + SEND_RUN_SMALL_BYTES <= 2048, "a small sending takes 2 KiB");
 
-#define SENDINGS_KEPT 64u /* of a size, for runs to come */
+/*
+ * Of a size, for runs to come: as many small ones as one turn sends to 512 connections.  Fewer, and what malloc() gets back
+ * at the end of the heap goes to the kernel and comes again page by page: a page fault for ten messages (256 connections).
+ */
+#define SENDINGS_KEPT_BYTES (1u << 20)
 
 /* Those of one size that are free. */
 struct sending_pool {

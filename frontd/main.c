@@ -8,6 +8,9 @@
 /* Between small blocks that stay, large ones that come and go would leave holes: they get pages of their own. */
 #define PAGES_BYTES (1 << 20)
 
+/* What a turn gives back the next one takes again; memory_trim() gives back what a moment of many took. */
+#define TRIM_BYTES (4 << 20)
+
 int
 main(int argc, char **argv)
 {
@@ -15,6 +18,7 @@ main(int argc, char **argv)
 	struct front_limits limits;
 
 	(void)mallopt(M_MMAP_THRESHOLD, PAGES_BYTES);
+	(void)mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
 	if (role_start(&role, ROLE_FRONT, argc, argv) != 0)
 		return EXIT_REFUSED;
 	if (limits_load(&limits) != 0)

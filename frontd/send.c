@@ -1,6 +1,7 @@
 #include "frontd/send.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,7 +81,7 @@ sending_give(struct frontd *frontd, struct conn *conn)
 
 	conn->sending = NULL;
 	memory_release(frontd, conn, sizeof(*sending) + sending->run_bytes);
-	if (pool->count == SENDINGS_KEPT) {
+	if (pool->count * (sizeof(*sending) + sending->run_bytes) >= SENDINGS_KEPT_BYTES) {
 		free(sending);
 		return;
 	}
@@ -183,14 +184,41 @@ send_gather(struct frontd *frontd, struct conn *conn)
 	return count;
 }
 
+/*
+ * Does nothing wait for the end of this SEND but its memory?  Then frontd need not wake up for it: a turn less for each answer
+ * that comes alone.
+ */
+static bool
+is_last_word(const struct frontd *frontd, const struct conn *conn)
+{
+	const struct sending *sending = conn->sending;
+
+	return conn->state == CONN_IDLE && conn->is_receiving && conn->tls == NULL && !sending->closes && !frontd->is_draining &&
+	    (conn->first == NULL || conn->first->state != EXCHANGE_READY);
+}
+
+static void
+send_rest(struct frontd *frontd, struct conn *conn, bool is_first)
+{
+	const struct sending *sending = conn->sending;
+	const char *bytes = sending->run + sending->run_start;
+	uint32_t count = sending->run_end - sending->run_start;
+	uint64_t tag = uring_tag(URING_SEND, conn->generation, conn->index);
+
+	if (is_first && is_last_word(frontd, conn))
+		uring_send_now(frontd->uring, conn->fd, tag, bytes, count);
+	else
+		uring_send(frontd->uring, conn->fd, tag, bytes, count);
+}
+
 /* Send what is left of the run, else what stands at the head of the FIFO. */
 static void
 send_start(struct frontd *frontd, struct conn *conn)
 {
 	struct sending *sending = conn->sending;
-	uint64_t tag = uring_tag(URING_SEND, conn->generation, conn->index);
+	bool is_first = sending->run_start == sending->run_end;
 
-	if (sending->run_start == sending->run_end)
+	if (is_first)
 		sending->run_start = sending->run_end = 0;
 	if (conn->tls != NULL) {
 		send_fill_sealed(frontd, conn);
@@ -203,8 +231,9 @@ send_start(struct frontd *frontd, struct conn *conn)
 		sending->total_bytes += sending->run_end;
 	}
 	if (sending->run_start != sending->run_end) {
-		uring_send(frontd->uring, conn->fd, tag, sending->run + sending->run_start, sending->run_end - sending->run_start);
+		send_rest(frontd, conn, is_first);
 	} else {
+		uint64_t tag = uring_tag(URING_SEND, conn->generation, conn->index);
 		unsigned count = send_gather(frontd, conn);
 
 		assert(count != 0);
@@ -273,14 +302,18 @@ send_completed(struct frontd *frontd, struct conn *conn, int result)
 
 	if (conn->state == CONN_CLOSING)
 		return; /* conn_closed() frees it all */
-	if (result < 0) {
+	if (result < 0 && result != -EAGAIN) {
 		conn_break(frontd, conn);
 		return;
 	}
 	struct sending *sending = conn->sending;
+	sending->is_in_flight = false;
+	if (result == -EAGAIN) { /* of a uring_send_now(): the next one waits for room */
+		send_start(frontd, conn);
+		return;
+	}
 	stat_add(&frontd->stats->bytes_sent, result);
 	sending->progress_ns = frontd->now_ns;
-	sending->is_in_flight = false;
 	memory_progress(frontd, conn);
 	if (sending->run_start != sending->run_end) {
 		assert((uint32_t)result <= sending->run_end - sending->run_start);

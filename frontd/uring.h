@@ -75,6 +75,11 @@ void uring_accept(struct uring *uring, int listen_fd, uint64_t tag);
 void uring_receive(struct uring *uring, int fd, uint64_t tag);
 void uring_receive_into(struct uring *uring, int fd, uint64_t tag, void *room, size_t room_bytes);
 void uring_send(struct uring *uring, int fd, uint64_t tag, const void *bytes, size_t count);
+/*
+ * The same, of what there is room for now; -EAGAIN where there is none.  It has completed when it was submitted, and nobody is in
+ * a hurry to know: uring_turn() does not return for it alone.
+ */
+void uring_send_now(struct uring *uring, int fd, uint64_t tag, const void *bytes, size_t count);
 void uring_send_message(struct uring *uring, int fd, uint64_t tag, const struct msghdr *message);
 void uring_read_event(struct uring *uring, int event_fd, uint64_t tag, uint64_t *count);
 /* To the end of a file that was opened to be appended to; is_durable: complete when it is on stable storage. */
@@ -84,7 +89,10 @@ void uring_close(struct uring *uring, int fd, uint64_t tag);
 /* Cancel what was started with the tag `target`; it ends by its own completion. */
 void uring_cancel(struct uring *uring, uint64_t target, uint64_t tag);
 
-/* Submit what was started and collect completions.  wait_ns > 0: sleep until there is one, or so long. */
+/*
+ * Submit what was started and collect completions.  wait_ns > 0: sleep until there is one, but that of a lone uring_send_now(),
+ * or so long.
+ */
 void uring_turn(struct uring *uring, uint64_t wait_ns);
 
 /* Take up to `max` completions.  Returns how many. */
