@@ -15,8 +15,8 @@
 
 /*
  * Behind everybody else, in the scheduling group that we were put into (auth.hasher_cgroup, or else
- * the broker's).  A session of our own, to which the kernel would give a group, is no cure: that
- * such a group is of the lowest weight lets nobody interrupt it (docs/performance.md).
+ * the broker's).  A session of our own, to which the kernel gives a group, was tried with the lowest
+ * weight and is no cure: nobody may interrupt such a group at once (docs/performance.md).
  */
 static void
 step_back(void)
