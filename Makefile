@@ -36,12 +36,12 @@ LIBS_CHECK := -lcheck -lsubunit -lrt -lm
 PACKAGES := gcc libc6-dev make liburing-dev libseccomp-dev libinih-dev libssl-dev libxxhash-dev libjansson-dev libcurl4-openssl-dev \
 	libcrypt-dev check openssl clang libclang-rt-14-dev spin strace curl e2fsprogs mount bsdutils procps
 
-FOLDERS := shm conf traffic frontd workerd persistd cli
+FOLDERS := shm conf traffic hasher frontd workerd persistd cli
 SOURCES_shm := $(wildcard shm/*.c shm/sandbox/*.c shm/state/*.c)
 SOURCES_frontd := $(wildcard frontd/*.c $(addprefix frontd/,http/*.c people/*.c tls/*.c api/*.c api/people/*.c))
 SOURCES_cli := $(wildcard cli/*.c cli/supervisor/*.c)
 SOURCES_persistd := $(wildcard persistd/*.c persistd/backup/*.c)
-$(foreach f,conf workerd,$(eval SOURCES_$f := $(wildcard $f/*.c)))
+$(foreach f,conf workerd hasher,$(eval SOURCES_$f := $(wildcard $f/*.c)))
 SOURCES_traffic := $(wildcard cli/traffic/*.c)
 SOURCES_harness := $(wildcard tests/harness/*.c)
 SOURCES_protocols := $(wildcard bench/protocols/*.c)
@@ -49,6 +49,7 @@ SOURCES_protocols := $(wildcard bench/protocols/*.c)
 PROGRAM_frontd := $(BIN)/chasqui-frontd
 PROGRAM_workerd := $(BIN)/chasqui-workerd
 PROGRAM_persistd := $(BIN)/chasqui-persistd
+PROGRAM_hasher := $(BIN)/chasqui-hasher
 PROGRAM_cli := $(BIN)/chasqui
 PROGRAMS := $(foreach f,$(FOLDERS),$(if $(wildcard $f/main.c),$(PROGRAM_$f)))
 
@@ -101,7 +102,7 @@ $(PROGRAM_$(1)): $(OBJ)/$(1)/main.o $(call library,$(1)) $(if $(filter cli,$(1))
 	@echo "  link  $$@"
 	$(Q)$(CC) -o $$@ $(LINK) $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(LIBS_SYSTEM)
 endef
-$(foreach f,frontd workerd persistd cli,$(eval $(call program_rule,$f)))
+$(foreach f,hasher frontd workerd persistd cli,$(eval $(call program_rule,$f)))
 
 define link_test
 	@mkdir -p $(@D)
@@ -163,7 +164,8 @@ install: all ## install below DESTDIR and PREFIX
 		$(DESTDIR)$(PREFIX)/share/doc/chasqui $(DESTDIR)$(SYSCONFDIR)/chasqui
 	install -m 644 conf/docker-seccomp.json $(DESTDIR)$(PREFIX)/share/doc/chasqui/
 	install -m 755 $(PROGRAM_cli) $(DESTDIR)$(PREFIX)/bin/
-	install -m 755 $(PROGRAM_frontd) $(PROGRAM_workerd) $(PROGRAM_persistd) $(DESTDIR)$(PREFIX)/lib/chasqui/
+	install -m 755 $(PROGRAM_frontd) $(PROGRAM_hasher) $(PROGRAM_workerd) $(PROGRAM_persistd) \
+		$(DESTDIR)$(PREFIX)/lib/chasqui/
 	test -e $(DESTDIR)$(SYSCONFDIR)/chasqui/chasqui.ini || \
 		install -m 644 conf/chasqui.ini $(DESTDIR)$(SYSCONFDIR)/chasqui/
 	sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' conf/chasqui.service \

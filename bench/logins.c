@@ -3,7 +3,7 @@
  * that had to wait) to a broker of its own, first alone, then while LOGINS connections have a password checked each, over and
  * over, each of another user and so none of them for nothing.  In turns, ROUNDS of each.
  *
- *   logins [rate=1000] [seconds=4] [rounds=3] [logins=100] [cost=5] [durability=fsync]
+ *   logins [rate=1000] [seconds=4] [rounds=3] [logins=100] [cost=5] [durability=fsync] [cgroup=off]
  *
  * The users do not exist: that takes as long (tests/unit/front_password.c), and needs nobody to be made.
  */
@@ -22,12 +22,12 @@
 static struct {
 	double rate, seconds;
 	unsigned rounds, logins;
-	char cost[40];
+	char cost[40], cgroup[200];
 	char durability[16];
 	char token[TOKEN_BYTES + 1];
 	char authorization[TOKEN_BYTES + 32];
 	struct broker broker;
-} bench = { .rate = 1000, .seconds = 4, .rounds = 3, .logins = 100, .cost = "auth.password_cost=5", .durability = "fsync" };
+} bench = { .rate = 1000, .seconds = 4, .rounds = 3, .logins = 100, .cost = "auth.password_cost=5", .cgroup = "auth.hasher_cgroup=off", .durability = "fsync" };
 
 /* ---- those who log in: one thread, each connection asks again as soon as it is answered ---- */
 
@@ -113,7 +113,7 @@ measure(unsigned round, bool with_logins)
 START_TEST(measure_all)
 {
 	const char *const options[] = { "auth.mode=required", "auth.login_failures=1000000", "auth.login_window=1s", bench.cost,
-		NULL };
+		bench.cgroup, NULL };
 	char path[200], fields[TOKEN_BYTES + 64], config[64];
 	struct client client;
 	FILE *file;
@@ -153,7 +153,7 @@ suite(void)
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: logins [rate=1000] [seconds=4] [rounds=3] [logins=100] [cost=5] [durability=fsync]\n");
+	fprintf(stderr, "usage: logins [rate=1000] [seconds=4] [rounds=3] [logins=100] [cost=5] [durability=fsync] [cgroup=off]\n");
 	exit(2);
 }
 
@@ -166,6 +166,8 @@ main(int argc, char **argv)
 		if (sscanf(argv[i], "rate=%lf", &bench.rate) != 1 && sscanf(argv[i], "seconds=%lf", &bench.seconds) != 1 &&
 		    sscanf(argv[i], "rounds=%u", &bench.rounds) != 1 && sscanf(argv[i], "logins=%u", &bench.logins) != 1 &&
 		    sscanf(argv[i], "durability=%15s", bench.durability) != 1) {
+			if (sscanf(argv[i], "cgroup=%170s", bench.cgroup + strlen("auth.hasher_cgroup=")) == 1)
+				continue;
 			if (sscanf(argv[i], "cost=%u", &cost) != 1)
 				usage();
 			snprintf(bench.cost, sizeof(bench.cost), "auth.password_cost=%u", cost);

@@ -78,20 +78,17 @@ add_phase(json_t *process, const struct registry *registry, const char *instance
 }
 
 static json_t *
-process_of(const struct registry *registry, const char *instance, uint32_t number)
+process_of(const struct slot *slot, const char *role, uint32_t index)
 {
-	const struct slot *slot = &registry->shared->slot[number];
-	const char *state_name;
-	enum slot_state state;
+	/* The other words belong to this state.  Pairs with the supervisor's store_release. */
+	uint64_t word = load_acquire(&slot->state_epoch);
+	enum slot_state state = (enum slot_state)(word & 0xff);
+	uint64_t epoch = word >> 8;
+	const char *state_name = slot_state_name(state);
 	json_t *process;
-	uint64_t epoch;
-	uint32_t index;
-	const char *role = instance_role(number, &index);
 
-	registry_slot(registry, number, &state, &epoch);
 	if (state == SLOT_EMPTY && slot->pid == 0)
 		return NULL;
-	state_name = slot_state_name(state);
 	/* The registry is the supervisor's word; when that died too, the kernel knows better. */
 	if (state != SLOT_DEAD && slot->pid > 0 && !instance_pid_is_alive(slot->pid))
 		state_name = "gone";
@@ -100,7 +97,6 @@ process_of(const struct registry *registry, const char *instance, uint32_t numbe
 	    (int)slot->last_signal, "last_status", slot->last_status);
 	json_object_set_new(process, "started_at", time_of(slot->started_ms));
 	json_object_set_new(process, "cpus", cpus_of(state == SLOT_DEAD ? 0 : slot->pid));
-	add_phase(process, registry, instance, number);
 	return process;
 }
 
@@ -115,6 +111,27 @@ add_ready(json_t *journal, const struct region_identity *store, const char *inst
 	json_object_set_new(journal, "ready_bytes", json_integer((json_int_t)load_relaxed(&stats.shared->ready_bytes)));
 	json_object_set_new(journal, "ready_wanted_bytes", json_integer((json_int_t)load_relaxed(&stats.shared->ready_wanted_bytes)));
 	stats_detach(&stats);
+}
+
+/* The processes of the slots, and behind each frontd its hasher, which has no slot and tells nothing of itself. */
+static void
+add_processes(json_t *processes, const struct registry *registry, const char *instance)
+{
+	for (uint32_t number = 0; number < SLOT_MAX; number++) {
+		uint32_t index;
+		const char *role = instance_role(number, &index);
+		json_t *process = process_of(&registry->shared->slot[number], role, index);
+
+		if (process == NULL)
+			continue;
+		add_phase(process, registry, instance, number);
+		json_array_append_new(processes, process);
+		if (number >= FRONT_MAX)
+			continue;
+		process = process_of(&registry->shared->hasher[number], "hasher", number);
+		if (process != NULL)
+			json_array_append_new(processes, process);
+	}
 }
 
 static json_t *
@@ -199,12 +216,7 @@ verb_status(int argc, char **argv)
 	status = json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:[]}", "instance", arguments.instance, "state", state, "listen",
 	    address_of(registry.shared->listen), "listen_tls", address_of(registry.shared->listen_tls), "placement",
 	    registry.shared->placement, "journal", journal_of(&registry, arguments.instance), "processes");
-	for (uint32_t slot = 0; slot < SLOT_MAX; slot++) {
-		json_t *process = process_of(&registry, arguments.instance, slot);
-
-		if (process != NULL)
-			json_array_append_new(json_object_get(status, "processes"), process);
-	}
+	add_processes(json_object_get(status, "processes"), &registry, arguments.instance);
 	if (arguments.is_json)
 		print_json(status);
 	else

@@ -189,11 +189,13 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 	listen_init(frontd);
 	audit_open(frontd, limits->audit_fd, limits->audit_control_fd);
 	peers_refresh(frontd);
+	if (auth_open(frontd) != 0)
+		goto out;
 	if (frontd_enter_sandbox(frontd) != 0) {
 		exit_code = EXIT_REFUSED;
 		goto out;
 	}
-	if (auth_open(frontd) != 0 || quota_open(frontd) != 0) /* the first makes a thread, which inherits the sandbox */
+	if (quota_open(frontd) != 0)
 		goto out;
 	role_is_ready(role);
 	while (!frontd->is_over)

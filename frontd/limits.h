@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "frontd/people/password.h"
+
 #define NS_PER_MS 1000000ull
 #define NS_PER_S 1000000000ull
 
@@ -22,7 +24,7 @@ struct front_limits {
 	bool is_tls_on;
 	uint64_t body_memory_bytes;
 	bool auth_is_required;     /* auth.mode */
-	unsigned password_cost;
+	struct password_source password_source;
 	int audit_fd, audit_control_fd; /* <= 0: there is no audit log */
 
 	/* These change with a reload. */

@@ -200,6 +200,7 @@ loop_turn(struct frontd *frontd)
 		store_relaxed(&frontd->stats->body_memory_used, frontd->memory_used);
 		if (frontd->limits.auth_is_required)
 			identity_walk(frontd);
+		attempt_tick(frontd);
 		audit_tick(frontd);
 		tls_reload(frontd);
 		memory_trim(frontd);

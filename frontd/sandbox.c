@@ -13,8 +13,6 @@
  */
 static const struct sandbox_call calls[] = {
 	CALL(io_uring_enter), CALL(getpeername),
-	/* The thread for passwords: how it is woken, and that it stands behind everybody else. */
-	CALL(eventfd2), CALL_IF(sched_setscheduler, 0, ~0ull, 0),
 	/* liburing's, when the ring is closed. */
 	CALL_IF(io_uring_register, 1, ~0ull, IORING_UNREGISTER_RING_FDS),
 };

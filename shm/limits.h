@@ -24,6 +24,9 @@
 #define AUDIT_CONTROL_FD 10 /* frontd: a socket through which a new one comes (cli/supervisor/audit_file) */
 #define TLS_LISTEN_FD 11 /* frontd: the listener of tls.listen */
 #define TLS_SECRETS_FD 12 /* frontd: tls_secrets.h */
+#define PASSWORD_ASKS_FD 13    /* frontd: passwords.h, for writing; hasher: for reading */
+#define PASSWORD_ANSWERS_FD 14 /* the same the other way round */
+#define PASSWORD_EVENT_FD 15   /* wakes the hasher */
 #define EVENT_FD(slot) (100 + (int)(slot))
 
 /* Names of queues and users (API.md). */
@@ -31,6 +34,7 @@
 #define INSTANCE_MAX_BYTES 32
 
 /* People. */
+#define PASSWORD_BYTES_MAX 256            /* in clear */
 #define PASSWORD_HASH_BYTES_MAX 128       /* crypt(3): yescrypt takes 73, and CRYPT_OUTPUT_SIZE is 384 only for rare methods */
 #define CREATES_BYTES_MAX 512             /* patterns of names that a user may create */
 #define SCOPES_BYTES_MAX 512              /* of a credential */

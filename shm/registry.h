@@ -92,6 +92,7 @@ struct registry_shared {
 	char placement[PLACEMENT_TEXT_BYTES];
 	char data_directory[REGISTRY_PATH_BYTES]; /* absolute; "" where it is too long to stand here */
 	struct slot slot[SLOT_MAX];
+	struct slot hasher[FRONT_MAX]; /* of frontd i, with no place among the others: nobody waits for it or wakes it by its number */
 };
 
 struct registry {

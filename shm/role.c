@@ -16,7 +16,8 @@
 const char *
 role_name(enum role_kind kind)
 {
-	static const char *const names[] = { [ROLE_FRONT] = "frontd", [ROLE_WORKER] = "workerd", [ROLE_PERSIST] = "persistd" };
+	static const char *const names[] = { [ROLE_FRONT] = "frontd", [ROLE_WORKER] = "workerd", [ROLE_PERSIST] = "persistd",
+		[ROLE_HASHER] = "hasher" };
 
 	return names[kind];
 }
@@ -30,6 +31,7 @@ role_slot(enum role_kind kind, uint32_t index)
 	case ROLE_WORKER:
 		return SLOT_WORKER(index);
 	case ROLE_PERSIST:
+	case ROLE_HASHER: /* has none */
 		break;
 	}
 	return SLOT_PERSIST;
@@ -138,14 +140,20 @@ role_be_patient(const struct role *role)
 }
 
 int
-role_start(struct role *role, enum role_kind kind, int argc, char **argv)
+role_begin(struct role *role, enum role_kind kind, int argc, char **argv)
 {
 	memset(role, 0, sizeof(*role));
 	role->kind = kind;
 	if (role_arguments(role, argc, argv) != 0)
 		return -1;
 	diag_init(role->instance, role_name(kind), role->index, DIAG_INFO);
-	if (role_follow_parent(role) != 0)
+	return role_follow_parent(role);
+}
+
+int
+role_start(struct role *role, enum role_kind kind, int argc, char **argv)
+{
+	if (role_begin(role, kind, argc, argv) != 0)
 		return -1;
 	for (uint32_t slot = 0; slot < SLOT_MAX; slot++)
 		role->event_fd[slot] = EVENT_FD(slot);

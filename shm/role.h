@@ -16,7 +16,7 @@
 /* The words of sandbox.mode, in its order. */
 enum sandbox_mode { SANDBOX_MODE_AUTO, SANDBOX_MODE_OFF, SANDBOX_MODE_REQUIRED };
 
-enum role_kind { ROLE_FRONT, ROLE_WORKER, ROLE_PERSIST };
+enum role_kind { ROLE_FRONT, ROLE_WORKER, ROLE_PERSIST, ROLE_HASHER };
 
 struct role {
 	enum role_kind kind;
@@ -40,7 +40,13 @@ struct role {
 	int event_fd[SLOT_MAX];         /* EVENT_FD(slot), or a test's own */
 };
 
-/* Parse argv, prctl(PR_SET_PDEATHSIG), attach.  0, or -1 and a diag; then exit 78 (bad arguments) or 70. */
+/*
+ * Parse argv, prctl(PR_SET_PDEATHSIG): all that a hasher needs, which has no slot and no regions.  0, or -1 and a diag; then
+ * exit 78.
+ */
+int role_begin(struct role *role, enum role_kind kind, int argc, char **argv);
+
+/* The same, and attach.  0, or -1 and a diag; then exit 78 (bad arguments) or 70. */
 int role_start(struct role *role, enum role_kind kind, int argc, char **argv);
 
 /*

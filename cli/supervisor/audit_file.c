@@ -39,6 +39,30 @@ open_path(const char *path)
 	return child_keep_fd(fd);
 }
 
+/* Does it end within a line?  By a descriptor of its own: the other one can only add. */
+static bool
+ends_torn(const struct audit_file *audit)
+{
+	int fd = open(audit->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+	struct stat open_file, named_file;
+	char last = '\n';
+
+	if (fd < 0)
+		return false;
+	if (fstat(fd, &named_file) == 0 && fstat(audit->fd, &open_file) == 0 && named_file.st_ino == open_file.st_ino &&
+	    named_file.st_dev == open_file.st_dev && named_file.st_size > 0)
+		(void)!pread(fd, &last, 1, named_file.st_size - 1); /* what cannot be read is left as it is */
+	close(fd);
+	return last != '\n';
+}
+
+void
+audit_file_mend(const struct audit_file *audit)
+{
+	if (audit->fd >= 0 && ends_torn(audit) && write(audit->fd, "\n", 1) != 1)
+		diag_errno("cannot end a line of the audit log %s that was cut", audit->path);
+}
+
 /* False: there is to be none. */
 static bool
 choose_path(struct audit_file *audit, const struct conf *conf)
@@ -61,6 +85,7 @@ audit_file_open(struct audit_file *audit, const struct conf *conf)
 	audit->fd = open_path(audit->path);
 	if (audit->fd < 0)
 		return errno == EACCES || errno == EPERM ? EX_NOPERM : EX_CANTCREAT;
+	audit_file_mend(audit);
 	audit_file_reserve(audit);
 	return 0;
 }
@@ -135,6 +160,7 @@ audit_file_reopen(struct audit_file *audit)
 	close(audit->fd);
 	audit->fd = fd;
 	audit->reserved_bytes = 0;
+	audit_file_mend(audit);
 	audit_file_reserve(audit);
 	for (uint32_t i = 0; i < FRONT_MAX; i++) {
 		/* One that has just died: its successor is run with the new one. */

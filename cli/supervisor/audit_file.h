@@ -41,6 +41,12 @@ bool audit_file_reopen(struct audit_file *audit);
  */
 void audit_file_write(const struct audit_file *audit, const char *verb, const char *object, uint64_t now_ms);
 
+/*
+ * A frontd that is killed while it writes may leave a piece of a line at the end: end it, so that only that is no JSON.  When
+ * the file is opened, and when a frontd has died.
+ */
+void audit_file_mend(const struct audit_file *audit);
+
 /* Take disk space ahead of the end, so that admin actions can still be written down for a while when the disk is full. */
 void audit_file_reserve(struct audit_file *audit);
 

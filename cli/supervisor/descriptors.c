@@ -63,8 +63,8 @@ needs_event_fd(const struct supervised *process, uint32_t slot)
 	return process->kind != ROLE_FRONT || slot >= SLOT_WORKER(0);
 }
 
-static void
-add(struct descriptors *descriptors, int from, int to)
+void
+descriptors_add(struct descriptors *descriptors, int from, int to)
 {
 	assert(descriptors->count < DESCRIPTORS_MAX);
 	descriptors->list[descriptors->count++] = (struct descriptor){ from, to };
@@ -78,30 +78,32 @@ add_made(struct descriptors *descriptors, int fd, int to)
 		return -1;
 	assert(descriptors->made_count < sizeof(descriptors->made) / sizeof(descriptors->made[0]));
 	descriptors->made[descriptors->made_count++] = fd;
-	add(descriptors, fd, to);
+	descriptors_add(descriptors, fd, to);
 	return 0;
 }
 
 static int
-add_numbered(const struct supervisor *supervisor, const struct supervised *process,
+add_numbered(struct supervisor *supervisor, const struct supervised *process,
     struct descriptors *descriptors)
 {
 	const char *directory = supervisor->conf.data_directory;
 
-	add(descriptors, supervisor->conf_read_fd, CONF_FD);
+	descriptors_add(descriptors, supervisor->conf_read_fd, CONF_FD);
 	if (add_made(descriptors, locks_slot(supervisor->conf.instance_name, process->slot),
 	        RUN_LOCK_FD) != 0)
 		return -1;
 	if (process->kind == ROLE_FRONT && supervisor->bound[0] != '\0')
-		add(descriptors, supervisor->listen_fd[process->index], LISTEN_FD);
+		descriptors_add(descriptors, supervisor->listen_fd[process->index], LISTEN_FD);
 	if (process->kind == ROLE_FRONT && supervisor->bound_tls[0] != '\0') {
-		add(descriptors, supervisor->tls_listen_fd[process->index], TLS_LISTEN_FD);
-		add(descriptors, supervisor->tls.reading_fd, TLS_SECRETS_FD);
+		descriptors_add(descriptors, supervisor->tls_listen_fd[process->index], TLS_LISTEN_FD);
+		descriptors_add(descriptors, supervisor->tls.reading_fd, TLS_SECRETS_FD);
 	}
 	if (process->kind == ROLE_FRONT && supervisor->audit.fd >= 0) {
-		add(descriptors, supervisor->audit.fd, AUDIT_FD);
-		add(descriptors, supervisor->audit.theirs[process->index], AUDIT_CONTROL_FD);
+		descriptors_add(descriptors, supervisor->audit.fd, AUDIT_FD);
+		descriptors_add(descriptors, supervisor->audit.theirs[process->index], AUDIT_CONTROL_FD);
 	}
+	if (process->kind == ROLE_FRONT && hashers_make(supervisor, process->index, descriptors) != 0)
+		return -1;
 	if (process->kind == ROLE_WORKER &&
 	    add_made(descriptors, locks_open_directory(directory), DATA_LOCK_FD) != 0)
 		return -1;
@@ -115,7 +117,7 @@ add_numbered(const struct supervisor *supervisor, const struct supervised *proce
 	}
 	for (uint32_t slot = 0; slot < SLOT_MAX; slot++) {
 		if (needs_event_fd(process, slot))
-			add(descriptors, supervisor->event_fd[slot], EVENT_FD(slot));
+			descriptors_add(descriptors, supervisor->event_fd[slot], EVENT_FD(slot));
 	}
 	return 0;
 }

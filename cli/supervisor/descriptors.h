@@ -12,7 +12,7 @@
 struct supervised;
 struct supervisor;
 
-#define DESCRIPTORS_MAX (SLOT_MAX + 8)
+#define DESCRIPTORS_MAX (SLOT_MAX + 12)
 
 /*
  * Of one start: what has to be made anew for it, closed by descriptors_close() when the child has
@@ -32,6 +32,9 @@ struct descriptors {
 int descriptors_make(
     struct supervisor *supervisor, struct supervised *process, struct descriptors *descriptors);
 void descriptors_close(struct descriptors *descriptors);
+
+/* One more; `from` is borrowed until the child runs. */
+void descriptors_add(struct descriptors *descriptors, int from, int to);
 
 /* A frontd's new region to those of its peers that run.  Before the registry says so. */
 void descriptors_hand_front(struct supervisor *supervisor, const struct supervised *front);

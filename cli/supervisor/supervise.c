@@ -38,11 +38,6 @@
 
 #define STARTING_WARNING_SECONDS 30
 
-#define ROLE_ARGUMENTS_MAX 16
-
-#define EPOLL_SIGNAL UINT32_MAX /* else the index of a process */
-#define EPOLL_POKE (UINT32_MAX - 1)
-
 /* --- what others see --- */
 
 static void
@@ -86,25 +81,20 @@ mark_dead(struct supervisor *supervisor, struct supervised *process)
 	poke_all(supervisor);
 }
 
-/* What a process hears about itself (shm/role.h). */
-struct role_arguments {
-	char index[16], epoch[24], uid[16], gid[16];
-	char *argv[ROLE_ARGUMENTS_MAX];
-};
-
-static void
-write_arguments(const struct supervisor *supervisor, const struct supervised *process, struct role_arguments *arguments)
+void
+role_arguments_write(const struct supervisor *supervisor, const struct role_identity *identity,
+    struct role_arguments *arguments)
 {
 	static const char *const modes[] = { [CONF_SANDBOX_AUTO] = "auto", [CONF_SANDBOX_OFF] = "off",
 		[CONF_SANDBOX_REQUIRED] = "required" };
-	const struct user *user = &supervisor->users.of[process->kind];
+	const struct user *user = identity->user;
 	char **at = arguments->argv;
 
-	snprintf(arguments->index, sizeof(arguments->index), "%u", process->index);
-	snprintf(arguments->epoch, sizeof(arguments->epoch), "%" PRIu64, process->epoch);
+	snprintf(arguments->index, sizeof(arguments->index), "%u", identity->index);
+	snprintf(arguments->epoch, sizeof(arguments->epoch), "%" PRIu64, identity->epoch);
 	snprintf(arguments->uid, sizeof(arguments->uid), "%u", (unsigned)user->uid);
 	snprintf(arguments->gid, sizeof(arguments->gid), "%u", (unsigned)user->gid);
-	*at++ = (char *)supervisor->program[process->kind];
+	*at++ = (char *)identity->program;
 	*at++ = "--instance", *at++ = (char *)supervisor->conf.instance_name;
 	*at++ = "--index", *at++ = arguments->index;
 	*at++ = "--epoch", *at++ = arguments->epoch;
@@ -126,9 +116,13 @@ exec_process(struct supervisor *supervisor, struct supervised *process)
 
 	if (process->kind == ROLE_FRONT && audit_file_pair(&supervisor->audit, process->index) != 0)
 		return -1;
-	write_arguments(supervisor, process, &arguments);
-	if (descriptors_make(supervisor, process, &descriptors) != 0)
+	role_arguments_write(supervisor, &(struct role_identity){ .program = supervisor->program[process->kind],
+		.user = &supervisor->users.of[process->kind], .index = process->index, .epoch = process->epoch }, &arguments);
+	if (descriptors_make(supervisor, process, &descriptors) != 0) {
+		if (process->kind == ROLE_FRONT)
+			hashers_end(supervisor, process->index);
 		return -1;
+	}
 	result = child_start(&process->child, &(struct child_command){
 		.program = supervisor->program[process->kind],
 		.argv = arguments.argv,
@@ -138,8 +132,13 @@ exec_process(struct supervisor *supervisor, struct supervised *process)
 		.ends_on_term = process->kind == ROLE_WORKER,
 	});
 	descriptors_close(&descriptors); /* the child's copy of RUN_LOCK_FD holds the lock from now on */
-	if (process->kind == ROLE_FRONT)
-		audit_file_paired(&supervisor->audit, process->index);
+	if (process->kind != ROLE_FRONT)
+		return result;
+	audit_file_paired(&supervisor->audit, process->index);
+	if (result == 0)
+		hashers_begin(supervisor, process->index);
+	else
+		hashers_end(supervisor, process->index);
 	return result;
 }
 
@@ -213,8 +212,8 @@ run_process(struct supervisor *supervisor, struct supervised *process)
 	return 0;
 }
 
-static void
-stop_with(struct supervisor *supervisor, int exit_code)
+void
+supervise_stop(struct supervisor *supervisor, int exit_code)
 {
 	if (supervisor->exit_code == 0)
 		supervisor->exit_code = exit_code;
@@ -247,7 +246,7 @@ enter_starting(struct supervisor *supervisor, struct supervised *process)
 		return;
 	}
 	if (!supervisor->has_served)
-		stop_with(supervisor, EX_OSERR);
+		supervise_stop(supervisor, EX_OSERR);
 	process->wait_ns = backoff_after(&process->quick_deaths, &(struct death){ .exit_code = EX_OSERR });
 	handle(supervisor, process, supervisor->drain == DRAIN_NONE ? PROCESS_DIED : PROCESS_RETIRE);
 }
@@ -340,12 +339,12 @@ is_the_end(struct supervisor *supervisor, const struct supervised *process, cons
 		return false;
 	if (death_is_final(death)) {
 		diag(DIAG_ERROR, "%s %s: running it again would not help; stopping", process->name, text);
-		stop_with(supervisor, death->exit_code);
+		supervise_stop(supervisor, death->exit_code);
 		return true;
 	}
 	if (!supervisor->has_served && (process->quick_deaths >= START_TRIES || death->exit_code == 127)) {
 		diag(DIAG_ERROR, "%s %s, and does so each time; stopping", process->name, text);
-		stop_with(supervisor, EX_SOFTWARE);
+		supervise_stop(supervisor, EX_SOFTWARE);
 		return true;
 	}
 	return false;
@@ -360,6 +359,10 @@ on_death(struct supervisor *supervisor, struct supervised *process, int wait_sta
 	char text[DEATH_TEXT_BYTES];
 
 	descriptors_forget(process);
+	if (process->kind == ROLE_FRONT) {
+		hashers_end(supervisor, process->index);
+		audit_file_mend(&supervisor->audit); /* it may have been writing */
+	}
 	death_text(&death, text);
 	store_relaxed(&slot->last_signal, (uint32_t)death.signal);
 	store_relaxed(&slot->last_status, death.exit_code);
@@ -627,7 +630,7 @@ on_signal(struct supervisor *supervisor)
 			supervisor->stop_is_forced = true;
 		} else {
 			diag(DIAG_INFO, "stopping, as signal %u from pid %u asks", info.ssi_signo, info.ssi_pid);
-			stop_with(supervisor, 0);
+			supervise_stop(supervisor, 0);
 		}
 	}
 }
@@ -731,7 +734,7 @@ look_for_admin(struct supervisor *supervisor)
 	int code = admin_token_step(&supervisor->admin_token, &supervisor->registry, &pokes_worker);
 
 	if (code != 0)
-		stop_with(supervisor, code);
+		supervise_stop(supervisor, code);
 	else if (pokes_worker)
 		park_poke(supervisor->event_fd[SLOT_WORKER(0)]);
 	else if (supervisor->admin_token.state == ADMIN_TOKEN_DONE) {
@@ -760,6 +763,7 @@ look(struct supervisor *supervisor)
 		tls_keeper_rotate(&supervisor->tls, &supervisor->conf, &supervisor->registry);
 	if (!supervisor->has_served && supervisor->drain == DRAIN_NONE && all_are_live(supervisor))
 		look_for_admin(supervisor);
+	hashers_look(supervisor);
 	if (supervisor->reload_is_wanted && supervisor->drain == DRAIN_NONE && !one_is_starting(supervisor))
 		reload(supervisor);
 	if (supervisor->drain != DRAIN_NONE)
@@ -791,6 +795,10 @@ turn(struct supervisor *supervisor)
 			on_poke(supervisor);
 			continue;
 		}
+		if (events[i].data.u32 >= EPOLL_HASHER(0)) {
+			hashers_died(supervisor, events[i].data.u32 - EPOLL_HASHER(0));
+			continue;
+		}
 		struct supervised *process = &supervisor->processes[events[i].data.u32];
 		if (child_reap(&process->child, &wait_status))
 			on_death(supervisor, process, wait_status);
@@ -802,6 +810,7 @@ int
 supervise(struct supervisor *supervisor, bool *is_clean)
 {
 	*is_clean = false;
+	hashers_init(supervisor);
 	if (prepare(supervisor) != 0)
 		return EX_OSERR;
 	if (supervisor->conf.auth_mode != CONF_AUTH_OFF) {
@@ -818,6 +827,7 @@ supervise(struct supervisor *supervisor, bool *is_clean)
 	begin(supervisor);
 	while (supervisor->drain != DRAIN_OVER)
 		turn(supervisor);
+	hashers_wait(supervisor);
 	slot_set(supervisor, SLOT_SUPERVISOR, load_relaxed(&supervisor->registry.shared->slot[SLOT_SUPERVISOR].state_epoch) >> 8,
 	    SLOT_DEAD);
 	store_relaxed(&supervisor->registry.shared->slot[SLOT_SUPERVISOR].pid, 0);

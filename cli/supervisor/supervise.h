@@ -14,6 +14,7 @@
 #include "cli/supervisor/children.h"
 #include "cli/supervisor/descriptors.h"
 #include "cli/supervisor/drain.h"
+#include "cli/supervisor/hashers.h"
 #include "cli/supervisor/listeners.h"
 #include "cli/supervisor/placement.h"
 #include "cli/supervisor/process.h"
@@ -66,6 +67,7 @@ struct supervisor {
 	int tls_listen_fd[FRONT_MAX];
 	int event_fd[SLOT_MAX];
 	struct audit_file audit;
+	struct hashers hashers;
 
 	/* supervise.c's own. */
 	struct supervised processes[SLOT_MAX];
@@ -90,5 +92,31 @@ struct supervisor {
  * *is_clean: everything is on disk and the shared memory can go.
  */
 int supervise(struct supervisor *supervisor, bool *is_clean);
+
+/* What an event of epoll_fd is about: EPOLL_SIGNAL, EPOLL_POKE, a hasher, or else the index of a process. */
+#define EPOLL_SIGNAL UINT32_MAX
+#define EPOLL_POKE (UINT32_MAX - 1)
+#define EPOLL_HASHER(index) (UINT32_MAX / 2 + (index))
+
+/* Begin the stop, for this reason; the first one counts. */
+void supervise_stop(struct supervisor *supervisor, int exit_code);
+
+/* Who a child is, and what it hears about itself (shm/role.h). */
+struct role_identity {
+	const char *program;
+	const struct user *user;
+	uint32_t index;
+	uint64_t epoch;
+};
+
+#define ROLE_ARGUMENTS_MAX 16
+
+struct role_arguments {
+	char index[16], epoch[24], uid[16], gid[16];
+	char *argv[ROLE_ARGUMENTS_MAX];
+};
+
+void role_arguments_write(const struct supervisor *supervisor, const struct role_identity *identity,
+    struct role_arguments *arguments);
 
 #endif

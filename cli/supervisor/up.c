@@ -229,6 +229,7 @@ static int
 find_programs(struct supervisor *supervisor)
 {
 	if (child_program(supervisor->program[ROLE_FRONT], "chasqui-frontd") != 0 ||
+	    child_program(supervisor->hashers.program, "chasqui-hasher") != 0 ||
 	    child_program(supervisor->program[ROLE_WORKER], "chasqui-workerd") != 0 ||
 	    child_program(supervisor->program[ROLE_PERSIST], "chasqui-persistd") != 0)
 		return EX_UNAVAILABLE;

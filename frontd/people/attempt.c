@@ -14,12 +14,12 @@
 #include "shm/atomic.h"
 #include "shm/diag.h"
 
+#define STUCK "the password could not be checked"
+
 int
 attempts_open(struct frontd *frontd)
 {
 	struct attempts *attempts = &frontd->attempts;
-	struct password_wake wake = { .parked = &frontd->stats->parked,
-		.event_fd = frontd->role->event_fd[frontd->role->slot] };
 
 	if (getrandom(attempts->secret, sizeof(attempts->secret), 0) != sizeof(attempts->secret)) {
 		diag_errno("no random bytes");
@@ -30,7 +30,7 @@ attempts_open(struct frontd *frontd)
 		diag_errno("no memory for the counts of failed logins");
 		return -1;
 	}
-	attempts->password = password_open(frontd->limits.password_cost, wake);
+	attempts->password = password_open(&frontd->limits.password_source);
 	return attempts->password != NULL ? 0 : -1;
 }
 
@@ -117,7 +117,7 @@ wait_unlink(struct frontd *frontd, struct conn *conn)
 	conn->waiting_next = NULL;
 	frontd->attempts.waiting_count--;
 	if (attempt->first == NULL)
-		store_relaxed(&password_job(frontd->attempts.password, index)->is_abandoned, true);
+		password_abandon(frontd->attempts.password, index);
 }
 
 void
@@ -179,18 +179,20 @@ count_attempt(struct frontd *frontd, struct attempt *attempt, struct problem *pr
 	return false;
 }
 
-/* A new job for the thread. */
+/* A new job for the hasher. */
 static enum attempt_state
 begin(struct frontd *frontd, struct conn *conn, const struct attempt *fresh, const struct attempt_wish *wish,
     const struct user_entry *user, struct problem *problem)
 {
 	struct password *password = frontd->attempts.password;
-	struct password_job *job;
+	struct password_ask *ask = NULL;
 	uint32_t index;
 
-	job = password_reserve(password, &index);
-	if (job == NULL) {
-		problem_of_outcome(problem, OUTCOME_BUSY, "too many passwords are being checked");
+	if (!password_is_stuck(password))
+		ask = password_reserve(password, &index);
+	if (ask == NULL) {
+		problem_of_outcome(problem, OUTCOME_BUSY, password_is_stuck(password) ? STUCK :
+		    "too many passwords are being checked");
 		problem->retry_after_ms = password_wait_ms(password);
 		return ATTEMPT_REFUSED;
 	}
@@ -199,16 +201,16 @@ begin(struct frontd *frontd, struct conn *conn, const struct attempt *fresh, con
 	attempt->end = &attempt->first;
 	if (!count_attempt(frontd, attempt, problem))
 		return ATTEMPT_REFUSED;
-	job->wants_check = attempt->is_check;
-	job->wants_hash = wish->fresh.ptr != NULL;
-	if (job->wants_check)
-		put(job->given, wish->given.ptr, wish->given.len);
+	ask->wants_check = attempt->is_check;
+	ask->wants_hash = wish->fresh.ptr != NULL;
+	if (ask->wants_check)
+		put(ask->given, wish->given.ptr, wish->given.len);
 	if (attempt->uid != 0)
-		put(job->stored, user->config.password, user->config.password_bytes);
-	if (job->wants_hash)
-		put(job->fresh, wish->fresh.ptr, wish->fresh.len);
+		put(ask->stored, user->config.password, user->config.password_bytes);
+	if (ask->wants_hash)
+		put(ask->fresh, wish->fresh.ptr, wish->fresh.len);
 	wait_link(frontd, conn, index);
-	password_submit(password);
+	password_submit(password, frontd->now_ns);
 	return ATTEMPT_WAITS;
 }
 
@@ -251,7 +253,7 @@ attempt_ask(struct frontd *frontd, struct conn *conn, const uint8_t key[ATTEMPT_
 	assert(wait == NULL || wait->is_done); /* while it waits, nothing is asked */
 	if (wait != NULL && CRYPTO_memcmp(wait->key, key, ATTEMPT_KEY_BYTES) == 0) {
 		if (wait->has_failed) {
-			problem_of_outcome(problem, OUTCOME_BUSY, "no memory to check a password");
+			problem_of_outcome(problem, OUTCOME_BUSY, STUCK);
 			return ATTEMPT_REFUSED;
 		}
 		*result = wait->result;
@@ -296,23 +298,46 @@ attempt_results(struct frontd *frontd)
 	uint32_t index;
 
 	while (password != NULL && password_done(password, &index)) {
-		const struct password_job *job = password_job(password, index);
+		struct password_result result = password_result(password, index);
 		struct attempt attempt = frontd->attempts.list[index];
-		struct attempt_wait outcome = { .is_done = true, .has_failed = job->has_failed,
-			.result = { .is_right = job->is_right } };
+		struct attempt_wait outcome = { .is_done = true, .has_failed = result.has_failed != 0,
+			.result = { .is_right = result.is_right != 0 && attempt.is_check } };
 
 		memcpy(outcome.key, attempt.key, sizeof(outcome.key));
-		if (job->is_right) {
+		if (outcome.result.is_right) {
 			outcome.result.uid = attempt.uid;
 			outcome.result.password_etag = attempt.password_etag;
 		}
-		memcpy(outcome.result.hash, job->hash, sizeof(job->hash));
-		if (attempt.is_check && (job->is_right || job->has_failed || job->was_skipped))
-			forgive(frontd, &attempt, job->is_right);
+		memcpy(outcome.result.hash, result.hash, sizeof(result.hash));
+		if (attempt.is_check && (result.is_right || result.has_failed || result.was_skipped))
+			forgive(frontd, &attempt, outcome.result.is_right);
 		frontd->attempts.list[index].first = NULL;
 		password_drop(password);
 		deliver(frontd, &attempt, &outcome);
 		explicit_bzero(&outcome, sizeof(outcome));
+		explicit_bzero(&result, sizeof(result));
+	}
+}
+
+/* The hasher goes on some time, or the next one does: what was asked is abandoned, and not counted as a failed login. */
+void
+attempt_tick(struct frontd *frontd)
+{
+	const struct attempt_wait none = { .is_done = true, .has_failed = true };
+
+	if (frontd->attempts.password == NULL || !password_look(frontd->attempts.password, frontd->now_ns))
+		return;
+	diag(DIAG_WARNING, "no password was checked for some time (is the hasher stopped? other programs on all CPUs?): "
+	    "logins are 503");
+	for (uint32_t i = 0; i < PASSWORD_JOBS_MAX; i++) {
+		struct attempt *attempt = &frontd->attempts.list[i];
+		struct attempt_wait outcome = none;
+
+		if (attempt->first == NULL)
+			continue;
+		password_abandon(frontd->attempts.password, i);
+		memcpy(outcome.key, attempt->key, sizeof(outcome.key));
+		deliver(frontd, attempt, &outcome);
 	}
 }
 

@@ -1,5 +1,5 @@
 /*
- * attempt: passwords that are being checked or hashed by the password thread, and the connections that wait for it.  Counts
+ * attempt: passwords that are being checked or hashed by the hasher, and the connections that wait for it.  Counts
  * failed logins (logins.h).  Whoever brings the same password of the same user while it is being checked waits for the same
  * attempt: a pool of connections that opens at once costs one hash.
  *
@@ -25,9 +25,9 @@ struct problem;
 
 enum attempt_state {
 	ATTEMPT_DONE,     /* the result says what came of it */
-	ATTEMPT_WAITS,    /* the connection waits for the thread; its request will be tried again */
+	ATTEMPT_WAITS,    /* the connection waits for the hasher; its request will be tried again */
 	ATTEMPT_NOT_NOW,  /* the directory is being written */
-	ATTEMPT_REFUSED,  /* too many logins, or too many jobs: the problem says so */
+	ATTEMPT_REFUSED,  /* too many logins, too many jobs, or none is done: the problem says so */
 };
 
 struct attempt_wish {
@@ -47,11 +47,11 @@ struct attempt_wait {
 	uint8_t key[ATTEMPT_KEY_BYTES];
 	uint32_t index;                /* of the attempt, until it is done */
 	bool is_done;
-	bool has_failed;               /* no memory for the hash */
+	bool has_failed;               /* nothing was learned of it */
 	struct attempt_result result;
 };
 
-/* Beside the password thread's job of the same index. */
+/* Beside the job of the same place. */
 struct attempt {
 	uint8_t key[ATTEMPT_KEY_BYTES]; /* keyed hash of the wish */
 	uint64_t place;
@@ -63,7 +63,7 @@ struct attempt {
 };
 
 struct attempts {
-	struct password *password;     /* NULL: auth.mode = off */
+	struct password *password;
 	struct logins *logins;
 	uint8_t secret[32];            /* of the keys; of this process */
 	struct attempt list[PASSWORD_JOBS_MAX];
@@ -84,8 +84,11 @@ enum attempt_state attempt_ask(struct frontd *frontd, struct conn *conn, const u
 /* The connection's request is served or refused, or it has gone: forget its result. */
 void attempt_forget(struct frontd *frontd, struct conn *conn);
 
-/* Take what the thread has done; the requests that waited for it are tried again. */
+/* Take what the hasher has done; the requests that waited for it are tried again. */
 void attempt_results(struct frontd *frontd);
+
+/* Now and then: when the hasher has done nothing for long, who waits is answered so (503). */
+void attempt_tick(struct frontd *frontd);
 bool attempt_has_results(const struct frontd *frontd);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * logins: who has tried too many wrong passwords.  A job of the password thread costs an attempt when it begins, which it gives
+ * logins: who has tried too many wrong passwords.  A job of the hasher costs an attempt when it begins, which it gives
  * back when the password was right: so a burst of guesses cannot be ahead of its own results.
  *
  * Three counts, for each has a way around the others:

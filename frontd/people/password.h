@@ -1,13 +1,16 @@
 /*
- * password: hashing and checking passwords (yescrypt, libcrypt) costs tens of milliseconds by design, so a thread of its own
- * does it, one job after the other, at the lowest priority there is: the loop never waits for it, and other clients keep
- * their latency while a hundred people log in (docs/security.md has the figures).
+ * password: passwords to be hashed and checked, by a process of its own (hasher/) that stands
+ * behind everybody else: the loop never waits for it, and other clients keep their latency while a
+ * hundred people log in (docs/performance.md).
  *
- *   loop:    password_reserve() -> fills the job -> password_submit() ...           password_done() -> password_drop()
- *   thread:                          ... password_work() -> finished, wakes the loop
+ *   loop:    password_reserve() -> fills the ask -> password_submit() -> ...
+ *   hasher:  ... works on it -> finished, wakes the loop
+ *   loop:    password_done() -> password_result() -> password_drop()
  *
- * A ring of jobs with one writer for each cursor, as between processes: no lock that a thread of low priority could hold while
- * the loop wants it.  All memory is taken at the start, and a job's is wiped when it is dropped.
+ * A ring of jobs with one writer for each cursor (shm/passwords.h).  The hasher may be killed: the
+ * supervisor runs another, which begins the same job again.  It may be stopped, or get no CPU:
+ * password_look() tells when to stop waiting.  All memory is taken at the start, and an ask is
+ * wiped when it is dropped.
  */
 #ifndef FRONTD_PASSWORD_H
 #define FRONTD_PASSWORD_H
@@ -16,49 +19,51 @@
 #include <stdint.h>
 
 #include "frontd/http/authorization.h"
-#include "shm/limits.h"
+#include "shm/passwords.h"
 
-#define PASSWORD_JOBS_MAX 128u  /* more at once are 503 busy: the last of them waits that many times the cost of one */
+/*
+ * Nothing was finished for so long, or eight times as long as the last one took: who waits is told
+ * to come again.
+ */
+#define PASSWORD_PATIENCE_NS_MIN 10000000000ull
+#define PASSWORD_PATIENCE_NS_MAX 60000000000ull
 
 struct password;
 
-struct password_job {
-	/* Set by the loop; texts end with a NUL. */
-	bool wants_check;
-	bool wants_hash;
-	char given[HTTP_PASSWORD_MAX + 1];  /* to be checked */
-	char stored[PASSWORD_HASH_BYTES_MAX + 1];   /* against this; "": there is none, which takes as long and never matches */
-	char fresh[HTTP_PASSWORD_MAX + 1];  /* to be hashed; not when the check fails */
-
-	/* By the thread. */
-	bool is_right;                      /* the check; never true of what was abandoned */
-	bool has_failed;                    /* crypt() itself failed: no memory */
-	bool was_skipped;                   /* it was abandoned before it was begun */
-	char hash[PASSWORD_HASH_BYTES_MAX + 1];
-
-	bool is_abandoned;                  /* loop to thread, at any time: nobody waits for it any more, do not begin it */
+/* Where the jobs are, and what wakes the hasher; borrowed. */
+struct password_source {
+	int asks_fd, answers_fd, event_fd;
 };
 
-struct password_wake {
-	const uint64_t *parked;             /* of the loop; borrowed */
-	int event_fd;                       /* borrowed */
-};
-
-/* Start the thread.  cost: 1 to 11, each step doubles time or memory.  NULL and a diag when it cannot be. */
-struct password *password_open(unsigned cost, struct password_wake wake);
-/* Waits for the job that is being worked on, no more. */
+/* NULL and a diag when it cannot be. */
+struct password *password_open(const struct password_source *source);
 void password_close(struct password *password);
 
-/* Room for a job, zeroed, or NULL: too many wait.  Borrowed until password_submit(), or until given up.  *index: its number. */
-struct password_job *password_reserve(struct password *password, uint32_t *index);
-void password_submit(struct password *password);
+/*
+ * Room for a job, zeroed, or NULL: too many wait.  Borrowed until password_submit(), or until given
+ * up.  *index: its place.
+ */
+struct password_ask *password_reserve(struct password *password, uint32_t *index);
+void password_submit(struct password *password, uint64_t now_ns);
 
-/* A job that was submitted and not dropped, by its number. */
-struct password_job *password_job(struct password *password, uint32_t index);
+/* Nobody waits any more for this job, which was submitted and not dropped. */
+void password_abandon(struct password *password, uint32_t index);
 
-/* Is the oldest job done?  Jobs are done in their order.  It stays until password_drop(), which wipes it. */
+/*
+ * Is the oldest job done?  Jobs are done in their order.  It stays until password_drop(), which
+ * wipes it.
+ */
 bool password_done(const struct password *password, uint32_t *index);
+/* Of one that is done. */
+struct password_result password_result(const struct password *password, uint32_t index);
 void password_drop(struct password *password);
+
+/*
+ * Now and then: true when the jobs have stopped going on since the last look; they may go on some
+ * time.
+ */
+bool password_look(struct password *password, uint64_t now_ns);
+bool password_is_stuck(const struct password *password);
 
 /* How long one submitted now would take, from what the last ones took. */
 uint32_t password_wait_ms(const struct password *password);

@@ -24,7 +24,7 @@
 #include "shm/diag.h"
 #include "shm/sandbox/sandbox.h"
 
-/* What every process needs, and threads it makes. */
+/* What every process needs, and threads it makes; not those whose policy is_alone. */
 static const struct sandbox_call common[] = {
 	CALL(read), CALL(write), CALL(writev), CALL(close), CALL(recvmsg), CALL(lseek),
 	CALL(pread64),
@@ -160,7 +160,7 @@ fill(scmp_filter_ctx filter, const struct sandbox_policy *policy)
 	};
 	int result = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 
-	if (result == 0)
+	if (result == 0 && !policy->is_alone)
 		result = allow(filter, common, sizeof(common) / sizeof(common[0]));
 	if (result == 0)
 		result = allow(filter, policy->calls, policy->call_count);

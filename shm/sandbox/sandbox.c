@@ -96,12 +96,17 @@ wanted_layers(const struct role *role, const struct sandbox_policy *policy)
 	    (role->has_user ? SANDBOX_USER : 0) | (policy->has_ring ? SANDBOX_RING : 0);
 }
 
+static void
+show(struct role *role, uint32_t layers)
+{
+	if (role->stats.shared != NULL)
+		store_relaxed(&role->stats.shared->sandbox, layers);
+}
+
 int
 sandbox_enter(struct role *role, const struct sandbox_policy *policy)
 {
-	uint64_t *shown = &role->stats.shared->sandbox;
-
-	store_relaxed(shown, role->is_handed ? SANDBOX_REGIONS : 0);
+	show(role, role->is_handed ? SANDBOX_REGIONS : 0);
 	if (role->is_thread)
 		return 0;
 	if (IS_SANITIZED || role->sandbox_mode == SANDBOX_MODE_OFF) {
@@ -116,7 +121,7 @@ sandbox_enter(struct role *role, const struct sandbox_policy *policy)
 	if (role->has_user && (change_user(role) != 0 || role_follow_parent(role) != 0))
 		return -1;
 	uint32_t layers = enter_layers(role, policy);
-	store_relaxed(shown, layers);
+	show(role, layers);
 	if (role->sandbox_mode != SANDBOX_MODE_REQUIRED || layers == wanted_layers(role, policy))
 		return 0;
 	diag(DIAG_ERROR,

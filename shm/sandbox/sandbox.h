@@ -60,6 +60,7 @@ struct sandbox_call {
 struct sandbox_policy {
 	const struct sandbox_call *calls; /* besides those that every process needs (sandbox.c) */
 	size_t call_count;
+	bool is_alone;                    /* these and no others: none that every process needs */
 	int directory_fd;                 /* files below it are its own; -1: it has none */
 	bool has_ring;
 	bool ring_is_restricted;
@@ -67,7 +68,7 @@ struct sandbox_policy {
 
 /*
  * Enter it.  Before any thread is made (they inherit it) and after everything is open.  What is in
- * force stands in the process's statistics.  In a thread of a test and in a build with sanitizers
+ * force stands in the process's statistics, where it has some.  In a thread of a test and in a build with sanitizers
  * nothing is done.  0, or -1 and a diag.
  */
 int sandbox_enter(struct role *role, const struct sandbox_policy *policy);

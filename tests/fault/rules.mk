@@ -19,7 +19,7 @@ $(FAULT_BIN)/%: $(BIN)/%
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
 
-tests: $(FAULT_BIN)/chasqui $(FAULT_BIN)/chasqui-frontd $(FAULT_BIN)/chasqui-workerd $(FAULT_BIN)/chasqui-persistd
+tests: $(FAULT_BIN)/chasqui $(FAULT_BIN)/chasqui-frontd $(FAULT_BIN)/chasqui-hasher $(FAULT_BIN)/chasqui-workerd $(FAULT_BIN)/chasqui-persistd
 
 # limits.c sets the wall clock of the broker's processes by it.
 WALL_CLOCK := $(BUILD)/tests/wall_clock.so
@@ -33,7 +33,7 @@ tests: $(WALL_CLOCK)
 
 # Daemons that try from inside their sandbox what they must not be able to do (tests/fault/inside/probe.c).
 INSIDE_BIN := $(BUILD)/inside
-INSIDE_LINK := -Wl,--wrap=sandbox_enter,--wrap=io_uring_queue_init_params,--wrap=front_attach
+INSIDE_LINK := -Wl,--wrap=sandbox_enter,--wrap=io_uring_queue_init_params,--wrap=front_attach,--wrap=passwords_map_asks,--wrap=passwords_map_answers
 
 # $(1): folder
 define inside_rule
@@ -43,10 +43,10 @@ $(INSIDE_BIN)/chasqui-$(1): $(OBJ)/$(1)/main.o $(OBJ)/tests/fault/inside/probe.o
 	@echo "  link  $$@"
 	$$(Q)$$(CC) -o $$@ $$(LINK) $$(INSIDE_LINK) $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LIBS_SYSTEM)
 endef
-$(foreach f,frontd workerd persistd,$(eval $(call inside_rule,$(f))))
+$(foreach f,frontd hasher workerd persistd,$(eval $(call inside_rule,$(f))))
 
 $(INSIDE_BIN)/chasqui: $(BIN)/chasqui
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
 
-tests: $(INSIDE_BIN)/chasqui $(INSIDE_BIN)/chasqui-frontd $(INSIDE_BIN)/chasqui-workerd $(INSIDE_BIN)/chasqui-persistd
+tests: $(INSIDE_BIN)/chasqui $(INSIDE_BIN)/chasqui-frontd $(INSIDE_BIN)/chasqui-hasher $(INSIDE_BIN)/chasqui-workerd $(INSIDE_BIN)/chasqui-persistd

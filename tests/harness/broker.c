@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "shm/atomic.h"
 #include "tests/harness/deadline.h"
 #include "tests/harness/reaper.h"
 
@@ -333,6 +334,26 @@ broker_role(const struct broker *broker, uint32_t slot)
 	role.pid = registry.shared->slot[slot].pid;
 	registry_detach(&registry);
 	return role;
+}
+
+struct broker_role
+broker_hasher(const struct broker *broker, uint32_t index, uint64_t epoch)
+{
+	uint64_t deadline_ms = deadline_in(BROKER_START_MS);
+	struct registry registry;
+	struct broker_role role;
+
+	for (;;) {
+		look(broker, &registry);
+		uint64_t word = load_acquire(&registry.shared->hasher[index].state_epoch);
+		role = (struct broker_role){ .pid = registry.shared->hasher[index].pid, .epoch = word >> 8,
+			.state = (enum slot_state)(word & 0xff) };
+		registry_detach(&registry);
+		if (role.epoch > epoch && role.state == SLOT_LIVE)
+			return role;
+		ck_assert_msg(deadline_pause(deadline_ms), "hasher.%u does not come: state %d epoch %llu", index,
+		    (int)role.state, (unsigned long long)role.epoch);
+	}
 }
 
 struct geometry

@@ -93,6 +93,8 @@ struct broker_role {
 	enum slot_state state;
 };
 struct broker_role broker_role(const struct broker *broker, uint32_t slot);
+/* The hasher of frontd `index`, which has no slot; waits until there is one after `epoch`. */
+struct broker_role broker_hasher(const struct broker *broker, uint32_t index, uint64_t epoch);
 pid_t broker_pid(const struct broker *broker, uint32_t slot);
 
 /* What a process has counted so far. */

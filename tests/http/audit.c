@@ -224,6 +224,62 @@ START_TEST(a_clean_stop_loses_no_line)
 }
 END_TEST
 
+static void
+cut_a_line(void)
+{
+	static const char piece[] = "{\"time\":\"2026-11-23T23:59:59.9";
+	int fd = open(log_path, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, piece, sizeof(piece) - 1), sizeof(piece) - 1);
+	close(fd);
+}
+
+/* How many lines are no JSON. */
+static unsigned
+count_torn(void)
+{
+	char *text = read_file(log_path), *line_end;
+	unsigned torn = 0;
+
+	for (char *at = text; (line_end = strchr(at, '\n')) != NULL; at = line_end + 1) {
+		json_t *line = json_loadb(at, (size_t)(line_end - at), JSON_REJECT_DUPLICATES, NULL);
+
+		torn += line == NULL;
+		json_decref(line);
+	}
+	free(text);
+	return torn;
+}
+
+/* As a frontd leaves it that is killed while it writes. */
+START_TEST(behind_a_line_that_was_cut_a_new_one_begins)
+{
+	begin(NULL);
+	expect_status(client_json(&client, "{}", "PUT /v1/queues/one"), 201);
+	ck_assert_uint_eq(count_torn(), 0);
+	cut_a_line();
+	broker_wait_live(&broker, SLOT_FRONT(0), broker_kill(&broker, SLOT_FRONT(0)));
+	client_close(&client);
+	client_open(&client, broker.port);
+	expect_status(client_json(&client, "{}", "PUT /v1/queues/two"), 201);
+	ck_assert_uint_eq(count_torn(), 1);
+	cut_a_line();
+	broker_kill_all(&broker);
+	broker_start(&broker);
+	client_close(&client);
+	client_open(&client, broker.port);
+	expect_status(client_json(&client, "{}", "PUT /v1/queues/three"), 201);
+	ck_assert_uint_eq(count_torn(), 2);
+	cut_a_line();
+	ck_assert_int_eq(kill(broker.pid, SIGHUP), 0);
+	broker_wait_log(&broker, "was opened again");
+	expect_status(client_json(&client, "{}", "PUT /v1/queues/four"), 201);
+	ck_assert_uint_eq(count_torn(), 3);
+	end();
+}
+END_TEST
+
 START_TEST(a_log_that_cannot_be_opened_is_said_at_the_start)
 {
 	static const char *const options[] = { "audit.file=/proc/no-such-folder/audit", NULL };
@@ -532,6 +588,7 @@ suite(void)
 	tcase_add_test(tcase, what_changes_a_queue_has_a_line_and_messages_have_none);
 	tcase_add_test(tcase, without_users_there_is_no_log_unless_it_is_asked_for);
 	tcase_add_test(tcase, a_clean_stop_loses_no_line);
+	tcase_add_test(tcase, behind_a_line_that_was_cut_a_new_one_begins);
 	tcase_add_test(tcase, a_log_that_cannot_be_opened_is_said_at_the_start);
 	tcase_add_test(tcase, who_did_it_and_with_which_credential_and_who_was_refused);
 	tcase_add_test(tcase, rotation_under_way_loses_no_line_and_the_old_file_comes_to_rest);

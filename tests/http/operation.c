@@ -85,7 +85,7 @@ START_TEST(status_shows_every_process)
 {
 	static const char *const options[] = { "server.processes=2", "worker.shards=3", NULL };
 	static char output[OUTPUT_BYTES];
-	unsigned fronts = 0, workers = 0, persists = 0, supervisors = 0;
+	unsigned fronts = 0, workers = 0, persists = 0, supervisors = 0, hashers = 0;
 	struct broker broker;
 	json_t *status, *process;
 	size_t i;
@@ -100,6 +100,7 @@ START_TEST(status_shows_every_process)
 		workers += strcmp(role, "workerd") == 0;
 		persists += strcmp(role, "persistd") == 0;
 		supervisors += strcmp(role, "supervisor") == 0;
+		hashers += strcmp(role, "hasher") == 0;
 		ck_assert_msg(kill(pid, 0) == 0, "%s has pid %d: %s", role, (int)pid, strerror(errno));
 		ck_assert_str_eq(json_string_value(json_object_get(process, "state")), "live");
 		ck_assert_int_eq(json_integer_value(json_object_get(process, "epoch")), 1);
@@ -112,6 +113,7 @@ START_TEST(status_shows_every_process)
 	ck_assert_uint_eq(workers, 3);
 	ck_assert_uint_eq(persists, 1);
 	ck_assert_uint_eq(supervisors, 1);
+	ck_assert_uint_eq(hashers, 2);
 	ck_assert_int_eq(verb(&broker, "status", NULL, output), 0);
 	ck_assert_ptr_nonnull(strstr(output, "frontd"));
 	broker_free(&broker);

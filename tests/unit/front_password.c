@@ -5,14 +5,14 @@
 #include <unistd.h>
 
 #include "shm/atomic.h"
-#include "shm/park.h"
 #include "tests/harness/deadline.h"
+#include "tests/harness/hashing.h"
 #include "tests/harness/unit.h"
 
 enum { COST = 1, WAIT_MS = 60000 };
 
-static uint64_t parked;
 static int event_fd;
+static struct hashing hashing;
 static struct password *password;
 
 static void
@@ -20,44 +20,60 @@ setup(void)
 {
 	event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	ck_assert_int_ge(event_fd, 0);
-	password = password_open(COST, (struct password_wake){ .parked = &parked, .event_fd = event_fd });
+	hashing_open(&hashing, COST, event_fd);
+	hashing_start(&hashing);
+	password = password_open(&(struct password_source){ hashing.files.asks_fd, hashing.files.answers_reading_fd,
+	    hashing.hasher.event_fd });
 	ck_assert_ptr_nonnull(password);
 }
 
 static void
 teardown(void)
 {
+	hashing_stop(&hashing);
 	password_close(password);
+	hashing_close(&hashing);
 	close(event_fd);
 }
 
-static struct password_job *
+static struct password_ask *
 reserve(void)
 {
 	uint32_t index;
-	struct password_job *job = password_reserve(password, &index);
+	struct password_ask *ask = password_reserve(password, &index);
 
-	ck_assert_ptr_nonnull(job);
-	ck_assert_ptr_eq(password_job(password, index), job);
-	return job;
+	ck_assert_ptr_nonnull(ask);
+	return ask;
 }
 
-/* The oldest job, done; sleeps as the loop does. */
-static struct password_job *
+static void
+submit(void)
+{
+	password_submit(password, (clock_ms() * 1000000));
+}
+
+/* The oldest job, done; sleeps as the loop does.  Its place. */
+static uint32_t
 await(void)
 {
 	uint64_t deadline_ms = deadline_in(WAIT_MS), count;
 	uint32_t index;
 
-	for (;;) {
-		park_begin(&parked, false);
-		bool is_done = password_done(password, &index);
-		while (!is_done && read(event_fd, &count, sizeof(count)) < 0)
+	while (!password_done(password, &index)) {
+		while (read(event_fd, &count, sizeof(count)) < 0)
 			ck_assert_msg(deadline_pause(deadline_ms), "no wake-up came");
-		park_end(&parked);
-		if (is_done)
-			return password_job(password, index);
 	}
+	return index;
+}
+
+/* Its result; then it is dropped. */
+static struct password_result
+await_result(void)
+{
+	struct password_result result = password_result(password, await());
+
+	password_drop(password);
+	return result;
 }
 
 static void
@@ -70,31 +86,28 @@ text(char *to, const char *from)
 static void
 make(const char *fresh, char hash[PASSWORD_HASH_BYTES_MAX + 1])
 {
-	struct password_job *job = reserve();
+	struct password_ask *ask = reserve();
 
-	job->wants_hash = true;
-	text(job->fresh, fresh);
-	password_submit(password);
-	job = await();
-	ck_assert(!job->has_failed);
-	memcpy(hash, job->hash, sizeof(job->hash));
-	password_drop(password);
+	ask->wants_hash = true;
+	text(ask->fresh, fresh);
+	submit();
+	struct password_result result = await_result();
+	ck_assert(!result.has_failed);
+	memcpy(hash, result.hash, sizeof(result.hash));
 }
 
 static bool
 check(const char *given, const char *stored)
 {
-	struct password_job *job = reserve();
+	struct password_ask *ask = reserve();
 
-	job->wants_check = true;
-	text(job->given, given);
-	text(job->stored, stored);
-	password_submit(password);
-	job = await();
-	bool is_right = job->is_right;
-	ck_assert(!job->has_failed);
-	password_drop(password);
-	return is_right;
+	ask->wants_check = true;
+	text(ask->given, given);
+	text(ask->stored, stored);
+	submit();
+	struct password_result result = await_result();
+	ck_assert(!result.has_failed);
+	return result.is_right != 0;
 }
 
 START_TEST(a_hash_is_yescrypt_and_is_of_its_password_only)
@@ -129,17 +142,16 @@ START_TEST(a_new_password_is_hashed_only_when_the_old_one_is_right)
 
 	make("old one", hash);
 	for (int is_right = 0; is_right <= 1; is_right++) {
-		struct password_job *job = reserve();
+		struct password_ask *ask = reserve();
 
-		job->wants_check = job->wants_hash = true;
-		text(job->given, is_right ? "old one" : "old two");
-		text(job->stored, hash);
-		text(job->fresh, "new one");
-		password_submit(password);
-		job = await();
-		ck_assert_int_eq(job->is_right, is_right);
-		ck_assert_int_eq(job->hash[0] != '\0', is_right);
-		password_drop(password);
+		ask->wants_check = ask->wants_hash = true;
+		text(ask->given, is_right ? "old one" : "old two");
+		text(ask->stored, hash);
+		text(ask->fresh, "new one");
+		submit();
+		struct password_result result = await_result();
+		ck_assert_int_eq(result.is_right, is_right);
+		ck_assert_int_eq(result.hash[0] != '\0', is_right);
 	}
 }
 END_TEST
@@ -149,21 +161,18 @@ START_TEST(when_too_many_wait_there_is_no_room_and_later_there_is)
 	uint32_t index;
 
 	for (unsigned i = 0; i < PASSWORD_JOBS_MAX; i++) {
-		struct password_job *job = reserve();
+		struct password_ask *ask = reserve();
 
-		job->wants_hash = true;
-		snprintf(job->fresh, sizeof(job->fresh), "password %u", i);
-		password_submit(password);
+		ask->wants_hash = true;
+		snprintf(ask->fresh, sizeof(ask->fresh), "password %u", i);
+		submit();
 	}
 	ck_assert_ptr_null(password_reserve(password, &index));
 	ck_assert_uint_ge(password_wait_ms(password), 1);
 	for (unsigned i = 0; i < PASSWORD_JOBS_MAX; i++) {
-		struct password_job *job = await();
-		char expected[32];
-
-		snprintf(expected, sizeof(expected), "password %u", i);
-		ck_assert_str_eq(job->fresh, expected);
-		ck_assert_int_eq(job->hash[0], '$');
+		index = await();
+		ck_assert_uint_eq(index, i % PASSWORD_JOBS_MAX);
+		ck_assert_int_eq(password_result(password, index).hash[0], '$');
 		password_drop(password);
 		ck_assert_ptr_nonnull(password_reserve(password, &index));
 	}
@@ -173,30 +182,133 @@ END_TEST
 
 START_TEST(a_dropped_job_leaves_nothing_in_memory)
 {
-	static const struct password_job nothing;
+	static const struct password_ask nothing;
+	static const struct crypt_data no_crypt;
 	char hash[PASSWORD_HASH_BYTES_MAX + 1];
-	struct password_job *job = reserve();
+	struct password_ask *ask = reserve();
 
 	make("a secret", hash);
-	ck_assert_int_eq(memcmp(job, &nothing, sizeof(nothing)), 0);
+	ck_assert_int_eq(memcmp(ask, &nothing, sizeof(nothing)), 0);
+	/* What the hasher had of it was wiped before the job was done. */
+	ck_assert_int_eq(memcmp(&hashing.hasher.ask, &nothing, sizeof(nothing)), 0);
+	ck_assert_int_eq(memcmp(&hashing.hasher.crypt, &no_crypt, sizeof(no_crypt)), 0);
 }
 END_TEST
 
 START_TEST(what_is_abandoned_is_not_begun)
 {
-	/* The first keeps the thread busy while the others are abandoned. */
+	hashing_stop(&hashing);
 	for (unsigned i = 0; i < 8; i++) {
-		struct password_job *job = reserve();
+		struct password_ask *ask = reserve();
 
-		job->wants_hash = true;
-		text(job->fresh, "x");
-		store_relaxed(&job->is_abandoned, i != 0);
-		password_submit(password);
+		ask->wants_hash = true;
+		text(ask->fresh, "x");
+		submit();
+		if (i != 0)
+			password_abandon(password, i);
 	}
+	hashing_start(&hashing);
 	for (unsigned i = 0; i < 8; i++) {
-		ck_assert_int_eq(await()->hash[0] != '\0', i == 0);
-		password_drop(password);
+		struct password_result result = await_result();
+
+		ck_assert_int_eq(result.hash[0] != '\0', i == 0);
+		ck_assert_int_eq(result.was_skipped, i != 0);
 	}
+}
+END_TEST
+
+START_TEST(what_a_hasher_left_is_done_by_the_next)
+{
+	uint32_t index;
+
+	hashing_stop(&hashing);
+	for (unsigned i = 0; i < 4; i++) {
+		struct password_ask *ask = reserve();
+
+		ask->wants_hash = true;
+		text(ask->fresh, "x");
+		submit();
+	}
+	/* Killed in the middle of the first: it was begun, and is not finished. */
+	hashing.hasher.answers->begun = hashing.hasher.answers->tries = 1;
+	ck_assert(!password_done(password, &index));
+	hashing_start(&hashing);
+	for (unsigned i = 0; i < 4; i++)
+		ck_assert_int_eq(await_result().hash[0], '$');
+}
+END_TEST
+
+START_TEST(a_job_that_kills_hashers_is_given_up_and_the_next_is_done)
+{
+	hashing_stop(&hashing);
+	for (unsigned i = 0; i < 2; i++) {
+		struct password_ask *ask = reserve();
+
+		ask->wants_hash = true;
+		text(ask->fresh, "x");
+		submit();
+	}
+	hashing.hasher.answers->begun = 1;
+	hashing.hasher.answers->tries = HASHER_TRIES;
+	hashing_start(&hashing);
+	for (unsigned i = 0; i < 2; i++) {
+		struct password_result result = await_result();
+
+		ck_assert_int_eq(result.has_failed, i == 0);
+		ck_assert_int_eq(result.hash[0] != '\0', i != 0);
+	}
+}
+END_TEST
+
+START_TEST(a_hasher_that_hangs_is_noticed_once_and_not_when_it_goes_on)
+{
+	uint64_t since_ns = (clock_ms() * 1000000);
+
+	hashing_stop(&hashing);
+	ck_assert(!password_look(password, since_ns));
+	/* Nothing to do is no hanging. */
+	ck_assert(!password_look(password, since_ns + 1000 * PASSWORD_PATIENCE_NS_MAX));
+	for (unsigned i = 0; i < 2; i++) {
+		struct password_ask *ask = reserve();
+
+		ask->wants_hash = true;
+		text(ask->fresh, "x");
+		password_submit(password, since_ns);
+	}
+	ck_assert(!password_look(password, since_ns));
+	ck_assert(!password_look(password, since_ns + PASSWORD_PATIENCE_NS_MIN));
+	ck_assert(password_look(password, since_ns + PASSWORD_PATIENCE_NS_MIN + 1));
+	ck_assert(password_is_stuck(password));
+	ck_assert(!password_look(password, since_ns + 2 * PASSWORD_PATIENCE_NS_MIN));
+	ck_assert(password_is_stuck(password));
+	hashing_start(&hashing);
+	(void)await_result(); /* the other may be done or not */
+	ck_assert(!password_look(password, since_ns + 3 * PASSWORD_PATIENCE_NS_MIN));
+	ck_assert(!password_is_stuck(password));
+	(void)await_result();
+}
+END_TEST
+
+START_TEST(numbers_of_a_hasher_that_was_taken_over_are_not_believed)
+{
+	struct password_answers *answers = hashing.hasher.answers;
+	uint32_t index;
+
+	hashing_stop(&hashing);
+	memset(answers, 0xff, sizeof(*answers));
+	ck_assert(!password_done(password, &index));
+	ck_assert_uint_eq(strlen(password_result(password, 0).hash), PASSWORD_HASH_BYTES_MAX);
+	ck_assert_uint_le(password_wait_ms(password), PASSWORD_PATIENCE_NS_MAX / 1000000 + 1);
+	struct password_ask *ask = reserve();
+	ask->wants_hash = true;
+	submit();
+	for (uint64_t number = 2; number < 1000; number++) {
+		answers->finished = number;
+		ck_assert(!password_done(password, &index));
+	}
+	memset(answers, 0, sizeof(*answers));
+	hashing_start(&hashing);
+	(void)await_result();
 }
 END_TEST
 
@@ -243,6 +355,10 @@ suite(void)
 	tcase_add_test(tcase, when_too_many_wait_there_is_no_room_and_later_there_is);
 	tcase_add_test(tcase, a_dropped_job_leaves_nothing_in_memory);
 	tcase_add_test(tcase, what_is_abandoned_is_not_begun);
+	tcase_add_test(tcase, what_a_hasher_left_is_done_by_the_next);
+	tcase_add_test(tcase, a_job_that_kills_hashers_is_given_up_and_the_next_is_done);
+	tcase_add_test(tcase, a_hasher_that_hangs_is_noticed_once_and_not_when_it_goes_on);
+	tcase_add_test(tcase, numbers_of_a_hasher_that_was_taken_over_are_not_believed);
 	tcase_add_test(tcase, nobody_costs_as_much_time_as_somebody);
 	suite_add_tcase(suite, tcase);
 	return suite;

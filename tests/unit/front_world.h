@@ -22,6 +22,7 @@
 #include "shm/hash.h"
 #include "shm/usage.h"
 #include "tests/harness/client.h"
+#include "tests/harness/hashing.h"
 #include "tests/harness/unit.h"
 
 #define WORLD_TIMEOUT_NS (10 * NS_PER_S)
@@ -43,6 +44,7 @@ static struct world {
 	struct stream stream;
 	struct stats worker_stats;
 	struct waker front_waker;
+	struct hashing hashing;     /* runs */
 	char last[FRAME_BYTES_MAX]; /* a copy of the frame taken last */
 } world;
 
@@ -122,7 +124,7 @@ world_setup(void)
 			.head_timeout_ns = 10 * NS_PER_S, .body_timeout_ns = 10 * NS_PER_S, .body_rate = 1024,
 			.idle_timeout_ns = 60 * NS_PER_S, .send_timeout_ns = 30 * NS_PER_S, .linger_ns = NS_PER_S,
 			.body_bytes_max = 8u << 20, .body_memory_bytes = 64u << 20,
-			.password_cost = 1, .login_failures = 10, .login_window_ns = 300 * NS_PER_S,
+			.login_failures = 10, .login_window_ns = 300 * NS_PER_S,
 		},
 	};
 	world_regions();
@@ -136,6 +138,9 @@ world_setup(void)
 	ck_assert_int_eq(role_attach(&world.role), 0);
 	world.front_waker = (struct waker){ .word = &world.role.stats.shared->parked,
 		.event_fd = world.role.event_fd[SLOT_FRONT(0)] };
+	hashing_open(&world.hashing, 1, world.role.event_fd[SLOT_FRONT(0)]);
+	world.limits.password_source = hashing_source(&world.hashing);
+	hashing_start(&world.hashing);
 }
 
 static inline void
@@ -158,6 +163,8 @@ world_stop(void)
 	store_release(&world.registry.shared->is_draining, 1);
 	ck_assert_int_eq(pthread_join(world.thread, NULL), 0);
 	ck_assert_int_eq(world.exit_code, 0);
+	hashing_stop(&world.hashing);
+	hashing_close(&world.hashing);
 	role_detach(&world.role);
 	region_unlink_all(world.instance, "");
 }

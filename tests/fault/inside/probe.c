@@ -36,6 +36,7 @@
 
 #include "shm/atomic.h"
 #include "shm/front.h"
+#include "shm/passwords.h"
 #include "shm/sandbox/sandbox.h"
 #include "tests/harness/attack.h"
 
@@ -50,8 +51,14 @@ int __real_front_attach(struct front *front, const char *instance, uint32_t inde
 int __wrap_front_attach(struct front *front, const char *instance, uint32_t index, uint64_t epoch,
     const struct front_geometry *geometry, const struct region_identity *store, int worker);
 
+struct password_asks *__real_passwords_map_asks(int fd, int protection);
+struct password_asks *__wrap_passwords_map_asks(int fd, int protection);
+struct password_answers *__real_passwords_map_answers(int fd, int protection);
+struct password_answers *__wrap_passwords_map_answers(int fd, int protection);
+
 static struct {
 	struct io_uring *ring;
+	void *jobs;              /* of a frontd and its hasher: the part that is for reading */
 	struct front *front;
 	struct role *role;
 	struct probe_file *file;
@@ -80,6 +87,26 @@ __wrap_front_attach(struct front *front, const char *instance, uint32_t index, u
 	if (worker == FRONT_MAP_ALL)
 		inside.front = front;
 	return __real_front_attach(front, instance, index, epoch, geometry, store, worker);
+}
+
+struct password_asks *
+__wrap_passwords_map_asks(int fd, int protection)
+{
+	struct password_asks *asks = __real_passwords_map_asks(fd, protection);
+
+	if (protection == PROT_READ)
+		inside.jobs = asks;
+	return asks;
+}
+
+struct password_answers *
+__wrap_passwords_map_answers(int fd, int protection)
+{
+	struct password_answers *answers = __real_passwords_map_answers(fd, protection);
+
+	if (protection == PROT_READ)
+		inside.jobs = answers;
+	return answers;
 }
 
 /* --- tries: below 0 and errno, or what works --- */
@@ -134,6 +161,12 @@ static long
 try_registry_writable(void)
 {
 	return mprotect(inside.role->registry.region.base, 4096, PROT_READ | PROT_WRITE);
+}
+
+static long
+try_jobs_writable(void)
+{
+	return mprotect(inside.jobs, 4096, PROT_READ | PROT_WRITE);
 }
 
 static long
@@ -340,10 +373,10 @@ try_watch_kernel(void)
 
 static const struct {
 	long (*attempt)(void);
-	enum probe_end end[ROLE_PERSIST + 1];
+	enum probe_end end[ROLE_HASHER + 1];
 } probes[] = {
-#define X(name, front, worker, persist) \
-	{ try_##name, { PROBE_##front, PROBE_##worker, PROBE_##persist } },
+#define X(name, front, worker, persist, hasher) \
+	{ try_##name, { PROBE_##front, PROBE_##worker, PROBE_##persist, PROBE_##hasher } },
 	PROBES(X)
 #undef X
 };
@@ -398,16 +431,15 @@ map_file(void)
 static void
 look_around(struct role *role)
 {
-	const struct slot *slots = role->registry.shared->slot;
-
 	inside.role = role;
 	inside.data_fd = role->kind == ROLE_PERSIST ? DATA_DIR_FD : AT_FDCWD;
 	inside.supervisor = getppid();
 	/*
 	 * A worker that was started before us; the workers themselves and persistd take persistd,
-	 * or the supervisor.
+	 * or the supervisor, and a hasher, who knows nobody, its parent.
 	 */
-	inside.worker = slots[role->kind == ROLE_WORKER ? SLOT_PERSIST : SLOT_WORKER(0)].pid;
+	if (role->kind != ROLE_HASHER)
+		inside.worker = role->registry.shared->slot[role->kind == ROLE_WORKER ? SLOT_PERSIST : SLOT_WORKER(0)].pid;
 	if (inside.worker <= 0)
 		inside.worker = inside.supervisor;
 	snprintf(
@@ -490,7 +522,7 @@ __wrap_sandbox_enter(struct role *role, const struct sandbox_policy *policy)
 			attack_for_ever(role);
 		return -1;
 	}
-	report = &inside.file->report[role->slot];
+	report = &inside.file->report[role->kind == ROLE_HASHER ? PROBE_HASHER : role->slot];
 	for (enum probe probe = 0; probe < PROBE_COUNT && role->epoch == 1; probe++) {
 		if (probes[probe].end[role->kind] == PROBE_KILLED)
 			try_in_child(role, policy, report, probe);

@@ -1,0 +1,13 @@
+/*
+ * sandbox: what a hasher gives up before it reads a password: all but computing and its two
+ * eventfds.
+ */
+#ifndef HASHER_SANDBOX_H
+#define HASHER_SANDBOX_H
+
+#include "shm/role.h"
+
+/* 0, or -1 and a diag. */
+int hasher_enter_sandbox(struct role *role);
+
+#endif

@@ -1,0 +1,295 @@
+/*
+ * The process that hashes passwords dies, hangs, or its frontd does: every login gets an answer,
+ * nobody else notices, and none is left behind.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "frontd/http/text.h"
+#include "frontd/people/password.h"
+#include "tests/harness/broker.h"
+#include "tests/harness/client.h"
+#include "tests/harness/deadline.h"
+#include "tests/harness/unit.h"
+
+static const char *const options[] = { "auth.mode=required", "auth.login_failures=1000000",
+	"auth.login_window=1s", NULL };
+
+enum {
+	TEST_SECONDS = 120,
+	LOGINS = 60,
+	KILLS = 20,
+	TOKEN_BYTES = 46,
+	FIELDS_BYTES = 200,
+	GONE_MS = 20000
+};
+
+static struct broker broker;
+static char admin[FIELDS_BYTES];     /* fields of the admin's requests */
+static const char right[] = "user:two llamas", wrong[] = "user:two llama";
+
+static void
+basic(const char *who, char fields[FIELDS_BYTES])
+{
+	size_t used = (size_t)sprintf(fields, "Authorization: Basic ");
+
+	used += text_base64_encode((struct http_slice){ who, strlen(who) },
+	    (struct http_span){ fields + used, FIELDS_BYTES - used });
+	memcpy(fields + used, "\r\n", 3);
+}
+
+static void
+ask_login(struct client *client, const char *who)
+{
+	char fields[FIELDS_BYTES];
+
+	basic(who, fields);
+	client_request(client, "GET /v1/queues", fields, NULL, 0);
+}
+
+static unsigned
+login(const char *who)
+{
+	struct client client;
+	unsigned status;
+
+	client_open(&client, broker.port);
+	ask_login(&client, who);
+	status = client_answer(&client)->status;
+	client_close(&client);
+	return status;
+}
+
+/* A broker with a user. */
+static void
+begin(const char *const *with)
+{
+	char path[200], token[TOKEN_BYTES + 1] = "";
+	struct client client;
+
+	broker_up(&broker, with);
+	snprintf(path, sizeof(path), "%s/admin-token", broker.data);
+	FILE *file = fopen(path, "re");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_uint_eq(fread(token, 1, TOKEN_BYTES, file), TOKEN_BYTES);
+	fclose(file);
+	snprintf(admin, sizeof(admin), "Authorization: Bearer %s\r\nContent-Type: application/json\r\n", token);
+	client_open(&client, broker.port);
+	expect_status(client_ask(&client, "PUT /v1/users/user", admin, "{\"password\":\"two llamas\"}"), 201);
+	expect_status(client_ask(&client, "PUT /v1/queues/q", admin, "{}"), 201);
+	client_close(&client);
+}
+
+static bool
+is_gone(pid_t pid)
+{
+	return kill(pid, 0) != 0 && errno == ESRCH;
+}
+
+static void
+expect_gone(pid_t pid)
+{
+	uint64_t deadline_ms = deadline_in(GONE_MS);
+
+	/* Killed, it may have to wait for a CPU to end on: it is behind everybody else. */
+	while (!is_gone(pid))
+		ck_assert_msg(deadline_pause(deadline_ms), "the hasher, pid %d, is left behind", (int)pid);
+}
+
+/* A cgroup of ours with cpu.idle; false: this machine, or this user, cannot have one. */
+static bool
+make_cgroup(char path[64])
+{
+	static const char *const roots[] = { "/sys/fs/cgroup/cpu", "/sys/fs/cgroup" };
+	char file[100];
+
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(path, 64, "%s/chasqui-test-%d", roots[i], (int)getpid());
+		if (mkdir(path, 0700) != 0)
+			continue;
+		snprintf(file, sizeof(file), "%s/cpu.idle", path);
+		if (access(file, W_OK) == 0)
+			return true;
+		(void)rmdir(path); /* ours, and empty */
+	}
+	return false;
+}
+
+static bool
+is_in(pid_t pid, const char *path)
+{
+	char file[100], line[32];
+	bool found = false;
+
+	snprintf(file, sizeof(file), "%s/cgroup.procs", path);
+	FILE *procs = fopen(file, "re");
+	ck_assert_ptr_nonnull(procs);
+	while (fgets(line, sizeof(line), procs) != NULL)
+		found |= atoi(line) == (int)pid;
+	fclose(procs);
+	return found;
+}
+
+START_TEST(it_stands_behind_everybody_else_in_the_cgroup_that_is_named)
+{
+	char path[64], option[100];
+	const char *const all[] = { options[0], options[1], options[2], option, NULL };
+	bool has_cgroup = make_cgroup(path);
+	uint64_t deadline_ms = deadline_in(GONE_MS);
+
+	snprintf(option, sizeof(option), "auth.hasher_cgroup=%s", has_cgroup ? path : "off");
+	if (!has_cgroup)
+		printf("no cgroup with cpu.idle can be made here: only the policy is looked at\n");
+	begin(all);
+	struct broker_role first = broker_hasher(&broker, 0, 0);
+	/* It has checked a password, so it has taken its place. */
+	ck_assert_uint_eq(login(right), 200);
+	ck_assert_int_eq(sched_getscheduler(first.pid), SCHED_IDLE);
+	ck_assert_int_eq(kill(first.pid, SIGKILL), 0);
+	struct broker_role second = broker_hasher(&broker, 0, first.epoch);
+	ck_assert_uint_eq(login(wrong), 401);
+	ck_assert_int_eq(sched_getscheduler(second.pid), SCHED_IDLE);
+	if (has_cgroup) {
+		ck_assert(is_in(second.pid, path));
+		ck_assert(!is_in(broker_pid(&broker, SLOT_FRONT(0)), path));
+	}
+	broker_free(&broker);
+	while (has_cgroup && rmdir(path) != 0)
+		ck_assert_msg(deadline_pause(deadline_ms), "%s: %s", path, strerror(errno));
+}
+END_TEST
+
+START_TEST(a_cgroup_that_is_not_there_is_said_and_done_without)
+{
+	static const char *const none[] = { "auth.mode=required", "auth.hasher_cgroup=/no-such-folder", NULL };
+
+	begin(none);
+	broker_wait_log(&broker, "cannot use auth.hasher_cgroup /no-such-folder");
+	ck_assert_uint_eq(login(right), 200);
+	broker_free(&broker);
+}
+END_TEST
+
+START_TEST(when_it_is_killed_each_login_is_answered_and_checked_by_the_next)
+{
+	struct client clients[LOGINS];
+	unsigned ins = 0, outs = 0, laters = 0;
+	uint64_t epoch = 0;
+	char who[64];
+
+	begin(options);
+	for (unsigned i = 0; i < LOGINS; i++) {
+		client_open(&clients[i], broker.port);
+		snprintf(who, sizeof(who), "nobody%u:a password", i);
+		ask_login(&clients[i], i % 2 == 0 ? right : who);
+	}
+	for (unsigned i = 0; i < KILLS; i++) {
+		struct broker_role role = broker_hasher(&broker, 0, epoch);
+
+		epoch = role.epoch;
+		(void)kill(role.pid, SIGKILL); /* or it has ended by itself */
+		usleep(20000);
+	}
+	for (unsigned i = 0; i < LOGINS; i++) {
+		unsigned status = client_answer(&clients[i])->status;
+
+		ins += status == 200;
+		outs += status == 401;
+		laters += status == 503;
+		ck_assert_msg(status == 503 || status == (i % 2 == 0 ? 200 : 401), "login %u was answered %u", i, status);
+		client_close(&clients[i]);
+	}
+	printf("%u in, %u refused, %u told to come again\n", ins, outs, laters);
+	/* Only a job of which three hashers died is given up. */
+	ck_assert_uint_le(laters, LOGINS / 2 + KILLS / 3);
+	ck_assert_uint_ge(outs, LOGINS / 2 - KILLS / 3);
+	ck_assert_uint_eq(login(right), 200);
+	ck_assert_uint_eq(login(wrong), 401);
+	ck_assert_uint_eq(broker_role(&broker, SLOT_FRONT(0)).epoch, 1);
+	broker_free(&broker);
+}
+END_TEST
+
+START_TEST(it_goes_with_its_frontd_and_with_the_supervisor)
+{
+	begin(options);
+	struct broker_role first = broker_hasher(&broker, 0, 0);
+	uint64_t epoch = broker_kill(&broker, SLOT_FRONT(0));
+	broker_wait_live(&broker, SLOT_FRONT(0), epoch);
+	expect_gone(first.pid);
+	struct broker_role second = broker_hasher(&broker, 0, first.epoch);
+	ck_assert_int_ne(first.pid, second.pid);
+	ck_assert_uint_eq(login(right), 200);
+	ck_assert_uint_eq(login(wrong), 401);
+	broker_kill_all(&broker);
+	expect_gone(second.pid);
+	broker_start(&broker);
+	struct broker_role third = broker_hasher(&broker, 0, second.epoch);
+	ck_assert_uint_eq(login(right), 200);
+	broker_stop(&broker);
+	ck_assert(is_gone(third.pid)); /* waited for */
+	broker_free(&broker);
+}
+END_TEST
+
+START_TEST(while_it_hangs_others_are_served_and_logins_are_told_to_come_again)
+{
+	struct client waiting, other;
+	uint64_t begun_ms, patience_ms = PASSWORD_PATIENCE_NS_MAX / 1000000;
+
+	begin(options);
+	ck_assert_uint_eq(login(right), 200);
+	pid_t pid = broker_hasher(&broker, 0, 0).pid;
+	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+	client_open(&waiting, broker.port);
+	client_open(&other, broker.port);
+	begun_ms = clock_ms();
+	ask_login(&waiting, wrong);
+	struct response *answer = NULL;
+	for (unsigned served = 0; answer == NULL; served++) {
+		expect_status(client_ask(&other, "GET /v1/queues/q", admin, NULL), 200);
+		ck_assert_msg(clock_ms() - begun_ms < patience_ms + 10000, "no answer; others were served %u times", served);
+		answer = client_try_answer(&waiting, 50);
+	}
+	expect_problem(answer, 503, "busy");
+	ck_assert_ptr_nonnull(response_field(answer, "Retry-After"));
+	printf("told after %llu ms\n", (unsigned long long)(clock_ms() - begun_ms));
+	ck_assert_uint_ge(clock_ms() - begun_ms, PASSWORD_PATIENCE_NS_MIN / 1000000);
+	/* The next need not wait to be told; who is known needs no hash. */
+	begun_ms = clock_ms();
+	ck_assert_uint_eq(login(wrong), 503);
+	ck_assert_uint_eq(login(right), 200);
+	ck_assert_uint_lt(clock_ms() - begun_ms, PASSWORD_PATIENCE_NS_MIN / 1000000);
+	ck_assert_int_eq(kill(pid, SIGCONT), 0);
+	uint64_t deadline_ms = deadline_in(GONE_MS);
+	while (login(wrong) != 401)
+		ck_assert_msg(deadline_pause(deadline_ms), "no login is answered again");
+	client_close(&waiting);
+	client_close(&other);
+	broker_free(&broker);
+}
+END_TEST
+
+static Suite *
+suite(void)
+{
+	Suite *suite = suite_create("hasher");
+	TCase *tcase = tcase_create("hasher");
+
+	tcase_set_timeout(tcase, TEST_SECONDS);
+	tcase_add_test(tcase, it_stands_behind_everybody_else_in_the_cgroup_that_is_named);
+	tcase_add_test(tcase, a_cgroup_that_is_not_there_is_said_and_done_without);
+	tcase_add_test(tcase, when_it_is_killed_each_login_is_answered_and_checked_by_the_next);
+	tcase_add_test(tcase, it_goes_with_its_frontd_and_with_the_supervisor);
+	tcase_add_test(tcase, while_it_hangs_others_are_served_and_logins_are_told_to_come_again);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+UNIT_MAIN(suite)
