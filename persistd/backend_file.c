@@ -283,8 +283,33 @@ file_fetch(struct backend *backend, uint32_t number, const struct backend_range 
 	case WINDOW_EXACT:
 		break;
 	}
+	assert(number < BACKEND_FETCHES && file->fetching[number] == 0);
+	file->fetching[number] = at.segment;
 	disk_queue_read(file->disk, (struct disk_tag){ .user = DISK_FETCH, .number = number }, fds->fd, to, range->bytes, at.offset);
 	return BACKEND_FETCHING;
+}
+
+static void
+file_fetched(struct backend *backend, uint32_t number)
+{
+	struct backend_file *file = self(backend);
+
+	assert(number < BACKEND_FETCHES && file->fetching[number] != 0);
+	file->fetching[number] = 0;
+}
+
+/*
+ * A record may have been copied since its read was queued.  If the file were punched or written again now, the read would bring
+ * something else, and a good message would be called corrupt.  Windows need no such care: nobody asks for a segment that is gone.
+ */
+static bool
+is_being_fetched(const struct backend_file *file, uint64_t segment)
+{
+	for (uint32_t i = 0; i < BACKEND_FETCHES; i++) {
+		if (file->fetching[i] == segment)
+			return true;
+	}
+	return false;
 }
 
 static void
@@ -354,7 +379,7 @@ trim_step(struct backend_file *file)
 		trim_end(file);
 		return false;
 	}
-	if (!trim_begin(file))
+	if (is_being_fetched(file, entry->number) || !trim_begin(file))
 		return false;
 	bool is_ours = entry->is_begun && entry->header.epoch == file->segments.epoch;
 	if (!spares_drop(spares, entry->number, entry->file_bytes, is_ours))
@@ -503,6 +528,7 @@ static const struct backend_ops file_ops = {
 	.landed = file_landed,
 	.locate = file_locate,
 	.fetch = file_fetch,
+	.fetched = file_fetched,
 	.window_completed = file_window_completed,
 	.trim = file_trim,
 	.step = file_step,
