@@ -135,6 +135,7 @@ struct backend_ops {
 struct backend {
 	const struct backend_ops *ops;
 	const uint8_t *store_uuid;
+	bool reads_direct;         /* whoever reads much may do so past the page cache */
 	uint32_t shards;
 	uint64_t generation;       /* of the last cold start */
 	uint64_t segment;          /* being written, for the operator */

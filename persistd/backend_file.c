@@ -48,6 +48,8 @@ resolve(struct backend_file *file)
 
 	if (loader_open(loader, file->store, &file->catalog, &file->old, LOADER_TO_THE_END) != 0)
 		return EXIT_JOURNAL;
+	if (!file->backend.reads_direct)
+		loader->reader.direct_bytes = 0;
 	loader->copies = &file->copies;
 	loader->snapshots = file->snapshots;
 	do
@@ -546,7 +548,7 @@ int
 backend_file_init(struct backend_file *file, struct store *store, struct disk *disk, const struct spare_options *options)
 {
 	*file = (struct backend_file){ .backend = { .ops = &file_ops, .store_uuid = store->uuid, .shards = store->shards,
-		.segment_bytes = options->segment_bytes },
+		.reads_direct = options->direct != DISK_DIRECT_OFF, .segment_bytes = options->segment_bytes },
 		.store = store, .disk = disk };
 	lsn_index_init(&file->old);
 	lsn_index_init(&file->live);
