@@ -48,6 +48,9 @@ enum backend_fetch {
 	BACKEND_FAILED,    /* a batch does, but it cannot be got at now; after a diag */
 };
 
+/* Reads of fetch() under way at most: those for frontds (fetch.h) and the cleaner's. */
+#define BACKEND_FETCHES 17
+
 struct backend_range {
 	uint64_t lsn;
 	uint32_t shard;
@@ -80,9 +83,15 @@ struct backend_ops {
 	/* Where such a range lies; false if that is not known. */
 	bool (*locate)(struct backend *backend, const struct backend_range *range, struct lsn_location *at);
 
-	/* The stream bytes [lsn, lsn + bytes) of a shard: here, or a read of them into private memory is queued. */
+	/*
+	 * The stream bytes [lsn, lsn + bytes) of a shard: here, or a read of them into private memory is queued, as {DISK_FETCH,
+	 * number} with a number below BACKEND_FETCHES that is not under way.
+	 */
 	enum backend_fetch (*fetch)(struct backend *backend, uint32_t number, const struct backend_range *range, void *to,
 	    const char **here);
+
+	/* The read that was queued as `number` is over; until then its segment is not dropped. */
+	void (*fetched)(struct backend *backend, uint32_t number);
 
 	/* A completion {DISK_WINDOW, number}. */
 	void (*window_completed)(struct backend *backend, uint32_t number, int32_t result);
@@ -126,6 +135,7 @@ struct backend_ops {
 struct backend {
 	const struct backend_ops *ops;
 	const uint8_t *store_uuid;
+	bool reads_direct;         /* whoever reads much may do so past the page cache */
 	uint32_t shards;
 	uint64_t generation;       /* of the last cold start */
 	uint64_t segment;          /* being written, for the operator */

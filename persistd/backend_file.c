@@ -51,6 +51,8 @@ resolve(struct backend_file *file)
 
 	if (loader_open(loader, file->store, &file->catalog, &file->old, LOADER_TO_THE_END) != 0)
 		return EXIT_JOURNAL;
+	if (!file->backend.reads_direct)
+		loader->reader.direct_bytes = 0;
 	loader->copies = &file->copies;
 	loader->snapshots = file->snapshots;
 	do
@@ -287,8 +289,33 @@ file_fetch(struct backend *backend, uint32_t number, const struct backend_range 
 	case WINDOW_EXACT:
 		break;
 	}
+	assert(number < BACKEND_FETCHES && file->fetching[number] == 0);
+	file->fetching[number] = at.segment;
 	disk_queue_read(file->disk, (struct disk_tag){ .user = DISK_FETCH, .number = number }, fds->fd, to, range->bytes, at.offset);
 	return BACKEND_FETCHING;
+}
+
+static void
+file_fetched(struct backend *backend, uint32_t number)
+{
+	struct backend_file *file = self(backend);
+
+	assert(number < BACKEND_FETCHES && file->fetching[number] != 0);
+	file->fetching[number] = 0;
+}
+
+/*
+ * A record may have been copied since its read was queued.  If the file were punched or written again now, the read would bring
+ * something else, and a good message would be called corrupt.  Windows need no such care: nobody asks for a segment that is gone.
+ */
+static bool
+is_being_fetched(const struct backend_file *file, uint64_t segment)
+{
+	for (uint32_t i = 0; i < BACKEND_FETCHES; i++) {
+		if (file->fetching[i] == segment)
+			return true;
+	}
+	return false;
 }
 
 static void
@@ -361,7 +388,7 @@ trim_step(struct backend_file *file, uint64_t now_ns)
 		trim_end(file);
 		return false;
 	}
-	if (!trim_begin(file, now_ns))
+	if (is_being_fetched(file, entry->number) || !trim_begin(file, now_ns))
 		return false;
 	bool is_ours = entry->is_begun && entry->header.epoch == file->segments.epoch;
 	if (!spares_drop(spares, entry->number, entry->file_bytes, is_ours))
@@ -512,6 +539,7 @@ static const struct backend_ops file_ops = {
 	.landed = file_landed,
 	.locate = file_locate,
 	.fetch = file_fetch,
+	.fetched = file_fetched,
 	.window_completed = file_window_completed,
 	.trim = file_trim,
 	.step = file_step,
@@ -529,7 +557,7 @@ int
 backend_file_init(struct backend_file *file, struct store *store, struct disk *disk, const struct spare_options *options)
 {
 	*file = (struct backend_file){ .backend = { .ops = &file_ops, .store_uuid = store->uuid, .shards = store->shards,
-		.segment_bytes = options->segment_bytes },
+		.reads_direct = options->direct != DISK_DIRECT_OFF, .segment_bytes = options->segment_bytes },
 		.store = store, .disk = disk };
 	lsn_index_init(&file->old);
 	lsn_index_init(&file->live);

@@ -34,6 +34,7 @@ struct backend_file {
 	struct snapshots *snapshots;    /* borrowed from whoever opened us */
 	uint32_t readers;               /* that are open: nothing is dropped */
 	struct read_fd read_fds[READ_FDS];
+	uint64_t fetching[BACKEND_FETCHES]; /* segment that each read under way is from; 0: none */
 	struct windows windows;
 	struct lsn_location flown[IN_FLIGHT_MAX]; /* where the batch of each flight ends */
 	struct lsn_location durable;    /* everything before it can be read */

@@ -51,6 +51,7 @@
 
 /* Its reads: {DISK_FETCH, CLEANER_FETCH}, the number behind those of fetch.h. */
 #define CLEANER_FETCH FETCH_SLOTS
+_Static_assert(CLEANER_FETCH < BACKEND_FETCHES, "a read of each may be under way");
 
 enum cleaner_state {
 	CLEANER_IDLE,

@@ -25,6 +25,9 @@ loader_open(struct loader *loader, const struct store *store, const struct catal
 	if (reader_open(&loader->reader, store, catalog, stop_index == LOADER_TO_THE_END) != 0)
 		return -1;
 	loader->reader.stop_index = stop_index;
+	/* Nobody is served before the end of a cold start; a warm one goes on beside others, batch by batch. */
+	if (stop_index == LOADER_TO_THE_END)
+		loader->reader.direct_bytes = READER_DIRECT_BYTES_MAX;
 	loader->position = (struct journal_position){ .index = loader->reader.index, .hash = loader->reader.hash,
 		.segment = store->current.floor - 1 };
 	loader->durable_index = loader->reader.index;
@@ -107,18 +110,18 @@ is_evidence(const struct batch_header *header, uint64_t missing, uint64_t epoch)
 
 /* Search one segment from `offset` on for evidence.  1: found, *at says where; 0: none; -1: the disk refused. */
 static int
-search_segment(const struct loader *loader, uint64_t number, uint64_t offset, uint64_t missing, uint64_t epoch,
-    uint64_t *at)
+search_segment(const struct loader *loader, const struct segment_entry *entry, uint64_t offset, uint64_t missing,
+    uint64_t epoch, uint64_t *at)
 {
-	char name[SEGMENT_NAME_BYTES], *buffer = loader->reader.buffer; /* the reader has come to its end */
-	int found = 0;
+	char *buffer = loader->reader.buffer; /* the reader has come to its end */
+	bool is_direct;
+	int fd = reader_open_segment(&loader->reader, entry, &is_direct), found = 0;
+	uint32_t slice = reader_slice_bytes(&loader->reader, is_direct);
 
-	segment_name(name, number);
-	int fd = disk_open_read(loader->store->journal_fd, name, DISK_READ_THROUGH);
 	if (fd < 0)
 		goto fail;
 	for (;;) {
-		int64_t bytes = disk_read(fd, buffer, READER_SLICE_BYTES, offset);
+		int64_t bytes = disk_read(fd, buffer, slice, offset);
 
 		if (bytes < 0)
 			goto fail;
@@ -132,7 +135,7 @@ search_segment(const struct loader *loader, uint64_t number, uint64_t offset, ui
 				found = 1;
 			}
 		}
-		if (found != 0 || bytes < (int64_t)READER_SLICE_BYTES)
+		if (found != 0 || bytes < (int64_t)slice)
 			break;
 		offset += (uint64_t)bytes;
 	}
@@ -140,7 +143,7 @@ search_segment(const struct loader *loader, uint64_t number, uint64_t offset, ui
 	return found;
 
 fail:
-	diag_errno("cannot read %s/journal/%s", loader->store->directory, name);
+	diag_errno("cannot read %s/journal/" SEGMENT_NAME_FORMAT, loader->store->directory, entry->number);
 	disk_close_fd(fd);
 	return -1;
 }
@@ -197,7 +200,7 @@ judge_end(struct loader *loader)
 		if (entry->number > segment && entry->is_begun && entry->header.durable_index >= missing)
 			found = 1;
 		if (found == 0)
-			found = search_segment(loader, entry->number, from, missing, epoch, &at);
+			found = search_segment(loader, entry, from, missing, epoch, &at);
 		if (found < 0)
 			return LOADER_FAILED;
 		if (found == 0)

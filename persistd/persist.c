@@ -187,6 +187,7 @@ reap(struct persist *persist)
 			one = persist->backend->ops->completed(persist->backend, completion.result, persist->now_ns);
 			break;
 		case DISK_FETCH:
+			persist->backend->ops->fetched(persist->backend, completion.tag.number);
 			if (completion.tag.number == CLEANER_FETCH)
 				cleaner_completed(&persist->cleaner, completion.result);
 			else

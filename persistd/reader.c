@@ -110,22 +110,33 @@ enter_next_segment(struct reader *reader)
 	return false;
 }
 
+int
+reader_open_segment(const struct reader *reader, const struct segment_entry *entry, bool *is_direct)
+{
+	char name[SEGMENT_NAME_BYTES];
+	int fd = -1;
+
+	segment_name(name, entry->number);
+	/* A file that was cut off within a block ends where a direct read cannot go on. */
+	if (reader->direct_bytes != 0 && entry->file_bytes % BLOCK_BYTES == 0)
+		fd = disk_open_read_direct(reader->store->journal_fd, name);
+	*is_direct = fd >= 0;
+	return fd >= 0 ? fd : disk_open_read(reader->store->journal_fd, name, DISK_READ_THROUGH);
+}
+
+uint32_t
+reader_slice_bytes(const struct reader *reader, bool is_direct)
+{
+	assert(reader->direct_bytes <= READER_DIRECT_BYTES_MAX);
+	assert(reader->direct_bytes % BLOCK_BYTES == 0);
+	return is_direct ? reader->direct_bytes : READER_SLICE_BYTES;
+}
+
 static int
 open_segment(struct reader *reader)
 {
-	char name[SEGMENT_NAME_BYTES];
-
-	if (reader->fd >= 0)
-		return 0;
-	segment_name(name, reader->segment);
-	/* A file that was cut off within a block ends where a direct read cannot go on. */
-	bool wants_direct = reader->reads_direct &&
-	    reader->catalog->entries[reader->entry].file_bytes % BLOCK_BYTES == 0;
-	if (wants_direct)
-		reader->fd = disk_open_read_direct(reader->store->journal_fd, name);
-	reader->is_direct = reader->fd >= 0;
 	if (reader->fd < 0)
-		reader->fd = disk_open_read(reader->store->journal_fd, name, DISK_READ_THROUGH);
+		reader->fd = reader_open_segment(reader, &reader->catalog->entries[reader->entry], &reader->is_direct);
 	return reader->fd >= 0 ? 0 : -1;
 }
 
@@ -137,7 +148,8 @@ have(struct reader *reader, uint64_t bytes)
 
 	assert(bytes <= READER_BUFFER_BYTES);
 	if (reader->buffer_bytes == 0 || reader->offset < reader->buffer_offset || reader->offset + bytes > buffered) {
-		uint64_t wanted = bytes > READER_SLICE_BYTES ? bytes : READER_SLICE_BYTES;
+		uint32_t slice = reader_slice_bytes(reader, reader->is_direct);
+		uint64_t wanted = bytes > slice ? bytes : slice;
 		int64_t n = disk_read(reader->fd, reader->buffer, wanted, reader->offset);
 
 		if (n < 0)

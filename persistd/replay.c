@@ -91,6 +91,7 @@ start_reading(struct replays *replays, uint32_t s)
 	if (backend->ops->read(backend, &replay->reader, segment) != 0)
 		return false;
 	replay->is_reading = true;
+	replay->reader.direct_bytes = backend->reads_direct ? REPLAY_READ_BYTES : 0;
 	/* What is in an image is taken as it stands. */
 	replay->reader.verifies_payload = replay->pass == REPLAY_THE_SNAPSHOT;
 	if (replay->begun_lsn != 0 || replay->reader.index == 0)

@@ -20,6 +20,7 @@
 #include "shm/stream.h"
 
 #define REPLAY_SLICE_BYTES (1u << 20)
+#define REPLAY_READ_BYTES (4u << 20) /* at once: the others wait for as long as that takes */
 
 enum replay_pass { REPLAY_IDLE, REPLAY_THE_SNAPSHOT, REPLAY_THE_RECORDS };
 

@@ -145,7 +145,7 @@ open_store(struct backup *backup)
 	backup->loader.snapshots = &backup->snapshots;
 	backup->snapshots.copies = backup->loader.copies = &backup->copies;
 	backup->loader.reader.verifies_payload = true;
-	backup->loader.reader.reads_direct = true;
+	backup->loader.reader.direct_bytes = READER_SLICE_BYTES;
 	return 0;
 }
 

@@ -95,8 +95,10 @@ reap(void)
 			ck_assert_int_eq(backend->ops->completed(backend, completion.result, now), 0);
 		else if (completion.tag.user == DISK_WINDOW)
 			backend->ops->window_completed(backend, completion.tag.number, completion.result);
-		else if (completion.tag.user == DISK_FETCH && completion.tag.number == CLEANER_FETCH)
+		else if (completion.tag.user == DISK_FETCH && completion.tag.number == CLEANER_FETCH) {
+			backend->ops->fetched(backend, completion.tag.number);
 			cleaner_completed(&cleaner, completion.result);
+		}
 	}
 	while ((flight = journal_next_durable(&world.journal)) != NULL)
 		world_landed(&world, flight);

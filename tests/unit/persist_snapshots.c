@@ -323,6 +323,34 @@ START_TEST(nothing_is_dropped_under_somebody_who_reads)
 }
 END_TEST
 
+/* Its record may lie elsewhere by now, and the file be written again before the read has come. */
+START_TEST(nothing_is_dropped_under_a_body_that_is_being_read)
+{
+	uint32_t bytes = RECORD_PUBLISHED_BYTES + FRAME_ALIGN(BODY);
+	struct backend_range range = { .lsn = LSN_FIRST, .shard = 0, .bytes = bytes };
+	struct backend *backend = &world.file.backend;
+	char *seen = calloc(2, bytes), *wanted = seen + bytes;
+	const char *here;
+
+	ck_assert_ptr_nonnull(seen);
+	pass_segments(0, 3);
+	snapshot_all();
+	snapshot_all();
+	ck_assert_int_eq(backend->ops->fetch(backend, 5, &range, seen, &here), BACKEND_FETCHING);
+	world_trim(&world);
+	ck_assert_uint_eq(world.store.current.floor, 4);
+	ck_assert_uint_eq(world.file.catalog.entries[0].number, 1);
+	ck_assert(world_exists(&world, "0000000000000001.seg"));
+
+	ck_assert_uint_eq(world_record(wanted, LSN_FIRST, BODY), bytes);
+	ck_assert_mem_eq(seen, wanted, bytes);
+	backend->ops->fetched(backend, 5);
+	ck_assert_int_eq(world_settle(&world), 0);
+	ck_assert_uint_eq(world.file.catalog.entries[0].number, 4);
+	free(seen);
+}
+END_TEST
+
 /* --- recycled files --- */
 
 START_TEST(recycled_segments_are_full_of_old_batches_and_none_of_them_counts)
@@ -492,6 +520,7 @@ snapshots_suite(void)
 	tcase_add_test(tests, segments_go_up_to_the_first_that_holds_a_waiting_message_and_the_rest_is_there_after_any_start);
 	tcase_add_test(tests, the_disk_use_stays_the_same_however_much_goes_through);
 	tcase_add_test(tests, nothing_is_dropped_under_somebody_who_reads);
+	tcase_add_test(tests, nothing_is_dropped_under_a_body_that_is_being_read);
 	tcase_add_test(tests, recycled_segments_are_full_of_old_batches_and_none_of_them_counts);
 	tcase_add_test(tests, a_file_that_a_predecessor_wrote_to_is_removed_and_not_used_again);
 	tcase_add_test(tests, a_segment_of_another_size_is_removed_and_not_used_again);

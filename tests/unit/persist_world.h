@@ -353,6 +353,7 @@ world_fetch(struct world *world, uint32_t shard, uint64_t lsn, uint32_t body_byt
 		if (completion.tag.user == DISK_WINDOW)
 			backend->ops->window_completed(backend, completion.tag.number, completion.result);
 		if (completion.tag.user == DISK_FETCH) {
+			backend->ops->fetched(backend, completion.tag.number);
 			ck_assert_int_eq(completion.result, (int)bytes);
 			break;
 		}
