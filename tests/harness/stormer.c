@@ -376,8 +376,8 @@ take_list(struct stormer *stormer, struct history_event *event)
 static void
 receive(struct stormer *stormer, enum storm_queue queue, unsigned lease_ms, unsigned wait_ms)
 {
-	bool is_raw = chance(stormer, 10) == 0;
-	uint64_t max = is_raw ? 1 : 1 + chance(stormer, chance(stormer, 3) == 0 ? BATCH_MAX : 10);
+	bool is_raw = chance(stormer, 10) == 0, drains = phase_of(stormer) == STORM_DRAINS;
+	uint64_t max = is_raw ? 1 : 1 + chance(stormer, drains || chance(stormer, 3) == 0 ? BATCH_MAX : 10);
 	struct history_event event;
 	enum history_outcome outcome;
 	char json[96];
@@ -542,7 +542,7 @@ consumer_turn(struct stormer *stormer)
 		try_old_receipt(stormer);
 		return;
 	}
-	receive(stormer, queue, drains ? 20000 : leases_ms[chance(stormer, 4)], drains ? 20 : waits_ms[chance(stormer, 8)]);
+	receive(stormer, queue, drains ? 20000 : leases_ms[chance(stormer, 4)], drains ? 2 : waits_ms[chance(stormer, 8)]);
 	if (stormer->held_count == 0 || !connected(stormer))
 		return;
 	if (drains)
