@@ -168,6 +168,7 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 	}
 	if (attach_regions(frontd) != 0)
 		goto out;
+	role_step_over(role, "regions");
 	if (limits->is_tls_on && tls_start(frontd, TLS_SECRETS_FD) != 0) {
 		exit_code = EXIT_REFUSED;
 		goto out;
@@ -179,6 +180,7 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 		exit_code = EXIT_REFUSED;
 		goto out;
 	}
+	role_step_over(role, "TLS and ring");
 	limit_connections(frontd);
 	if (addresses_open(&frontd->addresses, frontd->limits.connections_max) != 0)
 		goto out;
@@ -195,8 +197,10 @@ frontd_run(struct role *role, const struct front_limits *limits, int listen_fd)
 		exit_code = EXIT_REFUSED;
 		goto out;
 	}
+	role_step_over(role, "sandbox");
 	if (quota_open(frontd) != 0)
 		goto out;
+	role_step_over(role, "people");
 	role_is_ready(role);
 	while (!frontd->is_over)
 		loop_turn(frontd);

@@ -23,6 +23,7 @@ main(int argc, char **argv)
 		return EXIT_REFUSED;
 	if (limits_load(&limits) != 0)
 		return EXIT_REFUSED;
+	role_step_over(&role, "configuration");
 	int exit_code = frontd_run(&role, &limits, limits.is_plain_off ? -1 : LISTEN_FD);
 	role_detach(&role);
 	return exit_code;

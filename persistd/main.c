@@ -40,6 +40,7 @@ run(int argc, char **argv)
 		return EXIT_CONFIG;
 	}
 	diag_set_level((enum diag_level)conf.log_level);
+	role_step_over(&role, "configuration");
 	struct persist_options options = {
 		.directory = conf.data_directory,
 		.segment_bytes = conf.data_segment_bytes,

@@ -497,14 +497,17 @@ begin(struct persist *persist, const struct persist_options *options)
 	persist->now_ns = now_ns();
 	if (attach(persist) != 0)
 		return EXIT_JOURNAL;
+	role_step_over(persist->role, "regions");
 	persist->disk = disk_open(sandbox_wants_ring(persist->role));
 	if (persist->disk == NULL ||
 	    persist_enter_sandbox(persist->role, DATA_DIR_FD, disk_is_restricted(persist->disk)) != 0)
 		return EXIT_CONFIG;
+	role_step_over(persist->role, "sandbox");
 	int code = role->is_handed
 	    ? store_open_at(&persist->store, DATA_DIR_FD, options->directory, role->store.store_uuid, role->geometry.workers,
 	          STORE_LOCK_PERSISTD)
 	    : store_open(&persist->store, options->directory, role->store.store_uuid, role->geometry.workers, STORE_LOCK_PERSISTD);
+	role_step_over(persist->role, "store");
 	return code != 0 ? code : open_journal(persist, options);
 }
 
@@ -534,6 +537,7 @@ persist_main(struct role *role, const struct persist_options *options)
 		.lock_fd = -1 } };
 	int code = begin(&persist, options);
 
+	role_step_over(role, "journal");
 	if (code == 0) {
 		role_is_ready(role);
 		tell_state(&persist);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sched.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "shm/atomic.h"
+#include "shm/clock.h"
 #include "shm/diag.h"
 #include "shm/handed.h"
 
@@ -144,6 +146,7 @@ role_begin(struct role *role, enum role_kind kind, int argc, char **argv)
 {
 	memset(role, 0, sizeof(*role));
 	role->kind = kind;
+	role_step_over(role, "program");
 	if (role_arguments(role, argc, argv) != 0)
 		return -1;
 	diag_init(role->instance, role_name(kind), role->index, DIAG_INFO);
@@ -262,12 +265,43 @@ role_detach(struct role *role)
 }
 
 void
+role_step_over(struct role *role, const char *name)
+{
+	if (role->step_count < ROLE_STEPS_MAX)
+		role->steps[role->step_count++] = (struct role_step){ name, now_ns() };
+}
+
+/* From the death of the one before: what clients waited for, but for the moment in which the kernel told of it. */
+static void
+say_steps(const struct role *role)
+{
+	uint64_t from_ns = load_relaxed(&role->registry.shared->slot[role->slot].died_ns), last_ns;
+	char text[400];
+	int used = 0;
+
+	if (role->step_count == 0)
+		return;
+	if (from_ns == 0 || from_ns > role->steps[0].at_ns)
+		from_ns = role->steps[0].at_ns;
+	last_ns = from_ns;
+	for (unsigned i = 0; i < role->step_count && used < (int)sizeof(text); i++) {
+		const struct role_step *step = &role->steps[i];
+
+		used += snprintf(text + used, sizeof(text) - (size_t)used, "%s %s %.1f", i == 0 ? "" : ",", step->name,
+		    (double)(step->at_ns - last_ns) / 1e6);
+		last_ns = step->at_ns;
+	}
+	diag(DIAG_DEBUG, "ready after %.1f ms:%s", (double)(last_ns - from_ns) / 1e6, text);
+}
+
+void
 role_is_ready(struct role *role)
 {
 	role_be_patient(role);
 	store_relaxed(&role->stats.shared->phase, PHASE_SERVING);
 	/* What this incarnation set up is visible before it counts as serving.  Pairs with the supervisor's load_acquire. */
 	store_release(&role->stats.shared->ready_epoch, role->epoch);
+	say_steps(role);
 }
 
 bool

@@ -18,6 +18,13 @@ enum sandbox_mode { SANDBOX_MODE_AUTO, SANDBOX_MODE_OFF, SANDBOX_MODE_REQUIRED }
 
 enum role_kind { ROLE_FRONT, ROLE_WORKER, ROLE_PERSIST, ROLE_HASHER };
 
+/* The steps of a start and when each was over, for the line that says where the time went. */
+#define ROLE_STEPS_MAX 12
+struct role_step {
+	const char *name;
+	uint64_t at_ns;
+};
+
 struct role {
 	enum role_kind kind;
 	char instance[INSTANCE_MAX_BYTES + 1];
@@ -38,6 +45,8 @@ struct role {
 	bool is_handed;                 /* regions come through HAND_FD; in tests they are opened by name */
 	bool is_thread;                 /* tests: no PDEATHSIG, no fixed descriptors */
 	int event_fd[SLOT_MAX];         /* EVENT_FD(slot), or a test's own */
+	struct role_step steps[ROLE_STEPS_MAX];
+	unsigned step_count;
 };
 
 /*
@@ -68,7 +77,10 @@ void role_take_regions(const struct role *role);
 /* All that is needed was attached: close the descriptors of regions, but for those of fronts that are to come. */
 void role_close_regions(const struct role *role);
 
-/* This incarnation serves from now on: the supervisor makes its slot LIVE. */
+/* A step of the start is over; more than fit are left out. */
+void role_step_over(struct role *role, const char *name);
+
+/* This incarnation serves from now on: the supervisor makes its slot LIVE.  Says at log.level = debug what the start took. */
 void role_is_ready(struct role *role);
 
 /* True while the supervisor has not begun a clean stop. */

@@ -51,6 +51,7 @@ run(int argc, char **argv)
 	diag_set_level((enum diag_level)conf.log_level);
 	if (run_lock(conf.data_directory, role.index) != 0)
 		return EX_CONFIG;
+	role_step_over(&role, "configuration");
 	return worker_main(&worker, &role);
 }
 

@@ -517,6 +517,7 @@ worker_main(struct worker *worker, struct role *role)
 	worker_init(worker, role->index, now_ns());
 	if (worker_attach(worker, role) != 0)
 		goto detach;
+	role_step_over(role, "regions");
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, role->event_fd[role->slot], &event) != 0) {
 		diag_errno("cannot watch this worker's eventfd");
@@ -527,7 +528,9 @@ worker_main(struct worker *worker, struct role *role)
 		code = EX_CONFIG;
 		goto close;
 	}
+	role_step_over(role, "sandbox");
 	code = worker_start(worker, epoll_fd);
+	role_step_over(role, "shard");
 	if (code == 0 && !load_relaxed(&worker->stop)) {
 		role_is_ready(role);
 		worker_loop(worker, epoll_fd);
