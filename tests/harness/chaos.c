@@ -10,7 +10,7 @@
 
 #include "tests/harness/deadline.h"
 
-enum { CALM_MS = 500, AGAIN_MS = 1500, PAUSE_SHORT_US = 4000, PAUSE_US = 40000, LIVE_MS = 100,
+enum { CALM_MS = 500, NOTHING_EVERY = 3, AGAIN_MS = 1500, PAUSE_SHORT_US = 4000, PAUSE_US = 40000, LIVE_MS = 100,
 	EARLY_MAX = 5 /* then the supervisor would wait for a second and more before it runs that one again */ };
 
 /* splitmix64, Sebastiano Vigna, public domain. */
@@ -322,7 +322,9 @@ chaos_blow(struct chaos *chaos)
 
 	ck_assert_uint_lt(chaos->blow_count, BLOWS_MAX);
 	blow->begin_us = clock_us();
-	if (chaos->is_calm)
+	if (chaos->is_calm && chaos->blow_count % NOTHING_EVERY == 0)
+		blow->is_nothing = true;
+	else if (chaos->is_calm)
 		lone_kill(chaos, blow);
 	else
 		strike(chaos, blow);

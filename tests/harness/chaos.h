@@ -22,6 +22,7 @@ struct blow {
 	uint64_t begin_us;
 	uint64_t end_us;
 	bool is_lone_kill;              /* SIGKILL of one process, and nothing else */
+	bool is_nothing;                /* nobody was touched: what clients wait for anyway */
 	enum chaos_role role;           /* of a lone kill */
 };
 

@@ -6,7 +6,8 @@
  *   STORM_SEEDS=n      how many storms (else 4; in `make soak` 100 for each 600 of CHASQUI_SOAK_SECONDS)
  *   STORM_KILLS=n      each blows until so many kills were done (else 50; in `make soak` 200)
  *   STORM_SECONDS=n    and at least so long (else not)
- *   STORM_CALM=1       kills of single processes only, half a second apart, for STORM_SECONDS: for measuring pauses;
+ *   STORM_CALM=1       kills of single processes only, half a second apart, for STORM_SECONDS: for measuring pauses; each third
+ *                      time nobody is killed, and what clients waited for then is printed as that of `nobody`;
  *                      `frontd`, `workerd` or `persistd` instead of 1: only of these
  *
  * A seed repeats what is done, to the same sizes; when it strikes is the kernel's.  A storm that fails leaves its history.
@@ -38,6 +39,7 @@ struct totals {
 	struct stormer_counts clients;
 	uint64_t checks[RULES];
 	struct pauses pauses[CHAOS_ROLES];
+	struct pauses nothing;  /* the same where nobody was killed: what the machine adds */
 };
 static struct totals *totals;
 
@@ -109,16 +111,16 @@ measure_pauses(const struct chaos *chaos, const struct history *history)
 {
 	for (unsigned i = 1; i + 1 < chaos->blow_count; i++) {
 		const struct blow *blow = &chaos->blows[i];
-		struct pauses *pauses = &totals->pauses[blow->role];
+		struct pauses *pauses = blow->is_nothing ? &totals->nothing : &totals->pauses[blow->role];
 		uint64_t longest_us = 0;
 
-		if (!blow->is_lone_kill || pauses->count == PAUSES_MAX)
+		if ((!blow->is_lone_kill && !blow->is_nothing) || pauses->count == PAUSES_MAX)
 			continue;
 		for (unsigned pulse = 0; pulse < PULSES; pulse++) {
 			uint64_t pause_us;
 
 			if (pause_of(&history->lists[pulse], blow[-1].end_us, blow->begin_us, blow[1].begin_us,
-			    blow->role == ROLE_FRONTD, &pause_us) && pause_us > longest_us)
+			    blow->is_lone_kill && blow->role == ROLE_FRONTD, &pause_us) && pause_us > longest_us)
 				longest_us = pause_us;
 		}
 		if (longest_us == 0)
@@ -163,6 +165,16 @@ print_counts(const struct chaos_counts *chaos, const struct stormer_counts *clie
 }
 
 static void
+print_pauses(const char *name, struct pauses *pauses)
+{
+	if (pauses->count == 0)
+		return;
+	qsort(pauses->us, pauses->count, sizeof(pauses->us[0]), compare_us);
+	printf(" %s p50 %.1f p95 %.1f max %.1f (%u; %u unclear)", name, pauses->us[pauses->count / 2] / 1e3,
+	    pauses->us[pauses->count * 95 / 100] / 1e3, pauses->us[pauses->count - 1] / 1e3, pauses->count, pauses->unclear);
+}
+
+static void
 print_totals(void)
 {
 	printf("sum: %u storms: ", totals->seeds);
@@ -171,15 +183,10 @@ print_totals(void)
 	for (unsigned i = 0; i < RULES; i++)
 		printf(" %s %" PRIu64, checker_rule_name((enum checker_rule)i), totals->checks[i]);
 	printf("%s", is_calm() ? "\nsum: pauses, ms:" : "");
-	for (unsigned i = 0; i < ROLE_SUPERVISOR && is_calm(); i++) {
-		struct pauses *pauses = &totals->pauses[i];
-
-		qsort(pauses->us, pauses->count, sizeof(pauses->us[0]), compare_us);
-		if (pauses->count > 0)
-			printf(" %s p50 %.1f p95 %.1f max %.1f (%u; %u unclear)", chaos_role_name((enum chaos_role)i),
-			    pauses->us[pauses->count / 2] / 1e3, pauses->us[pauses->count * 95 / 100] / 1e3,
-			    pauses->us[pauses->count - 1] / 1e3, pauses->count, pauses->unclear);
-	}
+	for (unsigned i = 0; i < ROLE_SUPERVISOR && is_calm(); i++)
+		print_pauses(chaos_role_name((enum chaos_role)i), &totals->pauses[i]);
+	if (is_calm())
+		print_pauses("nobody", &totals->nothing);
 	printf("\n");
 	fflush(stdout);
 }
