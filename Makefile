@@ -36,12 +36,12 @@ LIBS_CHECK := -lcheck -lsubunit -lrt -lm
 PACKAGES := gcc libc6-dev make liburing-dev libseccomp-dev libinih-dev libssl-dev libxxhash-dev libjansson-dev libcurl4-openssl-dev \
 	libcrypt-dev check openssl clang libclang-rt-14-dev spin strace curl e2fsprogs mount bsdutils procps
 
-FOLDERS := shm conf traffic hasher frontd workerd persistd cli
+FOLDERS := shm conf traffic frontd/hasher frontd workerd persistd cli
 SOURCES_shm := $(wildcard shm/*.c shm/sandbox/*.c shm/state/*.c)
 SOURCES_frontd := $(wildcard frontd/*.c $(addprefix frontd/,http/*.c people/*.c tls/*.c api/*.c api/people/*.c))
 SOURCES_cli := $(wildcard cli/*.c cli/supervisor/*.c)
 SOURCES_persistd := $(wildcard persistd/*.c persistd/backup/*.c)
-$(foreach f,conf workerd hasher,$(eval SOURCES_$f := $(wildcard $f/*.c)))
+$(foreach f,conf workerd frontd/hasher,$(eval SOURCES_$f := $(wildcard $f/*.c)))
 SOURCES_traffic := $(wildcard cli/traffic/*.c)
 SOURCES_harness := $(wildcard tests/harness/*.c)
 SOURCES_protocols := $(wildcard bench/protocols/*.c)
@@ -49,13 +49,13 @@ SOURCES_protocols := $(wildcard bench/protocols/*.c)
 PROGRAM_frontd := $(BIN)/chasqui-frontd
 PROGRAM_workerd := $(BIN)/chasqui-workerd
 PROGRAM_persistd := $(BIN)/chasqui-persistd
-PROGRAM_hasher := $(BIN)/chasqui-hasher
+PROGRAM_frontd/hasher := $(BIN)/chasqui-hasher
 PROGRAM_cli := $(BIN)/chasqui
 PROGRAMS := $(foreach f,$(FOLDERS),$(if $(wildcard $f/main.c),$(PROGRAM_$f)))
 
 objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
 # The library of a folder; nothing while the folder is empty.
-library = $(if $(filter-out $(1)/main.c,$(SOURCES_$(1))),$(BUILD)/lib$(1).a)
+library = $(if $(filter-out $(1)/main.c,$(SOURCES_$(1))),$(BUILD)/lib$(notdir $(1)).a)
 LIBS_ALL := $(foreach f,$(FOLDERS),$(call library,$f))
 LIBS_TEST := $(call library,harness) $(call library,protocols) $(LIBS_ALL)
 
@@ -87,7 +87,7 @@ $(OBJ)/%.o: %.c | $(DEPS_STAMP)
 
 # $(1): folder
 define library_rule
-$(BUILD)/lib$(1).a: $(call objects,$(filter-out $(1)/main.c,$(SOURCES_$(1))))
+$(BUILD)/lib$(notdir $(1)).a: $(call objects,$(filter-out $(1)/main.c,$(SOURCES_$(1))))
 	@mkdir -p $$(@D)
 	@rm -f $$@
 	$(Q)ar rcs $$@ $$^
@@ -102,7 +102,7 @@ $(PROGRAM_$(1)): $(OBJ)/$(1)/main.o $(call library,$(1)) $(if $(filter cli,$(1))
 	@echo "  link  $$@"
 	$(Q)$(CC) -o $$@ $(LINK) $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(LIBS_SYSTEM)
 endef
-$(foreach f,hasher frontd workerd persistd cli,$(eval $(call program_rule,$f)))
+$(foreach f,frontd/hasher frontd workerd persistd cli,$(eval $(call program_rule,$f)))
 
 define link_test
 	@mkdir -p $(@D)
@@ -164,7 +164,7 @@ install: all ## install below DESTDIR and PREFIX
 		$(DESTDIR)$(PREFIX)/share/doc/chasqui $(DESTDIR)$(SYSCONFDIR)/chasqui
 	install -m 644 conf/docker-seccomp.json $(DESTDIR)$(PREFIX)/share/doc/chasqui/
 	install -m 755 $(PROGRAM_cli) $(DESTDIR)$(PREFIX)/bin/
-	install -m 755 $(PROGRAM_frontd) $(PROGRAM_hasher) $(PROGRAM_workerd) $(PROGRAM_persistd) \
+	install -m 755 $(PROGRAM_frontd) $(PROGRAM_frontd/hasher) $(PROGRAM_workerd) $(PROGRAM_persistd) \
 		$(DESTDIR)$(PREFIX)/lib/chasqui/
 	test -e $(DESTDIR)$(SYSCONFDIR)/chasqui/chasqui.ini || \
 		install -m 644 conf/chasqui.ini $(DESTDIR)$(SYSCONFDIR)/chasqui/

@@ -1,5 +1,5 @@
 /*
- * passwords: what a frontd has its hasher do (hasher/), in two memory files without a name that the
+ * passwords: what a frontd has its hasher do (frontd/hasher/), in two memory files without a name that the
  * supervisor makes anew for each incarnation of the frontd: so no password outlives it.
  *
  *   asks      written by the frontd, read by the hasher: the jobs, and how many there are

@@ -1,5 +1,5 @@
 /*
- * hashers: one process for each frontd that hashes its passwords (hasher/).  It has no slot, no
+ * hashers: one process for each frontd that hashes its passwords (frontd/hasher/).  It has no slot, no
  * regions and no part in the frontd's life: it begins after it and ends with it, a new one takes
  * its place when it dies alone, and nobody waits for either.  The jobs are in memory that the
  * supervisor holds for them (shm/passwords.h), new for each incarnation of the frontd.

@@ -1,5 +1,5 @@
 /*
- * password: passwords to be hashed and checked, by a process of its own (hasher/) that stands
+ * password: passwords to be hashed and checked, by a process of its own (frontd/hasher/) that stands
  * behind everybody else: the loop never waits for it, and other clients keep their latency while a
  * hundred people log in (docs/performance.md).
  *

@@ -37,13 +37,13 @@ INSIDE_LINK := -Wl,--wrap=sandbox_enter,--wrap=io_uring_queue_init_params,--wrap
 
 # $(1): folder
 define inside_rule
-$(INSIDE_BIN)/chasqui-$(1): $(OBJ)/$(1)/main.o $(OBJ)/tests/fault/inside/probe.o $(OBJ)/tests/harness/attack.o \
+$(INSIDE_BIN)/chasqui-$(notdir $(1)): $(OBJ)/$(1)/main.o $(OBJ)/tests/fault/inside/probe.o $(OBJ)/tests/harness/attack.o \
 		$(call library,$(1)) $(call library,conf) $(call library,shm)
 	@mkdir -p $$(@D)
 	@echo "  link  $$@"
 	$$(Q)$$(CC) -o $$@ $$(LINK) $$(INSIDE_LINK) $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LIBS_SYSTEM)
 endef
-$(foreach f,frontd hasher workerd persistd,$(eval $(call inside_rule,$(f))))
+$(foreach f,frontd frontd/hasher workerd persistd,$(eval $(call inside_rule,$(f))))
 
 $(INSIDE_BIN)/chasqui: $(BIN)/chasqui
 	@mkdir -p $(@D)

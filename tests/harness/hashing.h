@@ -2,14 +2,14 @@
 #define TESTS_HARNESS_HASHING_H
 
 /*
- * hashing: a hasher (hasher/) as a thread, with jobs of its own, for tests of a frontd that is a
+ * hashing: a hasher (frontd/hasher/) as a thread, with jobs of its own, for tests of a frontd that is a
  * thread, too.
  */
 
 #include <pthread.h>
 
 #include "frontd/people/password.h"
-#include "hasher/hasher.h"
+#include "frontd/hasher/hasher.h"
 
 struct hashing {
 	struct password_files files;

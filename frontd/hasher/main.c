@@ -8,8 +8,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "hasher/hasher.h"
-#include "hasher/sandbox.h"
+#include "frontd/hasher/hasher.h"
+#include "frontd/hasher/sandbox.h"
 #include "shm/diag.h"
 #include "shm/role.h"
 

@@ -7,7 +7,7 @@
  * HASHER_TRIES of them it is has_failed.  We are stopped, or get no CPU: the frontd stops waiting
  * for us (frontd/people/password.h).  The frontd dies: so do we.
  */
-#include "hasher/hasher.h"
+#include "frontd/hasher/hasher.h"
 
 #include <errno.h>
 #include <stdbool.h>

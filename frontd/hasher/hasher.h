@@ -4,8 +4,8 @@
  * the machine.  The jobs stand in shm/passwords.h; it has nothing but these, and an
  * eventfd for each side.
  */
-#ifndef HASHER_HASHER_H
-#define HASHER_HASHER_H
+#ifndef FRONTD_HASHER_H
+#define FRONTD_HASHER_H
 
 #include <crypt.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
  * sandbox: what a hasher gives up before it reads a password: all but computing and its two
  * eventfds.
  */
-#ifndef HASHER_SANDBOX_H
-#define HASHER_SANDBOX_H
+#ifndef FRONTD_HASHER_SANDBOX_H
+#define FRONTD_HASHER_SANDBOX_H
 
 #include "shm/role.h"
 

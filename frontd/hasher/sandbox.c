@@ -1,4 +1,4 @@
-#include "hasher/sandbox.h"
+#include "frontd/hasher/sandbox.h"
 
 #include <seccomp.h>
 #include <sys/mman.h>
