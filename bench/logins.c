@@ -3,7 +3,7 @@
  * that had to wait) to a broker of its own, first alone, then while LOGINS connections have a password checked each, over and
  * over, each of another user and so none of them for nothing.  In turns, ROUNDS of each.
  *
- *   logins [rate=1000] [seconds=4] [rounds=3] [logins=100] [cost=5] [durability=fsync] [cgroup=off]
+ *   logins [rate=1000] [seconds=4] [rounds=3] [logins=100] [cost=5] [durability=fsync] [cgroup=auto]
  *
  * The users do not exist: that takes as long (tests/unit/front_password.c), and needs nobody to be made.
  */
@@ -27,7 +27,7 @@ static struct {
 	char token[TOKEN_BYTES + 1];
 	char authorization[TOKEN_BYTES + 32];
 	struct broker broker;
-} bench = { .rate = 1000, .seconds = 4, .rounds = 3, .logins = 100, .cost = "auth.password_cost=5", .cgroup = "auth.hasher_cgroup=off", .durability = "fsync" };
+} bench = { .rate = 1000, .seconds = 4, .rounds = 3, .logins = 100, .cost = "auth.password_cost=5", .cgroup = "auth.hasher_cgroup=auto", .durability = "fsync" };
 
 /* ---- those who log in: one thread, each connection asks again as soon as it is answered ---- */
 
@@ -153,7 +153,7 @@ suite(void)
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: logins [rate=1000] [seconds=4] [rounds=3] [logins=100] [cost=5] [durability=fsync] [cgroup=off]\n");
+	fprintf(stderr, "usage: logins [rate=1000] [seconds=4] [rounds=3] [logins=100] [cost=5] [durability=fsync] [cgroup=auto]\n");
 	exit(2);
 }
 

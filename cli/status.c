@@ -194,6 +194,7 @@ print_status(const json_t *status)
 		    json_integer_value(json_object_get(journal, "ready_bytes")) >> 20,
 		    json_integer_value(json_object_get(journal, "ready_wanted_bytes")) >> 20);
 	printf("%s\n", json_string_value(json_object_get(status, "placement")));
+	printf("hashers %s\n", json_string_value(json_object_get(status, "hashers")));
 	print_table(json_object_get(status, "processes"), columns, sizeof(columns) / sizeof(columns[0]));
 }
 
@@ -213,9 +214,9 @@ verb_status(int argc, char **argv)
 		state = "not running (its shared memory is kept for a warm start)";
 	else if (load_relaxed(&registry.shared->is_draining) != 0)
 		state = "stopping";
-	status = json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:[]}", "instance", arguments.instance, "state", state, "listen",
+	status = json_pack("{s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:[]}", "instance", arguments.instance, "state", state, "listen",
 	    address_of(registry.shared->listen), "listen_tls", address_of(registry.shared->listen_tls), "placement",
-	    registry.shared->placement, "journal", journal_of(&registry, arguments.instance), "processes");
+	    registry.shared->placement, "hashers", registry.shared->hashers, "journal", journal_of(&registry, arguments.instance), "processes");
 	add_processes(json_object_get(status, "processes"), &registry, arguments.instance);
 	if (arguments.is_json)
 		print_json(status);

@@ -9,7 +9,7 @@ uint64_t
 registry_layout_hash(void)
 {
 	const uint64_t layout[] = { sizeof(struct registry_shared), sizeof(struct geometry), sizeof(struct slot), SLOT_MAX,
-		3 /* version */ };
+		4 /* version */ };
 
 	return hash_bytes(layout, sizeof(layout));
 }

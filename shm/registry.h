@@ -77,6 +77,9 @@ struct slot {
 
 #define REGISTRY_PATH_BYTES 256
 
+/* In which cgroup the hashers are, or why in none: for people. */
+#define REGISTRY_HASHERS_BYTES 640
+
 struct registry_shared {
 	char instance[INSTANCE_MAX_BYTES + 8];
 	uint8_t store_uuid[16];
@@ -90,6 +93,7 @@ struct registry_shared {
 	char listen[64];             /* "127.0.0.1:4000" as bound; "": no plain HTTP */
 	char listen_tls[64];         /* the same of HTTPS */
 	char placement[PLACEMENT_TEXT_BYTES];
+	char hashers[REGISTRY_HASHERS_BYTES];
 	char data_directory[REGISTRY_PATH_BYTES]; /* absolute; "" where it is too long to stand here */
 	struct slot slot[SLOT_MAX];
 	struct slot hasher[FRONT_MAX]; /* of frontd i, with no place among the others: nobody waits for it or wakes it by its number */

@@ -8,7 +8,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,68 +23,16 @@
 #include "shm/clock.h"
 #include "shm/diag.h"
 
-/* --- their cgroup --- */
-
-static int
-open_in(const char *folder, const char *file)
-{
-	char path[CONF_TEXT_BYTES + 32];
-
-	snprintf(path, sizeof(path), "%s/%s", folder, file);
-	return open(path, O_RDWR | O_CLOEXEC);
-}
-
-/* Without it the kernel counts their CPU time like anybody's, and others wait for whole slices. */
-static bool
-is_idle(const char *folder)
-{
-	int fd = open_in(folder, "cpu.idle");
-	char word = '0';
-
-	if (fd < 0)
-		return false;
-	if (pread(fd, &word, 1, 0) == 1 && word != '1')
-		(void)!pwrite(fd, "1", 1, 0); /* if that is forbidden we see it */
-	bool is_set = pread(fd, &word, 1, 0) == 1 && word == '1';
-	close(fd);
-	return is_set;
-}
-
-static int
-open_cgroup(const char *folder)
-{
-	if (strcmp(folder, "off") == 0)
-		return -1;
-	int fd = open_in(folder, "cgroup.procs");
-	if (fd < 0) {
-		diag_errno("cannot use auth.hasher_cgroup %s: logins may be felt by others", folder);
-		return -1;
-	}
-	if (!is_idle(folder))
-		diag(DIAG_WARNING, "%s/cpu.idle is not 1 (is the cpu controller on there?): logins may "
-		     "be felt by others", folder);
-	return child_keep_fd(fd);
-}
-
-static void
-put_into_cgroup(const struct supervisor *supervisor, uint32_t index)
-{
-	char pid[16];
-	int bytes = snprintf(pid, sizeof(pid), "%d", (int)supervisor->hashers.of[index].child.pid);
-
-	if (supervisor->hashers.cgroup_fd >= 0 &&
-	    pwrite(supervisor->hashers.cgroup_fd, pid, (size_t)bytes, 0) != bytes)
-		diag_errno("cannot put hasher.%u into %s: logins may be felt by others", index,
-		    supervisor->conf.auth_hasher_cgroup);
-}
-
 void
 hashers_init(struct supervisor *supervisor)
 {
-	supervisor->hashers.cgroup_fd = open_cgroup(supervisor->conf.auth_hasher_cgroup);
+	struct registry_shared *shared = supervisor->registry.shared;
+
+	cgroup_open(&supervisor->hashers.cgroup, supervisor->conf.auth_hasher_cgroup, supervisor->conf.instance_name, "");
+	snprintf(shared->hashers, sizeof(shared->hashers), "%s", supervisor->hashers.cgroup.text);
 	for (uint32_t i = 0; i < FRONT_MAX; i++) {
 		struct hasher_child *hasher = &supervisor->hashers.of[i];
-		struct slot *slot = &supervisor->registry.shared->hasher[i];
+		struct slot *slot = &shared->hasher[i];
 
 		*hasher = (struct hasher_child){ .child.pidfd = -1,
 			.files = { -1, -1, -1, -1 },
@@ -200,7 +147,7 @@ run(struct supervisor *supervisor, uint32_t index)
 		hasher->due_ns = now_ns() + BACKOFF_MAX_NS;
 		return;
 	}
-	put_into_cgroup(supervisor, index);
+	(void)cgroup_take(&supervisor->hashers.cgroup, hasher->child.pid); /* it works all the same */
 	if (epoll_ctl(supervisor->epoll_fd, EPOLL_CTL_ADD, hasher->child.pidfd, &event) != 0) {
 		diag_errno("cannot watch hasher.%u", index);
 		abort(); /* it would die unseen */
@@ -288,4 +235,5 @@ hashers_wait(struct supervisor *supervisor)
 		hasher->child = (struct child){ .pidfd = -1 };
 		show(supervisor, i, SLOT_DEAD);
 	}
+	cgroup_close(&supervisor->hashers.cgroup);
 }

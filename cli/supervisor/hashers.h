@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "cli/supervisor/cgroup.h"
 #include "cli/supervisor/children.h"
 #include "shm/limits.h"
 #include "shm/passwords.h"
@@ -29,7 +30,7 @@ struct hasher_child {
 
 struct hashers {
 	char program[PATH_MAX];
-	int cgroup_fd;               /* cgroup.procs of auth.hasher_cgroup; -1: there is none */
+	struct cgroup cgroup;        /* in which they are, if there is one */
 	struct hasher_child of[FRONT_MAX];
 };
 
@@ -47,7 +48,7 @@ void hashers_end(struct supervisor *supervisor, uint32_t index);
 void hashers_died(struct supervisor *supervisor, uint32_t index);
 /* Run those whose time has come. */
 void hashers_look(struct supervisor *supervisor);
-/* At the end of it all: none is left. */
+/* At the end of it all: none is left, nor is their cgroup. */
 void hashers_wait(struct supervisor *supervisor);
 
 #endif

@@ -806,11 +806,9 @@ turn(struct supervisor *supervisor)
 	look(supervisor);
 }
 
-int
-supervise(struct supervisor *supervisor, bool *is_clean)
+static int
+serve(struct supervisor *supervisor)
 {
-	*is_clean = false;
-	hashers_init(supervisor);
 	if (prepare(supervisor) != 0)
 		return EX_OSERR;
 	if (supervisor->conf.auth_mode != CONF_AUTH_OFF) {
@@ -827,7 +825,18 @@ supervise(struct supervisor *supervisor, bool *is_clean)
 	begin(supervisor);
 	while (supervisor->drain != DRAIN_OVER)
 		turn(supervisor);
+	return 0;
+}
+
+int
+supervise(struct supervisor *supervisor, bool *is_clean)
+{
+	*is_clean = false;
+	hashers_init(supervisor);
+	int code = serve(supervisor);
 	hashers_wait(supervisor);
+	if (code != 0)
+		return code;
 	slot_set(supervisor, SLOT_SUPERVISOR, load_relaxed(&supervisor->registry.shared->slot[SLOT_SUPERVISOR].state_epoch) >> 8,
 	    SLOT_DEAD);
 	store_relaxed(&supervisor->registry.shared->slot[SLOT_SUPERVISOR].pid, 0);

@@ -102,14 +102,15 @@ expect_gone(pid_t pid)
 		ck_assert_msg(deadline_pause(deadline_ms), "the hasher, pid %d, is left behind", (int)pid);
 }
 
-/* A cgroup of ours with cpu.idle; false: this machine, or this user, cannot have one. */
+/* A cgroup of ours with cpu.idle, below one of the first of these; false: this machine, or this user, cannot have one. */
+static const char *const roots[] = { "/sys/fs/cgroup/cpu", "/sys/fs/cgroup" };
+
 static bool
-make_cgroup(char path[64])
+make_cgroup(char path[64], unsigned root_count)
 {
-	static const char *const roots[] = { "/sys/fs/cgroup/cpu", "/sys/fs/cgroup" };
 	char file[100];
 
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < root_count; i++) {
 		snprintf(path, 64, "%s/chasqui-test-%d", roots[i], (int)getpid());
 		if (mkdir(path, 0700) != 0)
 			continue;
@@ -140,12 +141,12 @@ START_TEST(it_stands_behind_everybody_else_in_the_cgroup_that_is_named)
 {
 	char path[64], option[100];
 	const char *const all[] = { options[0], options[1], options[2], option, NULL };
-	bool has_cgroup = make_cgroup(path);
+	bool has_cgroup = make_cgroup(path, 2);
 	uint64_t deadline_ms = deadline_in(GONE_MS);
 
 	snprintf(option, sizeof(option), "auth.hasher_cgroup=%s", has_cgroup ? path : "off");
 	if (!has_cgroup)
-		printf("no cgroup with cpu.idle can be made here: only the policy is looked at\n");
+		printf("skipped: no cgroup with cpu.idle can be made here, only the policy is looked at\n");
 	begin(all);
 	struct broker_role first = broker_hasher(&broker, 0, 0);
 	/* It has checked a password, so it has taken its place. */
@@ -162,6 +163,48 @@ START_TEST(it_stands_behind_everybody_else_in_the_cgroup_that_is_named)
 	broker_free(&broker);
 	while (has_cgroup && rmdir(path) != 0)
 		ck_assert_msg(deadline_pause(deadline_ms), "%s: %s", path, strerror(errno));
+}
+END_TEST
+
+/* The folder that the broker said at its last start that hashers are in. */
+static void
+read_folder(char folder[200])
+{
+	char *log = broker_log(&broker), *at = log, *last = NULL;
+
+	while ((at = strstr(at, "hashers give way to everybody, in cgroup ")) != NULL)
+		last = at += strlen("hashers give way to everybody, in cgroup ");
+	ck_assert_msg(last != NULL, "no cgroup was made:\n%s", log);
+	snprintf(folder, 200, "%.*s", (int)strcspn(last, "\n"), last);
+	free(log);
+}
+
+/* cgroup v1, where it takes no more than the right to make folders; v2 is in tests/unit/cli_cgroup.c. */
+START_TEST(where_it_may_the_broker_makes_a_cgroup_and_leaves_none_behind)
+{
+	static const char *const automatic[] = { "auth.mode=required", "auth.hasher_cgroup=auto", NULL };
+	char path[64], folder[200], again[200];
+
+	if (!make_cgroup(path, 1)) {
+		printf("skipped: no cgroup v1 with cpu.idle can be made here\n");
+		return;
+	}
+	ck_assert_int_eq(rmdir(path), 0);
+	begin(automatic);
+	read_folder(folder);
+	ck_assert_uint_eq(login(right), 200);
+	ck_assert(is_in(broker_hasher(&broker, 0, 0).pid, folder));
+	ck_assert(!is_in(broker.pid, folder));
+	broker_kill_all(&broker);
+	ck_assert_int_eq(access(folder, F_OK), 0); /* nobody was left who could remove it */
+	broker_start(&broker);
+	read_folder(again);
+	ck_assert_str_eq(folder, again);
+	ck_assert_uint_eq(login(right), 200);
+	ck_assert(is_in(broker_hasher(&broker, 0, 0).pid, folder));
+	broker_stop(&broker);
+	ck_assert_int_ne(access(folder, F_OK), 0);
+	broker_free(&broker);
 }
 END_TEST
 
@@ -284,6 +327,7 @@ suite(void)
 
 	tcase_set_timeout(tcase, TEST_SECONDS);
 	tcase_add_test(tcase, it_stands_behind_everybody_else_in_the_cgroup_that_is_named);
+	tcase_add_test(tcase, where_it_may_the_broker_makes_a_cgroup_and_leaves_none_behind);
 	tcase_add_test(tcase, a_cgroup_that_is_not_there_is_said_and_done_without);
 	tcase_add_test(tcase, when_it_is_killed_each_login_is_answered_and_checked_by_the_next);
 	tcase_add_test(tcase, it_goes_with_its_frontd_and_with_the_supervisor);

@@ -31,7 +31,8 @@
  * cheap: their thread runs when nobody else wants to, and on a busy machine the usual cost took longer than any client waits.
  */
 static const char *const small_options[] = { "server.processes=1", "worker.shards=1", "worker.messages=131072",
-	"worker.queues=256", "worker.waiters=4096", "data.segment_bytes=8MiB", "data.spare_segments=1", "data.ready_bytes=0", "auth.password_cost=1" };
+	"worker.queues=256", "worker.waiters=4096", "data.segment_bytes=8MiB", "data.spare_segments=1", "data.ready_bytes=0", "auth.password_cost=1",
+	"auth.hasher_cgroup=off" };
 enum { SMALL_COUNT = sizeof(small_options) / sizeof(small_options[0]) };
 
 enum { ARGUMENTS_MAX = 2 * (BROKER_OPTIONS_MAX + SMALL_COUNT + 5) + 5 };
