@@ -1,15 +1,19 @@
 /*
  * Happy path: hashers_make() -> the frontd is run -> hashers_begin() -> ... -> the frontd dies ->
  * hashers_end(). Failure modes: a hasher dies: run again, at once unless it keeps dying.  It cannot
- * work at all (exit 78) while the broker starts: said, and the broker stops.  It is killed by us
- * and gets no CPU to die: the next waits for that, nobody else.
+ * work at all (exit 78) while the broker starts: said, and the broker stops.  It is stopped or hangs:
+ * killed, hashers_watch().  It is killed by us and gets no CPU to die: the next waits for that, nobody
+ * else.
  */
 #include "cli/supervisor/hashers.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,6 +147,7 @@ run(struct supervisor *supervisor, uint32_t index)
 	hasher->epoch++;
 	hasher->since_ns = now_ns();
 	hasher->is_ended = false;
+	hasher->stuck_seconds = 0;
 	if (start(supervisor, index) != 0) {
 		hasher->due_ns = now_ns() + BACKOFF_MAX_NS;
 		return;
@@ -217,6 +222,80 @@ hashers_died(struct supervisor *supervisor, uint32_t index)
 			supervise_stop(supervisor, death.exit_code);
 	}
 	hashers_look(supervisor);
+}
+
+/* --- hanging --- */
+
+/* Of CPU time in a second, each 10 ms: with less it has hardly run. */
+#define RUN_TICKS 10
+
+/* What the kernel says of it: its state, and ticks of CPU time.  Untouched when it says nothing. */
+static void
+read_stat(pid_t pid, char *state, uint64_t *ticks)
+{
+	char path[32], text[512], *at;
+	uint64_t user, system;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	at = strrchr(text, ')'); /* behind the name */
+	if (at == NULL || sscanf(at, ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64, state,
+	        &user, &system) != 3)
+		return;
+	*ticks = user + system;
+}
+
+/*
+ * It has no heartbeat, for it sleeps until there is work.  Work that is there and does not go on is a sign, and so is being
+ * stopped.  But one that wants a CPU and gets none only stands behind everybody else: the next would do no better.
+ */
+static unsigned
+stuck_seconds(struct hasher_child *hasher)
+{
+	uint64_t submitted = 0, finished = 0, ticks = hasher->ticks;
+	char state = 'S';
+
+	/* Numbers that either side may spoil: it is their own hasher that is killed then. */
+	(void)!pread(hasher->files.asks_fd, &submitted, sizeof(submitted), offsetof(struct password_asks, submitted));
+	(void)!pread(hasher->files.answers_fd, &finished, sizeof(finished), offsetof(struct password_answers, finished));
+	read_stat(hasher->child.pid, &state, &ticks);
+	bool has_moved = finished != hasher->finished, has_run = ticks - hasher->ticks >= RUN_TICKS;
+	hasher->finished = finished;
+	hasher->ticks = ticks;
+	if (state == 'T' || state == 't')
+		return hasher->stuck_seconds + 1;
+	if (submitted == finished || has_moved)
+		return 0;
+	return hasher->stuck_seconds + (state != 'R' || has_run);
+}
+
+void
+hashers_watch(struct supervisor *supervisor)
+{
+	unsigned kill_seconds = (unsigned)(supervisor->conf.instance_stuck_timeout_ms / 1000);
+
+	for (uint32_t i = 0; i < supervisor->geometry.fronts; i++) {
+		struct hasher_child *hasher = &supervisor->hashers.of[i];
+		unsigned before = hasher->stuck_seconds;
+
+		if (hasher->child.pid == 0 || hasher->is_ended)
+			continue;
+		hasher->stuck_seconds = stuck_seconds(hasher);
+		if (hasher->stuck_seconds == before)
+			continue;
+		if (hasher->stuck_seconds == kill_seconds / 3)
+			diag(DIAG_WARNING, "hasher.%u, pid %d, has not gone on for %u s (stopped?); at %u s it is killed", i,
+			    (int)hasher->child.pid, hasher->stuck_seconds, kill_seconds);
+		else if (hasher->stuck_seconds >= kill_seconds) {
+			diag(DIAG_WARNING, "hasher.%u, pid %d, hangs: killing it", i, (int)hasher->child.pid);
+			(void)kill(hasher->child.pid, SIGKILL); /* not waited for: the number is its own */
+		}
+	}
 }
 
 void

@@ -25,6 +25,9 @@ struct hasher_child {
 	uint64_t since_ns;           /* it was run */
 	uint64_t due_ns;             /* none runs: when the next is to be */
 	unsigned quick_deaths;
+	uint64_t finished;           /* jobs, when it was looked at last */
+	uint64_t ticks;              /* of CPU time that it had had then */
+	unsigned stuck_seconds;      /* how long it has not gone on */
 	bool is_ended;               /* by us: its death is nothing to speak of */
 };
 
@@ -48,6 +51,8 @@ void hashers_end(struct supervisor *supervisor, uint32_t index);
 void hashers_died(struct supervisor *supervisor, uint32_t index);
 /* Run those whose time has come. */
 void hashers_look(struct supervisor *supervisor);
+/* Once a second: one that does not go on with its work, and not for want of a CPU, is said and then killed. */
+void hashers_watch(struct supervisor *supervisor);
 /* At the end of it all: none is left, nor is their cgroup. */
 void hashers_wait(struct supervisor *supervisor);
 

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "frontd/http/text.h"
@@ -25,6 +27,7 @@ enum {
 	TEST_SECONDS = 120,
 	LOGINS = 60,
 	KILLS = 20,
+	BURNERS = 8,
 	TOKEN_BYTES = 46,
 	FIELDS_BYTES = 200,
 	GONE_MS = 20000
@@ -319,6 +322,92 @@ START_TEST(while_it_hangs_others_are_served_and_logins_are_told_to_come_again)
 }
 END_TEST
 
+/* Like any other process: what nobody wakes is replaced, whether somebody waits for it or not, and who waits is answered. */
+START_TEST(one_that_is_stopped_is_replaced)
+{
+	const char *const soon[] = { options[0], options[1], options[2], "instance.stuck_timeout=3s", NULL };
+	struct client waiting;
+
+	begin(soon);
+	struct broker_role first = broker_hasher(&broker, 0, 0);
+	ck_assert_int_eq(kill(first.pid, SIGSTOP), 0);
+	struct broker_role second = broker_hasher(&broker, 0, first.epoch);
+	broker_wait_log(&broker, "hasher.0, pid");
+	ck_assert(is_gone(first.pid));
+	ck_assert_uint_eq(login(right), 200);
+	ck_assert_int_eq(kill(second.pid, SIGSTOP), 0);
+	client_open(&waiting, broker.port);
+	ask_login(&waiting, wrong);
+	ck_assert_uint_eq(client_answer(&waiting)->status, 401);
+	client_close(&waiting);
+	ck_assert_uint_eq(broker_hasher(&broker, 0, second.epoch).epoch, second.epoch + 1);
+	broker_free(&broker);
+}
+END_TEST
+
+/* One of those that we may use. */
+static cpu_set_t
+one_cpu(void)
+{
+	cpu_set_t all, one;
+	int cpu = 0;
+
+	ck_assert_int_eq(sched_getaffinity(0, sizeof(all), &all), 0);
+	while (!CPU_ISSET(cpu, &all))
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	return one;
+}
+
+/* Somebody who wants a CPU for himself. */
+static pid_t
+burn(const cpu_set_t *one)
+{
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid != 0)
+		return pid;
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || sched_setaffinity(0, sizeof(*one), one) != 0)
+		_exit(1);
+	for (volatile unsigned long turns = 0;; turns++)
+		;
+}
+
+/* It stands behind everybody else: work that does not go on because of that is no reason to begin it anew. */
+START_TEST(one_that_gets_no_cpu_is_not)
+{
+	const char *const slow[] = { options[0], options[1], options[2], "instance.stuck_timeout=3s",
+		"auth.password_cost=8", NULL };
+	cpu_set_t one = one_cpu();
+	struct client waiting;
+	pid_t pids[BURNERS];
+	int status;
+
+	begin(slow);
+	struct broker_role hasher = broker_hasher(&broker, 0, 0);
+	ck_assert_uint_eq(login(right), 200);
+	for (unsigned i = 0; i < BURNERS; i++)
+		pids[i] = burn(&one);
+	ck_assert_int_eq(sched_setaffinity(hasher.pid, sizeof(one), &one), 0);
+	client_open(&waiting, broker.port);
+	ask_login(&waiting, wrong);
+	/* Twice as long as one may hang, and a little. */
+	struct response *answer = client_try_answer(&waiting, 7000);
+	if (answer != NULL)
+		printf("skipped: it got CPU time enough all the same\n");
+	for (unsigned i = 0; i < BURNERS; i++) {
+		ck_assert_int_eq(kill(pids[i], SIGKILL), 0);
+		ck_assert_int_eq(waitpid(pids[i], &status, 0), pids[i]);
+	}
+	ck_assert_uint_eq((answer != NULL ? answer : client_answer(&waiting))->status, 401);
+	client_close(&waiting);
+	ck_assert_uint_eq(broker_hasher(&broker, 0, 0).epoch, hasher.epoch);
+	broker_free(&broker);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -332,6 +421,8 @@ suite(void)
 	tcase_add_test(tcase, when_it_is_killed_each_login_is_answered_and_checked_by_the_next);
 	tcase_add_test(tcase, it_goes_with_its_frontd_and_with_the_supervisor);
 	tcase_add_test(tcase, while_it_hangs_others_are_served_and_logins_are_told_to_come_again);
+	tcase_add_test(tcase, one_that_is_stopped_is_replaced);
+	tcase_add_test(tcase, one_that_gets_no_cpu_is_not);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
