@@ -325,14 +325,15 @@ look(const struct broker *broker, struct registry *registry)
 }
 
 struct broker_role
-broker_role(const struct broker *broker, uint32_t slot)
+broker_role(const struct broker *broker, uint32_t number)
 {
 	struct registry registry;
-	struct broker_role role;
 
 	look(broker, &registry);
-	registry_slot(&registry, slot, &role.state, &role.epoch);
-	role.pid = registry.shared->slot[slot].pid;
+	const struct slot *slot = number < SLOT_MAX ? &registry.shared->slot[number] : &registry.shared->hasher[number - SLOT_MAX];
+	/* Its pid belongs to this state.  Pairs with the supervisor's store_release. */
+	uint64_t word = load_acquire(&slot->state_epoch);
+	struct broker_role role = { .pid = slot->pid, .epoch = word >> 8, .state = (enum slot_state)(word & 0xff) };
 	registry_detach(&registry);
 	return role;
 }
@@ -341,15 +342,10 @@ struct broker_role
 broker_hasher(const struct broker *broker, uint32_t index, uint64_t epoch)
 {
 	uint64_t deadline_ms = deadline_in(BROKER_START_MS);
-	struct registry registry;
-	struct broker_role role;
 
 	for (;;) {
-		look(broker, &registry);
-		uint64_t word = load_acquire(&registry.shared->hasher[index].state_epoch);
-		role = (struct broker_role){ .pid = registry.shared->hasher[index].pid, .epoch = word >> 8,
-			.state = (enum slot_state)(word & 0xff) };
-		registry_detach(&registry);
+		struct broker_role role = broker_role(broker, BROKER_HASHER(index));
+
 		if (role.epoch > epoch && role.state == SLOT_LIVE)
 			return role;
 		ck_assert_msg(deadline_pause(deadline_ms), "hasher.%u does not come: state %d epoch %llu", index,

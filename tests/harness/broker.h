@@ -86,14 +86,15 @@ void broker_kill_supervisor(struct broker *broker);
 /* Remove its shared memory, as a power cut does. */
 void broker_wipe(struct broker *broker);
 
-/* What the registry says about a process: SLOT_FRONT(i), SLOT_WORKER(w), SLOT_PERSIST, SLOT_SUPERVISOR. */
+/* What the registry says about a process: SLOT_FRONT(i), SLOT_WORKER(w), SLOT_PERSIST, SLOT_SUPERVISOR, BROKER_HASHER(i). */
+#define BROKER_HASHER(index) (SLOT_MAX + (index)) /* of frontd i: it has no slot */
 struct broker_role {
 	pid_t pid;
 	uint64_t epoch;
 	enum slot_state state;
 };
 struct broker_role broker_role(const struct broker *broker, uint32_t slot);
-/* The hasher of frontd `index`, which has no slot; waits until there is one after `epoch`. */
+/* The hasher of frontd `index`; waits until there is one after `epoch`. */
 struct broker_role broker_hasher(const struct broker *broker, uint32_t index, uint64_t epoch);
 pid_t broker_pid(const struct broker *broker, uint32_t slot);
 

@@ -27,7 +27,7 @@ chance(struct chaos *chaos, uint64_t below)
 const char *
 chaos_role_name(enum chaos_role role)
 {
-	static const char *const names[CHAOS_ROLES] = { "frontd", "workerd", "persistd", "supervisor", "all" };
+	static const char *const names[CHAOS_ROLES] = { "frontd", "workerd", "persistd", "hasher", "supervisor", "all" };
 
 	return names[role];
 }
@@ -85,6 +85,8 @@ chaos_calm(struct chaos *chaos)
 	for (uint32_t w = 0; w < geometry.workers; w++)
 		(void)broker_pid(&chaos->broker, SLOT_WORKER(w));
 	(void)broker_pid(&chaos->broker, SLOT_PERSIST);
+	for (uint32_t i = 0; i < geometry.fronts; i++)
+		(void)broker_pid(&chaos->broker, BROKER_HASHER(i));
 }
 
 static void
@@ -95,16 +97,20 @@ wait_us(uint64_t us)
 	nanosleep(&pause, NULL);
 }
 
-/* A role first, so that each is struck as often whatever their numbers. */
+/* A role first, so that each is struck as often whatever their numbers; hashers half as often, for they hold nothing. */
 static uint32_t
 random_slot(struct chaos *chaos)
 {
 	struct geometry geometry = broker_geometry(&chaos->broker);
 
-	switch (chance(chaos, 3)) {
+	switch (chance(chaos, 7)) {
 	case 0:
-		return SLOT_FRONT((uint32_t)chance(chaos, geometry.fronts));
 	case 1:
+		return SLOT_FRONT((uint32_t)chance(chaos, geometry.fronts));
+	case 2:
+		return BROKER_HASHER((uint32_t)chance(chaos, geometry.fronts));
+	case 3:
+	case 4:
 		return SLOT_WORKER((uint32_t)chance(chaos, geometry.workers));
 	default:
 		return SLOT_PERSIST;
@@ -114,6 +120,8 @@ random_slot(struct chaos *chaos)
 static enum chaos_role
 role_of(uint32_t slot)
 {
+	if (slot >= BROKER_HASHER(0))
+		return ROLE_HASHER_OF_FRONTD;
 	if (slot == SLOT_SUPERVISOR)
 		return ROLE_SUPERVISOR;
 	if (slot == SLOT_PERSIST)

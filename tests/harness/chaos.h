@@ -13,7 +13,7 @@
 #include "tests/harness/broker.h"
 #include "tests/harness/history.h"
 
-enum chaos_role { ROLE_FRONTD, ROLE_WORKERD, ROLE_PERSISTD, ROLE_SUPERVISOR, ROLE_ALL, CHAOS_ROLES };
+enum chaos_role { ROLE_FRONTD, ROLE_WORKERD, ROLE_PERSISTD, ROLE_HASHER_OF_FRONTD, ROLE_SUPERVISOR, ROLE_ALL, CHAOS_ROLES };
 
 enum { STOP_MS_MIN = 50, STOP_MS_MAX = 1000, BLOWS_MAX = 65536 };
 
@@ -37,13 +37,13 @@ struct chaos {
 	struct broker broker;
 	uint64_t random;
 	bool is_calm;                   /* lone kills only, far apart: for measuring pauses */
-	enum chaos_role only;           /* frontd, workerd or persistd: no other is killed alone; ROLE_SUPERVISOR: any is */
+	enum chaos_role only;           /* frontd, workerd, persistd or a hasher: no other is killed alone; ROLE_SUPERVISOR: any is */
 	const char *const *options;     /* of the broker, beside those that the seed chooses; NULL-ended, or NULL */
 	struct history *history;        /* told of power cuts */
 	void (*moved)(void *argument, uint16_t port);   /* called when the broker listens elsewhere */
 	void *argument;
 	struct chaos_counts counts;
-	unsigned early[SLOT_MAX];       /* killed before it was live, under this supervisor */
+	unsigned early[BROKER_HASHER(FRONT_MAX)];       /* killed before it was live, under this supervisor */
 	unsigned blow_count;
 	struct blow blows[BLOWS_MAX];
 };

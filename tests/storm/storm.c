@@ -8,7 +8,7 @@
  *   STORM_SECONDS=n    and at least so long (else not)
  *   STORM_CALM=1       kills of single processes only, half a second apart, for STORM_SECONDS: for measuring pauses; each third
  *                      time nobody is killed, and what clients waited for then is printed as that of `nobody`;
- *                      `frontd`, `workerd` or `persistd` instead of 1: only of these
+ *                      `frontd`, `workerd`, `persistd` or `hasher` instead of 1: only of these
  *
  * A seed repeats what is done, to the same sizes; when it strikes is the kernel's.  A storm that fails leaves its history.
  */
