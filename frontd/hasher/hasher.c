@@ -2,14 +2,13 @@
  * Happy path: the frontd fills a job, moves `submitted` and writes our eventfd; we work on it, move
  * `finished` and write its.
  *
- * Failure modes: libcrypt finds no memory for a hash (16 MiB at the default cost): has_failed, and
- * the client is told to try again.  We are killed: the next hasher begins the same job again; after
+ * Failure modes: libcrypt finds no memory for a hash (16 MiB at the default cost): has_failed, the
+ * log says so, and the client is told to try again.  We are killed: the next hasher begins the same job again; after
  * HASHER_TRIES of them it is has_failed.  We are stopped, or get no CPU: the frontd stops waiting
  * for us (frontd/people/password.h).  The frontd dies: so do we.
  */
 #include "frontd/hasher/hasher.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,6 +40,16 @@ hash(struct hasher *hasher, const char *phrase, const char *setting)
 	return result != NULL && result[0] != '*' ? result : NULL;
 }
 
+/*
+ * It says EINVAL of yescrypt when it finds no memory, as of what is no hash at all.  The latter no password matches; of the
+ * former nothing was learned, and it is no failed login.
+ */
+static bool
+finds_no_memory(const char *made, const char *setting)
+{
+	return made == NULL && crypt_checksalt(setting) != CRYPT_SALT_INVALID;
+}
+
 /* In a time that depends on the length only. */
 static bool
 is_same(const char *one, const char *other, size_t bytes)
@@ -60,7 +69,7 @@ check(struct hasher *hasher)
 	size_t len = strlen(ask->stored);
 	const char *made = hash(hasher, ask->given, is_somebody ? ask->stored : hasher->nobody);
 
-	hasher->result.has_failed = made == NULL && (!is_somebody || errno == ENOMEM);
+	hasher->result.has_failed = finds_no_memory(made, is_somebody ? ask->stored : hasher->nobody);
 	hasher->result.is_right = is_somebody && made != NULL && strlen(made) == len &&
 	    is_same(made, ask->stored, len);
 }
@@ -123,6 +132,10 @@ work(struct hasher *hasher, uint64_t number)
 			make(hasher);
 		store_relaxed(&answers->took_ns, now_ns() - since_ns);
 	}
+	/* Once: whoever logs in meanwhile hears it as well. */
+	if (hasher->result.has_failed && !hasher->has_failed)
+		diag(DIAG_WARNING, "a password could not be hashed (no memory for it? auth.password_cost): 503");
+	hasher->has_failed = hasher->result.has_failed;
 	answers->results[number % PASSWORD_JOBS_MAX] = hasher->result;
 	explicit_bzero(&hasher->crypt, sizeof(hasher->crypt));
 	explicit_bzero(&hasher->ask, sizeof(hasher->ask));

@@ -8,6 +8,7 @@
 #define FRONTD_HASHER_H
 
 #include <crypt.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "shm/passwords.h"
@@ -26,6 +27,7 @@ struct hasher {
 	uint64_t is_over;                   /* a test's: return after the job that is worked on */
 
 	/* Its own. */
+	bool has_failed;                    /* the last job; said */
 	char nobody[CRYPT_GENSALT_OUTPUT_SIZE]; /* with what an unknown user's password is hashed */
 	struct password_ask ask;            /* a copy; wiped after the job */
 	struct password_result result;      /* the same */

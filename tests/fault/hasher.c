@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,7 +28,7 @@ enum {
 	TEST_SECONDS = 120,
 	LOGINS = 60,
 	KILLS = 20,
-	BURNERS = 8,
+	BURNERS = 20,
 	TOKEN_BYTES = 46,
 	FIELDS_BYTES = 200,
 	GONE_MS = 20000
@@ -140,6 +141,13 @@ is_in(pid_t pid, const char *path)
 	return found;
 }
 
+static void
+expect_behind(pid_t pid)
+{
+	ck_assert_int_eq(sched_getscheduler(pid), SCHED_BATCH);
+	ck_assert_int_eq(getpriority(PRIO_PROCESS, (id_t)pid), 19);
+}
+
 START_TEST(it_stands_behind_everybody_else_in_the_cgroup_that_is_named)
 {
 	char path[64], option[100];
@@ -154,11 +162,11 @@ START_TEST(it_stands_behind_everybody_else_in_the_cgroup_that_is_named)
 	struct broker_role first = broker_hasher(&broker, 0, 0);
 	/* It has checked a password, so it has taken its place. */
 	ck_assert_uint_eq(login(right), 200);
-	ck_assert_int_eq(sched_getscheduler(first.pid), SCHED_IDLE);
+	expect_behind(first.pid);
 	ck_assert_int_eq(kill(first.pid, SIGKILL), 0);
 	struct broker_role second = broker_hasher(&broker, 0, first.epoch);
 	ck_assert_uint_eq(login(wrong), 401);
-	ck_assert_int_eq(sched_getscheduler(second.pid), SCHED_IDLE);
+	expect_behind(second.pid);
 	if (has_cgroup) {
 		ck_assert(is_in(second.pid, path));
 		ck_assert(!is_in(broker_pid(&broker, SLOT_FRONT(0)), path));
@@ -322,6 +330,25 @@ START_TEST(while_it_hangs_others_are_served_and_logins_are_told_to_come_again)
 }
 END_TEST
 
+START_TEST(one_without_memory_for_a_hash_says_so_and_goes_on_when_there_is_some)
+{
+	const struct rlimit none = { 1, RLIM_INFINITY };
+	struct rlimit before;
+
+	begin(options);
+	struct broker_role hasher = broker_hasher(&broker, 0, 0);
+	ck_assert_int_eq(prlimit(hasher.pid, RLIMIT_AS, &none, &before), 0);
+	ck_assert_uint_eq(login(right), 503);
+	ck_assert_uint_eq(login("nobody:a password"), 503);
+	broker_wait_log(&broker, "a password could not be hashed (no memory");
+	ck_assert_int_eq(prlimit(hasher.pid, RLIMIT_AS, &before, NULL), 0);
+	ck_assert_uint_eq(login(right), 200);
+	ck_assert_uint_eq(login(wrong), 401);
+	ck_assert_uint_eq(broker_hasher(&broker, 0, 0).epoch, hasher.epoch);
+	broker_free(&broker);
+}
+END_TEST
+
 /* Like any other process: what nobody wakes is replaced, whether somebody waits for it or not, and who waits is answered. */
 START_TEST(one_that_is_stopped_is_replaced)
 {
@@ -391,6 +418,8 @@ START_TEST(one_that_gets_no_cpu_is_not)
 	for (unsigned i = 0; i < BURNERS; i++)
 		pids[i] = burn(&one);
 	ck_assert_int_eq(sched_setaffinity(hasher.pid, sizeof(one), &one), 0);
+	/* Whatever nice the burners have. */
+	ck_assert_int_eq(sched_setscheduler(hasher.pid, SCHED_IDLE, &(struct sched_param){ 0 }), 0);
 	client_open(&waiting, broker.port);
 	ask_login(&waiting, wrong);
 	/* Twice as long as one may hang, and a little. */
@@ -421,6 +450,7 @@ suite(void)
 	tcase_add_test(tcase, when_it_is_killed_each_login_is_answered_and_checked_by_the_next);
 	tcase_add_test(tcase, it_goes_with_its_frontd_and_with_the_supervisor);
 	tcase_add_test(tcase, while_it_hangs_others_are_served_and_logins_are_told_to_come_again);
+	tcase_add_test(tcase, one_without_memory_for_a_hash_says_so_and_goes_on_when_there_is_some);
 	tcase_add_test(tcase, one_that_is_stopped_is_replaced);
 	tcase_add_test(tcase, one_that_gets_no_cpu_is_not);
 	suite_add_tcase(suite, tcase);
