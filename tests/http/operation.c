@@ -108,6 +108,8 @@ START_TEST(status_shows_every_process)
 		if (strcmp(role, "supervisor") == 0)
 			ck_assert_int_eq(pid, broker.pid);
 	}
+	ck_assert_str_eq(json_string_value(json_object_get(status, "hashers")),
+	    "have no cgroup of their own: auth.hasher_cgroup is off");
 	json_decref(status);
 	ck_assert_uint_eq(fronts, 2);
 	ck_assert_uint_eq(workers, 3);
@@ -116,6 +118,7 @@ START_TEST(status_shows_every_process)
 	ck_assert_uint_eq(hashers, 2);
 	ck_assert_int_eq(verb(&broker, "status", NULL, output), 0);
 	ck_assert_ptr_nonnull(strstr(output, "frontd"));
+	ck_assert_ptr_nonnull(strstr(output, "\nhashers have no cgroup"));
 	broker_free(&broker);
 }
 END_TEST
