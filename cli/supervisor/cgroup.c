@@ -1,13 +1,15 @@
 /*
- * Happy path: cgroup_place_find(); make_v1() or make_v2(); cgroup_take() for each hasher; cgroup_close().
+ * Happy path: cgroup_place_find(); make_v1() or make_v2(); cgroup_take() for each hasher;
+ * cgroup_close().
  *
- * Failure modes: no cgroups, an old kernel (cpu.idle is of 5.15), no rights, not ours: text says which, there is none.  We are
- * killed: empty folders stay, and with v2 the controller stays on.  Whoever starts the next broker may put it there all the
- * same, for cpu is a threaded controller and all below are dead; but out of there it cannot move before the controller is off
+ * Failure modes: no cgroups, an old kernel (cpu.idle is of 5.15), no rights, not ours: text says
+ * which, there is none.  We are killed: empty folders stay, and with v2 the controller stays
+ * on.  Whoever starts the next broker may put it there all the same, for cpu is a threaded
+ * controller and all below are dead; but out of there it cannot move before the controller is off
  * again (clear_v2()).
  *
- * Sources: Documentation/admin-guide/cgroup-v2.rst ("No Internal Process Constraint", "Delegation"), CGROUP_DELEGATION.md of
- * systemd; user.delegate is of systemd 251.
+ * Sources: Documentation/admin-guide/cgroup-v2.rst ("No Internal Process Constraint",
+ * "Delegation"), CGROUP_DELEGATION.md of systemd; user.delegate is of systemd 251.
  */
 #include "cli/supervisor/cgroup.h"
 
@@ -103,7 +105,7 @@ remove_in(const char *own, const char *name)
 	char path[CGROUP_FOLDER_BYTES];
 
 	snprintf(path, sizeof(path), "%s/%s", own, name);
-	(void)rmdir(path); /* it is not there, or somebody is in it: the next step fails and says so */
+	(void)rmdir(path); /* not there, or somebody is in it: the next step fails and says so */
 }
 
 /* As it was before make_v2(), but for where we are. */
@@ -115,7 +117,8 @@ clear_v2(const char *own)
 	remove_in(own, "hashers");
 	cgroup_read(own, "cgroup.subtree_control", enabled, sizeof(enabled));
 	if (cgroup_has_word(enabled, "cpu", " "))
-		(void)write_in(own, "cgroup.subtree_control", "-cpu"); /* else we cannot move, and say so */
+		/* If it fails we cannot move, and say so. */
+		(void)write_in(own, "cgroup.subtree_control", "-cpu");
 }
 
 static void
@@ -143,7 +146,8 @@ open_folder(struct cgroup *cgroup)
 		return -1;
 	int fd = open_in(cgroup->folder, "cgroup.procs", O_WRONLY);
 	cgroup->procs_fd = fd < 0 ? -1 : child_keep_fd(fd);
-	snprintf(cgroup->text, sizeof(cgroup->text), "give way to everybody, in cgroup %s", cgroup->folder);
+	snprintf(cgroup->text, sizeof(cgroup->text), "give way to everybody, in cgroup %s",
+	    cgroup->folder);
 	return cgroup->procs_fd < 0 ? -1 : 0;
 }
 
@@ -169,14 +173,16 @@ make_v1(struct cgroup *cgroup, const char *own, const char *instance)
 static void
 make_v2(struct cgroup *cgroup, const struct cgroup_place *place)
 {
-	const char *own = place->folder, *why = cgroup_place_why_not_ours(place), *step = "make broker";
+	const char *why = cgroup_place_why_not_ours(place);
+	const char *own = place->folder, *step = "make broker";
 
 	if (why != NULL) {
 		say_none(cgroup, "cgroup %s %s", own, why);
 		return;
 	}
 	clear_v2(own);
-	if (make_folder(cgroup, own, "broker") == 0 && (step = "move to broker", move_us(cgroup->folder)) == 0) {
+	if (make_folder(cgroup, own, "broker") == 0 &&
+	    (step = "move to broker", move_us(cgroup->folder)) == 0) {
 		strcpy(cgroup->own, own);
 		if ((step = "turn cpu on", write_in(own, "cgroup.subtree_control", "+cpu")) == 0 &&
 		    (step = "make hashers", make_folder(cgroup, own, "hashers")) == 0 &&
@@ -210,7 +216,8 @@ use(struct cgroup *cgroup, const char *folder)
 {
 	snprintf(cgroup->folder, sizeof(cgroup->folder), "%s", folder);
 	if (open_folder(cgroup) != 0) {
-		diag_errno("cannot use auth.hasher_cgroup %s (cpu.idle is of Linux 5.15 and of the cpu controller)", folder);
+		diag_errno("cannot use auth.hasher_cgroup %s (cpu.idle is of Linux 5.15 "
+			   "and of the cpu controller)", folder);
 		say_none(cgroup, "%s cannot be used", folder);
 	}
 }
@@ -238,7 +245,8 @@ cgroup_take(const struct cgroup *cgroup, pid_t pid)
 {
 	if (cgroup->procs_fd < 0 || write_pid(cgroup->procs_fd, pid) == 0)
 		return 0;
-	diag_errno("cannot put pid %d into cgroup %s: logins may be felt by others", (int)pid, cgroup->folder);
+	diag_errno("cannot put pid %d into cgroup %s: logins may be felt by others", (int)pid,
+	    cgroup->folder);
 	return -1;
 }
 

@@ -41,7 +41,9 @@ cgroup_read(const char *folder, const char *name, char *text, size_t capacity)
 
 /* --- where we are --- */
 
-/* Lines `1:cpu,cpuacct:/path` (v1) and `0::/path` (v2); a controller belongs to one hierarchy only. */
+/*
+ * Lines `1:cpu,cpuacct:/path` (v1) and `0::/path` (v2); a controller belongs to one hierarchy only.
+ */
 static bool
 read_path(struct cgroup_place *place, const char *root)
 {
@@ -135,7 +137,10 @@ says_it_is_delegated(const char *folder)
 	return false;
 }
 
-/* The root that a container sees is a cgroup like others, and has a type; the machine's own root has none. */
+/*
+ * The root that a container sees is a cgroup like others, and has a type; the machine's own root
+ * has none.
+ */
 static bool
 is_root_of_container(const struct cgroup_place *place)
 {
@@ -155,7 +160,10 @@ we_are_alone(const char *folder)
 	return strcmp(text, us) == 0;
 }
 
-/* Ours of an earlier life, and what systemd runs ExecReload= in; any other was made by somebody else. */
+/*
+ * Ours of an earlier life, and what systemd runs ExecReload= in; any other was made by somebody
+ * else.
+ */
 static bool
 has_folder_of_others(const char *folder)
 {

@@ -1,6 +1,6 @@
 /*
- * cgroup_place: the cgroup that we were started in, of the hierarchy that the cpu controller belongs to, and whether it is ours
- * to arrange.  Looks, and changes nothing.
+ * cgroup_place: the cgroup that we were started in, of the hierarchy that the cpu controller
+ * belongs to, and whether it is ours to arrange.  Looks, and changes nothing.
  */
 #ifndef CLI_CGROUP_PLACE_H
 #define CLI_CGROUP_PLACE_H

@@ -1,9 +1,9 @@
 /*
  * Happy path: hashers_make() -> the frontd is run -> hashers_begin() -> ... -> the frontd dies ->
  * hashers_end(). Failure modes: a hasher dies: run again, at once unless it keeps dying.  It cannot
- * work at all (exit 78) while the broker starts: said, and the broker stops.  It is stopped or hangs:
- * killed, hashers_watch().  It is killed by us and gets no CPU to die: the next waits for that, nobody
- * else.
+ * work at all (exit 78) while the broker starts: said, and the broker stops.  It is stopped or
+ * hangs: killed, hashers_watch().  It is killed by us and gets no CPU to die: the next waits for
+ * that, nobody else.
  */
 #include "cli/supervisor/hashers.h"
 
@@ -32,7 +32,8 @@ hashers_init(struct supervisor *supervisor)
 {
 	struct registry_shared *shared = supervisor->registry.shared;
 
-	cgroup_open(&supervisor->hashers.cgroup, supervisor->conf.auth_hasher_cgroup, supervisor->conf.instance_name, "");
+	cgroup_open(&supervisor->hashers.cgroup, supervisor->conf.auth_hasher_cgroup,
+	    supervisor->conf.instance_name, "");
 	snprintf(shared->hashers, sizeof(shared->hashers), "%s", supervisor->hashers.cgroup.text);
 	for (uint32_t i = 0; i < FRONT_MAX; i++) {
 		struct hasher_child *hasher = &supervisor->hashers.of[i];
@@ -152,7 +153,8 @@ run(struct supervisor *supervisor, uint32_t index)
 		hasher->due_ns = now_ns() + BACKOFF_MAX_NS;
 		return;
 	}
-	(void)cgroup_take(&supervisor->hashers.cgroup, hasher->child.pid); /* it works all the same */
+	/* If not, it works all the same. */
+	(void)cgroup_take(&supervisor->hashers.cgroup, hasher->child.pid);
 	if (epoll_ctl(supervisor->epoll_fd, EPOLL_CTL_ADD, hasher->child.pidfd, &event) != 0) {
 		diag_errno("cannot watch hasher.%u", index);
 		abort(); /* it would die unseen */
@@ -244,15 +246,17 @@ read_stat(pid_t pid, char *state, uint64_t *ticks)
 		close(fd);
 	text[n > 0 ? n : 0] = '\0';
 	at = strrchr(text, ')'); /* behind the name */
-	if (at == NULL || sscanf(at, ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64, state,
-	        &user, &system) != 3)
+	if (at == NULL ||
+	    sscanf(at, ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64, state,
+		&user, &system) != 3)
 		return;
 	*ticks = user + system;
 }
 
 /*
- * It has no heartbeat, for it sleeps until there is work.  Work that is there and does not go on is a sign, and so is being
- * stopped.  But one that wants a CPU and gets none only stands behind everybody else: the next would do no better.
+ * It has no heartbeat, for it sleeps until there is work.  Work that is there and does not go on is
+ * a sign, and so is being stopped.  But one that wants a CPU and gets none only stands behind
+ * everybody else: the next would do no better.
  */
 static unsigned
 stuck_seconds(struct hasher_child *hasher)
@@ -261,8 +265,10 @@ stuck_seconds(struct hasher_child *hasher)
 	char state = 'S';
 
 	/* Numbers that either side may spoil: it is their own hasher that is killed then. */
-	(void)!pread(hasher->files.asks_fd, &submitted, sizeof(submitted), offsetof(struct password_asks, submitted));
-	(void)!pread(hasher->files.answers_fd, &finished, sizeof(finished), offsetof(struct password_answers, finished));
+	(void)!pread(hasher->files.asks_fd, &submitted, sizeof(submitted),
+	    offsetof(struct password_asks, submitted));
+	(void)!pread(hasher->files.answers_fd, &finished, sizeof(finished),
+	    offsetof(struct password_answers, finished));
 	read_stat(hasher->child.pid, &state, &ticks);
 	bool has_moved = finished != hasher->finished, has_run = ticks - hasher->ticks >= RUN_TICKS;
 	hasher->finished = finished;
@@ -274,6 +280,24 @@ stuck_seconds(struct hasher_child *hasher)
 	return hasher->stuck_seconds + (state != 'R' || has_run);
 }
 
+static void
+watch(struct hasher_child *hasher, uint32_t index, unsigned kill_seconds)
+{
+	unsigned before = hasher->stuck_seconds;
+	int pid = (int)hasher->child.pid;
+
+	hasher->stuck_seconds = stuck_seconds(hasher);
+	if (hasher->stuck_seconds == before)
+		return;
+	if (hasher->stuck_seconds == kill_seconds / 3) {
+		diag(DIAG_WARNING, "hasher.%u, pid %d, has not gone on for %u s (stopped?); "
+		     "at %u s it is killed", index, pid, hasher->stuck_seconds, kill_seconds);
+	} else if (hasher->stuck_seconds >= kill_seconds) {
+		diag(DIAG_WARNING, "hasher.%u, pid %d, hangs: killing it", index, pid);
+		(void)kill(pid, SIGKILL); /* not waited for: the number is its own */
+	}
+}
+
 void
 hashers_watch(struct supervisor *supervisor)
 {
@@ -281,20 +305,9 @@ hashers_watch(struct supervisor *supervisor)
 
 	for (uint32_t i = 0; i < supervisor->geometry.fronts; i++) {
 		struct hasher_child *hasher = &supervisor->hashers.of[i];
-		unsigned before = hasher->stuck_seconds;
 
-		if (hasher->child.pid == 0 || hasher->is_ended)
-			continue;
-		hasher->stuck_seconds = stuck_seconds(hasher);
-		if (hasher->stuck_seconds == before)
-			continue;
-		if (hasher->stuck_seconds == kill_seconds / 3)
-			diag(DIAG_WARNING, "hasher.%u, pid %d, has not gone on for %u s (stopped?); at %u s it is killed", i,
-			    (int)hasher->child.pid, hasher->stuck_seconds, kill_seconds);
-		else if (hasher->stuck_seconds >= kill_seconds) {
-			diag(DIAG_WARNING, "hasher.%u, pid %d, hangs: killing it", i, (int)hasher->child.pid);
-			(void)kill(hasher->child.pid, SIGKILL); /* not waited for: the number is its own */
-		}
+		if (hasher->child.pid != 0 && !hasher->is_ended)
+			watch(hasher, i, kill_seconds);
 	}
 }
 

@@ -1,6 +1,6 @@
 /*
- * hashers: one process for each frontd that hashes its passwords (frontd/hasher/).  It has no slot, no
- * regions and no part in the frontd's life: it begins after it and ends with it, a new one takes
+ * hashers: one process for each frontd that hashes its passwords (frontd/hasher/).  It has no slot,
+ * no regions and no part in the frontd's life: it begins after it and ends with it, a new one takes
  * its place when it dies alone, and nobody waits for either.  The jobs are in memory that the
  * supervisor holds for them (shm/passwords.h), new for each incarnation of the frontd.
  */
@@ -51,7 +51,10 @@ void hashers_end(struct supervisor *supervisor, uint32_t index);
 void hashers_died(struct supervisor *supervisor, uint32_t index);
 /* Run those whose time has come. */
 void hashers_look(struct supervisor *supervisor);
-/* Once a second: one that does not go on with its work, and not for want of a CPU, is said and then killed. */
+/*
+ * Once a second: one that does not go on with its work, and not for want of a CPU, is said and then
+ * killed.
+ */
 void hashers_watch(struct supervisor *supervisor);
 /* At the end of it all: none is left, nor is their cgroup. */
 void hashers_wait(struct supervisor *supervisor);

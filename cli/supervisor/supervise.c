@@ -759,10 +759,10 @@ look(struct supervisor *supervisor)
 			watch_given_up(supervisor, &supervisor->processes[i]);
 		}
 	}
-	if (is_watch)
+	if (is_watch) {
 		hashers_watch(supervisor);
-	if (is_watch)
 		tls_keeper_rotate(&supervisor->tls, &supervisor->conf, &supervisor->registry);
+	}
 	if (!supervisor->has_served && supervisor->drain == DRAIN_NONE && all_are_live(supervisor))
 		look_for_admin(supervisor);
 	hashers_look(supervisor);

@@ -3,9 +3,9 @@
  * `finished` and write its.
  *
  * Failure modes: libcrypt finds no memory for a hash (16 MiB at the default cost): has_failed, the
- * log says so, and the client is told to try again.  We are killed: the next hasher begins the same job again; after
- * HASHER_TRIES of them it is has_failed.  We are stopped, or get no CPU: the frontd stops waiting
- * for us (frontd/people/password.h).  The frontd dies: so do we.
+ * log says so, and the client is told to try again.  We are killed: the next hasher begins the same
+ * job again; after HASHER_TRIES of them it is has_failed.  We are stopped, or get no CPU: the
+ * frontd stops waiting for us (frontd/people/password.h).  The frontd dies: so do we.
  */
 #include "frontd/hasher/hasher.h"
 
@@ -41,8 +41,8 @@ hash(struct hasher *hasher, const char *phrase, const char *setting)
 }
 
 /*
- * It says EINVAL of yescrypt when it finds no memory, as of what is no hash at all.  The latter no password matches; of the
- * former nothing was learned, and it is no failed login.
+ * It says EINVAL of yescrypt when it finds no memory, as of what is no hash at all.  The latter no
+ * password matches; of the former nothing was learned, and it is no failed login.
  */
 static bool
 finds_no_memory(const char *made, const char *setting)
@@ -67,9 +67,10 @@ check(struct hasher *hasher)
 	const struct password_ask *ask = &hasher->ask;
 	bool is_somebody = ask->stored[0] != '\0';
 	size_t len = strlen(ask->stored);
-	const char *made = hash(hasher, ask->given, is_somebody ? ask->stored : hasher->nobody);
+	const char *setting = is_somebody ? ask->stored : hasher->nobody;
+	const char *made = hash(hasher, ask->given, setting);
 
-	hasher->result.has_failed = finds_no_memory(made, is_somebody ? ask->stored : hasher->nobody);
+	hasher->result.has_failed = finds_no_memory(made, setting);
 	hasher->result.is_right = is_somebody && made != NULL && strlen(made) == len &&
 	    is_same(made, ask->stored, len);
 }
@@ -134,7 +135,8 @@ work(struct hasher *hasher, uint64_t number)
 	}
 	/* Once: whoever logs in meanwhile hears it as well. */
 	if (hasher->result.has_failed && !hasher->has_failed)
-		diag(DIAG_WARNING, "a password could not be hashed (no memory for it? auth.password_cost): 503");
+		diag(DIAG_WARNING, "a password could not be hashed (no memory for it? "
+		     "auth.password_cost): 503");
 	hasher->has_failed = hasher->result.has_failed;
 	answers->results[number % PASSWORD_JOBS_MAX] = hasher->result;
 	explicit_bzero(&hasher->crypt, sizeof(hasher->crypt));

@@ -17,16 +17,18 @@
 #define NICE 19 /* the last */
 
 /*
- * Behind everybody else, in the cgroup that we were put into (auth.hasher_cgroup) or else in the broker's scheduling group.  Not
- * SCHED_IDLE: the kernel calls a CPU idle on which only such run, and so wakes others on it; where the group is not idle as well
- * they then wait.  Not in a session of our own: its group costs nobody less (docs/performance.md has the rounds of all).
+ * Behind everybody else, in the cgroup that we were put into (auth.hasher_cgroup) or else in the
+ * broker's scheduling group.  Not SCHED_IDLE: the kernel calls a CPU idle on which only such run,
+ * and so wakes others on it; where the group is not idle as well they then wait.  Not in a session
+ * of our own: its group costs nobody less (docs/performance.md has the rounds of all).
  */
 static void
 step_back(void)
 {
 	struct sched_param param = { 0 };
 
-	if (sched_setscheduler(0, SCHED_BATCH, &param) != 0 || setpriority(PRIO_PROCESS, 0, NICE) != 0)
+	if (sched_setscheduler(0, SCHED_BATCH, &param) != 0 ||
+	    setpriority(PRIO_PROCESS, 0, NICE) != 0)
 		diag_errno("the hasher cannot step back behind others: logins may be felt by them");
 }
 

@@ -106,7 +106,7 @@ expect_gone(pid_t pid)
 		ck_assert_msg(deadline_pause(deadline_ms), "the hasher, pid %d, is left behind", (int)pid);
 }
 
-/* A cgroup of ours with cpu.idle, below one of the first of these; false: this machine, or this user, cannot have one. */
+/* A cgroup with cpu.idle below one of the first of these; false: it cannot be had here. */
 static const char *const roots[] = { "/sys/fs/cgroup/cpu", "/sys/fs/cgroup" };
 
 static bool
@@ -157,7 +157,7 @@ START_TEST(it_stands_behind_everybody_else_in_the_cgroup_that_is_named)
 
 	snprintf(option, sizeof(option), "auth.hasher_cgroup=%s", has_cgroup ? path : "off");
 	if (!has_cgroup)
-		printf("skipped: no cgroup with cpu.idle can be made here, only the policy is looked at\n");
+		printf("skipped: no cgroup with cpu.idle can be made here\n");
 	begin(all);
 	struct broker_role first = broker_hasher(&broker, 0, 0);
 	/* It has checked a password, so it has taken its place. */
@@ -190,10 +190,11 @@ read_folder(char folder[200])
 	free(log);
 }
 
-/* cgroup v1, where it takes no more than the right to make folders; v2 is in tests/unit/cli_cgroup.c. */
+/* v1, where it takes but the right to make folders; v2 is in tests/unit/cli_cgroup.c. */
 START_TEST(where_it_may_the_broker_makes_a_cgroup_and_leaves_none_behind)
 {
-	static const char *const automatic[] = { "auth.mode=required", "auth.hasher_cgroup=auto", NULL };
+	static const char *const automatic[] = { "auth.mode=required",
+		"auth.hasher_cgroup=auto", NULL };
 	char path[64], folder[200], again[200];
 
 	if (!make_cgroup(path, 1)) {
@@ -349,10 +350,11 @@ START_TEST(one_without_memory_for_a_hash_says_so_and_goes_on_when_there_is_some)
 }
 END_TEST
 
-/* Like any other process: what nobody wakes is replaced, whether somebody waits for it or not, and who waits is answered. */
+/* Whether somebody waits for it or not; who waits is answered. */
 START_TEST(one_that_is_stopped_is_replaced)
 {
-	const char *const soon[] = { options[0], options[1], options[2], "instance.stuck_timeout=3s", NULL };
+	const char *const soon[] = { options[0], options[1], options[2],
+		"instance.stuck_timeout=3s", NULL };
 	struct client waiting;
 
 	begin(soon);
@@ -402,11 +404,11 @@ burn(const cpu_set_t *one)
 		;
 }
 
-/* It stands behind everybody else: work that does not go on because of that is no reason to begin it anew. */
+/* It stands behind everybody else: that its work does not go on is no reason to begin anew. */
 START_TEST(one_that_gets_no_cpu_is_not)
 {
-	const char *const slow[] = { options[0], options[1], options[2], "instance.stuck_timeout=3s",
-		"auth.password_cost=8", NULL };
+	const char *const slow[] = { options[0], options[1], options[2],
+		"instance.stuck_timeout=3s", "auth.password_cost=8", NULL };
 	cpu_set_t one = one_cpu();
 	struct client waiting;
 	pid_t pids[BURNERS];

@@ -1,7 +1,8 @@
 /*
- * cgroup: machines that we do not have, made of files and of a kernel that knows what cgroups may do.  It stands in the place
- * of mkdir(), rmdir(), write() and getxattr() below `root`, and keeps the rules of kernel/cgroup/cgroup.c: what is in a folder
- * that is made, who may be written into cgroup.procs, when a controller may be turned on, which folder can be removed.
+ * cgroup: machines that we do not have, made of files and of a kernel that knows what cgroups may
+ * do.  It stands in the place of mkdir(), rmdir(), write() and getxattr() below `root`, and keeps
+ * the rules of kernel/cgroup/cgroup.c: what is in a folder that is made, who may be written into
+ * cgroup.procs, when a controller may be turned on, which folder can be removed.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -89,7 +90,8 @@ look(char picture[8192])
 {
 	char command[200];
 
-	snprintf(command, sizeof(command), "cd %s && find . | sort && find . -type f | sort | xargs grep -H ''", root);
+	snprintf(command, sizeof(command),
+	    "cd %s && find . | sort && find . -type f | sort | xargs grep -H ''", root);
 	shell(command, picture, 8192);
 }
 
@@ -221,8 +223,8 @@ __wrap_mkdir(const char *path, mode_t mode)
 int
 __wrap_rmdir(const char *path)
 {
-	static const char *const names[] = { "cgroup.procs", "cgroup.controllers", "cgroup.subtree_control", "cgroup.type",
-		"cpu.idle" };
+	static const char *const names[] = { "cgroup.procs", "cgroup.controllers",
+		"cgroup.subtree_control", "cgroup.type", "cpu.idle" };
 
 	if (is_cgroup(path) && count(path, true) != 0) {
 		errno = EBUSY;
@@ -258,7 +260,8 @@ control(const char *folder, const char *text)
 	bool is_on = text[0] == '+';
 
 	ck_assert_str_eq(text + 1, "cpu");
-	if (is_on && (kernel.refuses_controllers || strcmp(get(folder, "cgroup.controllers"), "cpu") != 0))
+	if (is_on && (kernel.refuses_controllers ||
+			 strcmp(get(folder, "cgroup.controllers"), "cpu") != 0))
 		return ENOENT;
 	if (is_on && count(folder, false) != 0 && count(folder, true) != count(folder, false))
 		return EBUSY;
@@ -274,7 +277,8 @@ migrate(const char *folder, int pid)
 	char parent[PATH_BYTES];
 
 	parent_of(folder, parent);
-	if (kernel.is_v2 && is_cgroup(parent) && count(parent, false) != 0 && has_controller(parent))
+	if (kernel.is_v2 && is_cgroup(parent) && count(parent, false) != 0 &&
+	    has_controller(parent))
 		return EOPNOTSUPP;
 	if (kernel.is_v2 && has_controller(folder) && count(folder, true) != count(folder, false))
 		return EBUSY;
@@ -310,7 +314,8 @@ __wrap_write(int fd, const void *bytes, size_t size)
 ssize_t
 __wrap_getxattr(const char *path, const char *name, void *value, size_t size)
 {
-	if (kernel.delegation == NULL || strcmp(name, kernel.delegation) != 0 || strcmp(path, own) != 0) {
+	if (kernel.delegation == NULL || strcmp(name, kernel.delegation) != 0 ||
+	    strcmp(path, own) != 0) {
 		errno = ENODATA;
 		return -1;
 	}
@@ -329,7 +334,8 @@ make_folders(const char *path)
 	for (const char *at = path + strlen(root) + 1; at != NULL; at = strchr(at + 1, '/')) {
 		const char *end = strchr(at + 1, '/');
 
-		snprintf(so_far, sizeof(so_far), "%.*s", (int)(end != NULL ? end - path : (long)strlen(path)), path);
+		snprintf(so_far, sizeof(so_far), "%.*s",
+		    (int)(end != NULL ? end - path : (long)strlen(path)), path);
 		(void)__real_mkdir(so_far, 0700); /* another made it */
 	}
 }
@@ -349,15 +355,16 @@ machine(const char *cgroups, const char *mounts, const char *where)
 	put_task(getpid(), own);
 }
 
-#define V1_MOUNT "33 31 0:30 / /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct\n"
+#define V1_MOUNT \
+	"33 31 0:30 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct\n"
 #define V2_MOUNT "24 19 0:21 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
 #define V2_HYBRID_MOUNT "41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n"
 
 static void
 machine_v1(void)
 {
-	machine("9:name=systemd:/x\n4:cpu,cpuacct:/a/b\n3:cpuset:/\n0::/x\n", V2_HYBRID_MOUNT V1_MOUNT,
-	    "/sys/fs/cgroup/cpu,cpuacct/a/b");
+	machine("9:name=systemd:/x\n4:cpu,cpuacct:/a/b\n3:cpuset:/\n0::/x\n",
+	    V2_HYBRID_MOUNT V1_MOUNT, "/sys/fs/cgroup/cpu,cpuacct/a/b");
 }
 
 static void
@@ -365,7 +372,8 @@ machine_v2(void)
 {
 	kernel.is_v2 = true;
 	kernel.delegation = "user.delegate";
-	machine("0::/system.slice/chasqui.service\n", V2_MOUNT, "/sys/fs/cgroup/system.slice/chasqui.service");
+	machine("0::/system.slice/chasqui.service\n", V2_MOUNT,
+	    "/sys/fs/cgroup/system.slice/chasqui.service");
 }
 
 static void
@@ -435,7 +443,7 @@ START_TEST(with_v1_it_is_made_below_our_own_and_removed_in_the_end)
 }
 END_TEST
 
-START_TEST(with_v1_what_a_killed_supervisor_left_is_used_even_while_somebody_dies_in_it)
+START_TEST(with_v1_what_a_killed_supervisor_left_is_used)
 {
 	machine_v1();
 	cgroup_open(&cgroup, "auto", "test", root);
@@ -477,7 +485,8 @@ END_TEST
 
 START_TEST(in_a_container_the_path_is_below_what_is_mounted)
 {
-	machine("4:cpu:/docker/1234\n", "33 31 0:30 /docker/1234 /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n",
+	machine("4:cpu:/docker/1234\n",
+	    "33 31 0:30 /docker/1234 /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n",
 	    "/sys/fs/cgroup/cpu");
 	cgroup_open(&cgroup, "auto", "test", root);
 	ck_assert_str_eq(cgroup.folder, below("chasqui-test-hashers"));
@@ -509,7 +518,7 @@ expect_v2(void)
 	ck_assert_str_eq(get(cgroup.folder, "cgroup.procs"), "4712");
 }
 
-START_TEST(with_v2_we_move_aside_where_it_was_delegated_and_back_in_the_end)
+START_TEST(with_v2_we_move_aside_and_back_in_the_end)
 {
 	char before[8192], after[8192];
 
@@ -623,11 +632,11 @@ suite(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, with_v1_it_is_made_below_our_own_and_removed_in_the_end);
-	tcase_add_test(tcase, with_v1_what_a_killed_supervisor_left_is_used_even_while_somebody_dies_in_it);
+	tcase_add_test(tcase, with_v1_what_a_killed_supervisor_left_is_used);
 	tcase_add_test(tcase, with_v1_another_instance_has_its_own);
 	tcase_add_test(tcase, with_v1_nothing_stays_where_it_cannot_be_had);
 	tcase_add_test(tcase, in_a_container_the_path_is_below_what_is_mounted);
-	tcase_add_loop_test(tcase, with_v2_we_move_aside_where_it_was_delegated_and_back_in_the_end, 0, 2);
+	tcase_add_loop_test(tcase, with_v2_we_move_aside_and_back_in_the_end, 0, 2);
 	tcase_add_test(tcase, with_v2_what_a_killed_supervisor_left_is_cleared_away);
 	tcase_add_test(tcase, with_v2_what_is_not_surely_ours_is_left_alone);
 	tcase_add_test(tcase, with_v2_a_step_that_fails_undoes_those_before);
