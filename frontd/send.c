@@ -197,7 +197,8 @@ is_last_word(const struct frontd *frontd, const struct conn *conn)
 	    (conn->first == NULL || conn->first->state != EXCHANGE_READY);
 }
 
-static void
+/* True: it is ended by the time it is submitted, so that no deadline is needed. */
+static bool
 send_rest(struct frontd *frontd, struct conn *conn, bool is_first)
 {
 	const struct sending *sending = conn->sending;
@@ -205,10 +206,12 @@ send_rest(struct frontd *frontd, struct conn *conn, bool is_first)
 	uint32_t count = sending->run_end - sending->run_start;
 	uint64_t tag = uring_tag(URING_SEND, conn->generation, conn->index);
 
-	if (is_first && is_last_word(frontd, conn))
+	if (is_first && is_last_word(frontd, conn)) {
 		uring_send_now(frontd->uring, conn->fd, tag, bytes, count);
-	else
-		uring_send(frontd->uring, conn->fd, tag, bytes, count);
+		return true;
+	}
+	uring_send(frontd->uring, conn->fd, tag, bytes, count);
+	return false;
 }
 
 /* Send what is left of the run, else what stands at the head of the FIFO. */
@@ -216,7 +219,7 @@ static void
 send_start(struct frontd *frontd, struct conn *conn)
 {
 	struct sending *sending = conn->sending;
-	bool is_first = sending->run_start == sending->run_end;
+	bool is_first = sending->run_start == sending->run_end, is_ended = false;
 
 	if (is_first)
 		sending->run_start = sending->run_end = 0;
@@ -231,7 +234,7 @@ send_start(struct frontd *frontd, struct conn *conn)
 		sending->total_bytes += sending->run_end;
 	}
 	if (sending->run_start != sending->run_end) {
-		send_rest(frontd, conn, is_first);
+		is_ended = send_rest(frontd, conn, is_first);
 	} else {
 		uint64_t tag = uring_tag(URING_SEND, conn->generation, conn->index);
 		unsigned count = send_gather(frontd, conn);
@@ -242,7 +245,8 @@ send_start(struct frontd *frontd, struct conn *conn)
 	}
 	sending->is_in_flight = true;
 	conn->operations++;
-	deadline_update(frontd, conn);
+	if (!is_ended)
+		deadline_update(frontd, conn);
 }
 
 /* Is there something to send that no SEND has taken? */

@@ -123,20 +123,30 @@ answer_put_bytes(struct answer *answer, const void *bytes, size_t count)
 }
 
 void
-answer_put_string(struct answer *answer, struct http_slice text)
+answer_put_text(struct answer *answer, struct http_slice text, size_t plain)
 {
+	assert(plain <= text.len);
+
 	/* Most text needs no escape; six times its length is the worst that can be. */
+	struct http_slice rest = { .ptr = text.ptr + plain, .len = text.len - plain };
 	char *at = answer_reserve(answer, text.len + 2);
-	at[0] = '"';
-	size_t written = text_json_escape(text, (struct http_span){ .ptr = at + 1, .len = text.len });
+	size_t written = text_json_escape(rest, (struct http_span){ .ptr = at + 1 + plain, .len = rest.len });
 	if (written == TEXT_FAILED) {
-		at = answer_reserve(answer, text.len * 6 + 2);
-		at[0] = '"';
-		written = text_json_escape(text, (struct http_span){ .ptr = at + 1, .len = text.len * 6 });
+		at = answer_reserve(answer, plain + rest.len * 6 + 2);
+		written = text_json_escape(rest, (struct http_span){ .ptr = at + 1 + plain, .len = rest.len * 6 });
 		assert(written != TEXT_FAILED);
 	}
-	at[written + 1] = '"';
-	answer->end += written + 2;
+	at[0] = '"';
+	if (plain != 0)
+		memcpy(at + 1, text.ptr, plain);
+	at[1 + plain + written] = '"';
+	answer->end += plain + written + 2;
+}
+
+void
+answer_put_string(struct answer *answer, struct http_slice text)
+{
+	answer_put_text(answer, text, 0);
 }
 
 void
@@ -245,6 +255,26 @@ answer_end(struct answer *answer)
 	memmove(answer_base(answer) + answer->start, answer_base(answer), answer->head.len);
 	if (answer->is_head)
 		answer->end = answer->body_start;
+}
+
+char *
+answer_whole(struct answer *answer, unsigned status)
+{
+	assert(answer->heap == NULL);
+	assert(answer->end == answer->body_start);
+	assert(!answer->is_head);
+
+	answer->status = status;
+	return answer->room;
+}
+
+void
+answer_whole_end(struct answer *answer, size_t count)
+{
+	assert(count <= answer->size);
+
+	answer->start = 0;
+	answer->end = count;
 }
 
 void

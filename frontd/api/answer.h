@@ -80,6 +80,8 @@ answer_put(struct answer *answer, const char *text)
 }
 /* "text", with quotes and escapes; text must be UTF-8. */
 void answer_put_string(struct answer *answer, struct http_slice text);
+/* The same; that its first `plain` bytes need no escape is known (text_skip_plain()). */
+void answer_put_text(struct answer *answer, struct http_slice text, size_t plain);
 void answer_put_base64(struct answer *answer, const void *bytes, size_t count);
 void answer_put_number(struct answer *answer, uint64_t number);
 /* "2026-01-31T08:15:00.042Z", with quotes; null for 0. */
@@ -94,6 +96,10 @@ void answer_advance(struct answer *answer, size_t count);
 void answer_head(struct answer *answer, unsigned status, const char *content_type);
 void answer_head_typed(struct answer *answer, unsigned status, struct http_slice content_type);
 void answer_end(struct answer *answer);
+
+/* Instead, before anything is put: room for head and body in one go / it was count bytes. */
+char *answer_whole(struct answer *answer, unsigned status);
+void answer_whole_end(struct answer *answer, size_t count);
 
 /* After its end: what is on the heap takes no more than it needs, for its client may take its time. */
 void answer_fit(struct answer *answer);

@@ -1,6 +1,7 @@
 #include "frontd/api/ids.h"
 
-static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+#include <assert.h>
+#include <string.h>
 
 /* A digit's value and 1; 0: it is none. */
 static const unsigned char value_plus_1[256] = {
@@ -10,36 +11,67 @@ static const unsigned char value_plus_1[256] = {
 	['Z'] = 32,
 };
 
+/* Two digits each, from "00" to "ZZ": ten bits at a time are half the steps. */
+#define PAIRS_OF(d) \
+	d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9" d "A" d "B" d "C" d "D" d "E" d "F" \
+	d "G" d "H" d "J" d "K" d "M" d "N" d "P" d "Q" d "R" d "S" d "T" d "V" d "W" d "X" d "Y" d "Z"
+static const char pairs[] =
+	PAIRS_OF("0") PAIRS_OF("1") PAIRS_OF("2") PAIRS_OF("3") PAIRS_OF("4") PAIRS_OF("5") PAIRS_OF("6") PAIRS_OF("7")
+	PAIRS_OF("8") PAIRS_OF("9") PAIRS_OF("A") PAIRS_OF("B") PAIRS_OF("C") PAIRS_OF("D") PAIRS_OF("E") PAIRS_OF("F")
+	PAIRS_OF("G") PAIRS_OF("H") PAIRS_OF("J") PAIRS_OF("K") PAIRS_OF("M") PAIRS_OF("N") PAIRS_OF("P") PAIRS_OF("Q")
+	PAIRS_OF("R") PAIRS_OF("S") PAIRS_OF("T") PAIRS_OF("V") PAIRS_OF("W") PAIRS_OF("X") PAIRS_OF("Y") PAIRS_OF("Z");
+
+#define WORD_DIGITS 12u /* 60 bits: that many are read and written without a carry */
+
+static inline void
+put_pairs(char *end, uint64_t bits, unsigned count)
+{
+	for (; count > 0; count--, bits >>= 10)
+		memcpy(end -= 2, &pairs[2 * (bits & 1023)], 2);
+}
+
 void
 base32_format(uint64_t high, uint64_t low, char *out, unsigned count)
 {
-	unsigned i = count;
+	assert(count > WORD_DIGITS);
 
-	/* Twelve digits out of the low word without carrying; the thirteenth takes its four bits and one of the high word. */
-	for (; i > 0 && count - i < 12; low >>= 5)
-		out[--i] = alphabet[low & 31];
-	if (i == 0)
-		return;
-	out[--i] = alphabet[(low | high << 4) & 31];
-	for (high >>= 1; i > 0; high >>= 5)
-		out[--i] = alphabet[high & 31];
+	count -= WORD_DIGITS;
+	put_pairs(out + count + WORD_DIGITS, low, WORD_DIGITS / 2);
+	low = low >> 60 | high << 4;
+	high >>= 56;
+	if (count > WORD_DIGITS) {
+		count -= WORD_DIGITS;
+		put_pairs(out + count + WORD_DIGITS, low, WORD_DIGITS / 2);
+		low = high;
+	}
+	put_pairs(out + count, low, count / 2);
+	if (count % 2 != 0)
+		out[0] = pairs[2 * (low >> count / 2 * 10 & 31) + 1];
 }
 
 bool
 base32_parse(struct http_slice text, unsigned high_bits, uint64_t *high, uint64_t *low)
 {
-	*high = *low = 0;
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned digit = value_plus_1[(unsigned char)text.ptr[i]];
+	uint64_t above = 0, below = 0, lost = 0;
+	unsigned char digits = 0; /* all of them, ORed */
 
-		if (digit == 0)
-			return false;
-		if (*high >> 59 != 0)
-			return false;
-		*high = *high << 5 | *low >> 59;
-		*low = *low << 5 | (digit - 1);
+	for (size_t at = 0; at < text.len;) {
+		size_t end = at + ((text.len - at) % WORD_DIGITS != 0 ? (text.len - at) % WORD_DIGITS : WORD_DIGITS);
+		uint64_t word = 0;
+
+		for (; at < end; at++) {
+			unsigned char digit = (unsigned char)(value_plus_1[(unsigned char)text.ptr[at]] - 1);
+
+			digits |= digit;
+			word = word << 5 | (digit & 31);
+		}
+		lost |= above >> 4;
+		above = above << 60 | below >> 4;
+		below = below << 60 | word;
 	}
-	return high_bits == 64 || *high >> high_bits == 0;
+	*high = above;
+	*low = below;
+	return digits < 32 && lost == 0 && (high_bits == 64 || above >> high_bits == 0);
 }
 
 void

@@ -33,7 +33,7 @@ bool receipt_parse(struct http_slice text, uint32_t shard, struct receipt *recei
 void id_format(uint64_t id, char out[ID_BYTES]);
 bool id_parse(struct http_slice text, uint64_t *id);
 
-/* `count` digits of the number high:low, the lowest last. */
+/* `count` digits of the number high:low, the lowest last: 13 to 26. */
 void base32_format(uint64_t high, uint64_t low, char *out, unsigned count);
 /* False for a character that is none, or when the number has more than 64 + high_bits bits. */
 bool base32_parse(struct http_slice text, unsigned high_bits, uint64_t *high, uint64_t *low);

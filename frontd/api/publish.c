@@ -10,7 +10,7 @@
 #include "frontd/api/media.h"
 #include "frontd/http/units.h"
 
-#define PUBLISHED_TEXT_BYTES 144u /* of what is said about one message */
+#define PUBLISHED_TEXT_BYTES 117u /* of what is said about one message */
 
 bool
 publish_is_batch(const struct http_request *request)
@@ -123,44 +123,107 @@ put_time(char *at, struct time_text *last, uint64_t time_ms)
 	return mempcpy(at, last->text, RFC3339_BYTES);
 }
 
-/* Returns where the id stands; good until something more is put. */
-static const char *
-put_published(struct answer *answer, const struct api_memo *memo, const struct published *published, struct time_text *last)
-{
-	static const char before[] = "{\"id\":\"", between[] = "\",\"enqueued_at\":\"", visible[] = "\",\"visible_at\":\"",
-	    after[] = "\"}";
-	_Static_assert(sizeof(before) + MESSAGE_ID_BYTES + sizeof(between) + sizeof(visible) + 2 * RFC3339_BYTES +
-	    sizeof(after) <= PUBLISHED_TEXT_BYTES, "and a comma");
-	struct message_id id = {
-		.enqueued_ms = published->enqueued_ms,
-		.seq = published->seq,
-		.shard = memo->shard,
-		.msg_idx = published->msg_idx,
-	};
-	char *begin = answer_reserve(answer, PUBLISHED_TEXT_BYTES);
-	char *at = mempcpy(begin, before, sizeof(before) - 1), *id_at = at;
+#define PUT(at, text) mempcpy((at), (text), sizeof(text) - 1)
 
-	message_id_format(&id, at);
-	at = mempcpy(at + MESSAGE_ID_BYTES, between, sizeof(between) - 1);
+#define TEXT_BEFORE "{\"id\":\""
+#define TEXT_BETWEEN "\",\"enqueued_at\":\""
+#define TEXT_VISIBLE "\",\"visible_at\":\""
+#define TEXT_AFTER "\"}"
+#define TEXT_LITERALS TEXT_BEFORE TEXT_BETWEEN TEXT_VISIBLE TEXT_AFTER
+
+/* What all messages say about themselves: as long for each.  Returns its end. */
+static char *
+put_published(char *at, const char id[MESSAGE_ID_BYTES], const struct published *published, struct time_text *last)
+{
+	_Static_assert(sizeof(TEXT_LITERALS) - 1 + MESSAGE_ID_BYTES + 2 * RFC3339_BYTES + 1 == PUBLISHED_TEXT_BYTES,
+	    "and a comma, or a newline");
+
+	at = PUT(at, TEXT_BEFORE);
+	at = mempcpy(at, id, MESSAGE_ID_BYTES);
+	at = PUT(at, TEXT_BETWEEN);
 	at = put_time(at, last, published->enqueued_ms);
-	at = mempcpy(at, visible, sizeof(visible) - 1);
+	at = PUT(at, TEXT_VISIBLE);
 	at = put_time(at, last, published->visible_ms);
-	at = mempcpy(at, after, sizeof(after) - 1);
-	answer_advance(answer, (size_t)(at - begin));
-	return id_at;
+	return PUT(at, TEXT_AFTER);
+}
+
+static void
+published_id(const struct api_memo *memo, const struct published *published, char id[MESSAGE_ID_BYTES])
+{
+	message_id_format(&(struct message_id){ .enqueued_ms = published->enqueued_ms, .seq = published->seq, .shard = memo->shard,
+	    .msg_idx = published->msg_idx }, id);
+}
+
+static char *
+put_location(char *at, const struct api_memo *memo, const char id[MESSAGE_ID_BYTES])
+{
+	at = PUT(at, "/v1/queues/");
+	at = mempcpy(at, memo->name, memo->name_bytes);
+	at = PUT(at, "/messages/");
+	return mempcpy(at, id, MESSAGE_ID_BYTES);
 }
 
 static void
 head_location(struct answer *answer, const struct api_memo *memo, const char id[MESSAGE_ID_BYTES])
 {
 	char location[sizeof("/v1/queues//messages/") + NAME_MAX_BYTES + MESSAGE_ID_BYTES];
-	char *at = location;
+	char *end = put_location(location, memo, id);
 
-	at = mempcpy(at, "/v1/queues/", 11);
-	at = mempcpy(at, memo->name, memo->name_bytes);
-	at = mempcpy(at, "/messages/", 10);
-	at = mempcpy(at, id, MESSAGE_ID_BYTES);
-	HTTP_WRITE_OURS(&answer->head, "Location: ", ((struct http_slice){ location, (size_t)(at - location) }));
+	HTTP_WRITE_OURS(&answer->head, "Location: ", ((struct http_slice){ location, (size_t)(end - location) }));
+}
+
+/* Does its head say nothing but what each answer to a message does? */
+static bool
+is_usual(const struct answer *answer)
+{
+	return answer->keep_alive && answer->minor_version == 1 && !answer->is_audited && answer->limits[0] == '\0';
+}
+
+/* Nearly all answers to one message: what publish_one() makes, head and body in one go. */
+static void
+publish_usual(const struct api_memo *memo, const struct publish_reply *published, struct answer *answer, struct time_text *last)
+{
+	char id[MESSAGE_ID_BYTES], *begin = answer_whole(answer, published->is_memory ? 202 : 201), *at = begin;
+
+	published_id(memo, &published->published[0], id);
+	at = published->is_memory ? PUT(at, "HTTP/1.1 202 Accepted\r\nDate: ") : PUT(at, "HTTP/1.1 201 Created\r\nDate: ");
+	at = mempcpy(at, answer->date.ptr, HTTP_DATE_BYTES);
+	_Static_assert(PUBLISHED_TEXT_BYTES == 117, "as it stands there");
+	at = PUT(at, "\r\nContent-Type: " ANSWER_JSON "\r\nContent-Length: 117\r\nLocation: ");
+	at = put_location(at, memo, id);
+	at = published->is_memory ? PUT(at, "\r\nMq-Durability: memory\r\n\r\n") : PUT(at, "\r\nMq-Durability: fsync\r\n\r\n");
+	at = put_published(at, id, &published->published[0], last);
+	*at++ = '\n';
+	answer_whole_end(answer, (size_t)(at - begin));
+}
+
+static void
+publish_one(const struct api_memo *memo, const struct publish_reply *published, struct answer *answer, struct time_text *last)
+{
+	char id[MESSAGE_ID_BYTES], *at = answer_reserve(answer, PUBLISHED_TEXT_BYTES);
+
+	published_id(memo, &published->published[0], id);
+	*put_published(at, id, &published->published[0], last) = '\n';
+	answer_advance(answer, PUBLISHED_TEXT_BYTES);
+	answer_head(answer, published->is_memory ? 202 : 201, ANSWER_JSON);
+	head_location(answer, memo, id);
+}
+
+static void
+publish_batch(const struct api_memo *memo, const struct publish_reply *published, struct answer *answer, struct time_text *last)
+{
+	answer_expect(answer, published->count * PUBLISHED_TEXT_BYTES + 32);
+	answer_put(answer, "{\"messages\":[");
+	for (uint32_t i = 0; i < published->count; i++) {
+		char id[MESSAGE_ID_BYTES], *begin = answer_reserve(answer, PUBLISHED_TEXT_BYTES), *at = begin;
+
+		if (i != 0)
+			*at++ = ',';
+		published_id(memo, &published->published[i], id);
+		answer_advance(answer, (size_t)(put_published(at, id, &published->published[i], last) - begin));
+	}
+	answer_put(answer, "]}\n");
+	answer_head(answer, 200, ANSWER_JSON);
 }
 
 enum api_answered
@@ -171,24 +234,14 @@ publish_answer(struct api_memo *memo, const struct api_reply *reply, struct answ
 	struct http_slice durability = published->is_memory ? HTTP_LITERAL("memory") : HTTP_LITERAL("fsync");
 
 	assert(published->count >= 1 && published->count <= PUBLISH_BATCH_MAX);
-	if (!memo->is_batch) {
-		char id[MESSAGE_ID_BYTES];
-
-		memcpy(id, put_published(answer, memo, &published->published[0], &last), sizeof(id));
-		answer_put(answer, "\n");
-		answer_head(answer, published->is_memory ? 202 : 201, ANSWER_JSON);
-		head_location(answer, memo, id);
-	} else {
-		answer_expect(answer, published->count * PUBLISHED_TEXT_BYTES + 32);
-		answer_put(answer, "{\"messages\":[");
-		for (uint32_t i = 0; i < published->count; i++) {
-			if (i != 0)
-				answer_put(answer, ",");
-			put_published(answer, memo, &published->published[i], &last);
-		}
-		answer_put(answer, "]}\n");
-		answer_head(answer, 200, ANSWER_JSON);
+	if (!memo->is_batch && is_usual(answer)) {
+		publish_usual(memo, published, answer, &last);
+		return API_ANSWERED;
 	}
+	if (memo->is_batch)
+		publish_batch(memo, published, answer, &last);
+	else
+		publish_one(memo, published, answer, &last);
 	HTTP_WRITE_OURS(&answer->head, "Mq-Durability: ", durability);
 	answer_end(answer);
 	return API_ANSWERED;

@@ -12,6 +12,8 @@
 #include "shm/attributes.h"
 
 #define MESSAGE_TEXT_BYTES 384u /* of a message in JSON, besides body and attributes */
+#define NAMES_TEXT_BYTES (24u + MESSAGE_ID_BYTES + RECEIPT_BYTES) /* of it, put_names() at most */
+#define HISTORY_TEXT_BYTES (96u + 2 * NUMBER_BYTES_MAX + 3 * (RFC3339_BYTES + 2)) /* and put_history() */
 
 bool
 receive_plan(struct api_call *call)
@@ -145,6 +147,49 @@ stored_content_type(const struct delivery *delivery, const char *bytes)
 	return (struct http_slice){ .ptr = NULL };
 }
 
+#define PUT(at, text) mempcpy((at), (text), sizeof(text) - 1)
+
+static void
+put_names(struct answer *answer, const char id[MESSAGE_ID_BYTES], const char receipt[RECEIPT_BYTES])
+{
+	char *begin = answer_reserve(answer, NAMES_TEXT_BYTES), *at = PUT(begin, "{\"id\":\"");
+
+	at = mempcpy(at, id, MESSAGE_ID_BYTES);
+	at = PUT(at, "\",\"receipt\":\"");
+	at = mempcpy(at, receipt, RECEIPT_BYTES);
+	at = PUT(at, "\"");
+	answer_advance(answer, (size_t)(at - begin));
+}
+
+static char *
+put_time(char *at, uint64_t time_ms)
+{
+	if (time_ms == 0)
+		return PUT(at, "null");
+	*at++ = '"';
+	at += rfc3339_format(time_ms < TIME_MS_MAX ? time_ms : TIME_MS_MAX, at);
+	*at++ = '"';
+	return at;
+}
+
+static void
+put_history(struct answer *answer, const struct delivery *delivery)
+{
+	char *begin = answer_reserve(answer, HISTORY_TEXT_BYTES), *at = PUT(begin, ",\"delivery_count\":");
+
+	at += number_format(delivery->delivery_count, at);
+	at = PUT(at, ",\"acquire_count\":");
+	at += number_format(delivery->acquire_count, at);
+	at = PUT(at, ",\"enqueued_at\":");
+	at = put_time(at, delivery->enqueued_ms);
+	at = PUT(at, ",\"first_delivered_at\":");
+	at = put_time(at, delivery->first_delivered_ms);
+	at = PUT(at, ",\"lease_expires_at\":");
+	at = put_time(at, delivery->lease_ends_ms);
+	at = PUT(at, "}");
+	answer_advance(answer, (size_t)(at - begin));
+}
+
 static void
 put_message(struct answer *answer, const struct receive_reply *reply, const struct delivery *delivery, const char *bytes)
 {
@@ -154,15 +199,14 @@ put_message(struct answer *answer, const struct receive_reply *reply, const stru
 
 	delivery_id(reply, delivery, id);
 	delivery_receipt(reply, delivery, receipt);
-	answer_put(answer, "{\"id\":\"");
-	answer_put_bytes(answer, id, sizeof(id));
-	answer_put(answer, "\",\"receipt\":\"");
-	answer_put_bytes(answer, receipt, sizeof(receipt));
-	if (text_is_utf8(body)) {
-		answer_put(answer, "\",\"body\":");
-		answer_put_string(answer, body);
+	put_names(answer, id, receipt);
+	/* Nearly all of most bodies, and then it is looked at once. */
+	size_t plain = body.len == 0 ? 0 : (size_t)(text_skip_plain(body.ptr, body.ptr + body.len) - body.ptr);
+	if (text_is_utf8((struct http_slice){ body.ptr + plain, body.len - plain })) {
+		answer_put(answer, ",\"body\":");
+		answer_put_text(answer, body, plain);
 	} else {
-		answer_put(answer, "\",\"body_base64\":");
+		answer_put(answer, ",\"body_base64\":");
 		answer_put_base64(answer, body.ptr, body.len);
 	}
 	if (content_type.ptr != NULL) {
@@ -171,17 +215,7 @@ put_message(struct answer *answer, const struct receive_reply *reply, const stru
 	}
 	put_attributes(answer, delivery, bytes, GROUP_CUSTOM);
 	put_attributes(answer, delivery, bytes, GROUP_HEADERS);
-	answer_put(answer, ",\"delivery_count\":");
-	answer_put_number(answer, delivery->delivery_count);
-	answer_put(answer, ",\"acquire_count\":");
-	answer_put_number(answer, delivery->acquire_count);
-	answer_put(answer, ",\"enqueued_at\":");
-	answer_put_time(answer, delivery->enqueued_ms);
-	answer_put(answer, ",\"first_delivered_at\":");
-	answer_put_time(answer, delivery->first_delivered_ms);
-	answer_put(answer, ",\"lease_expires_at\":");
-	answer_put_time(answer, delivery->lease_ends_ms);
-	answer_put(answer, "}");
+	put_history(answer, delivery);
 }
 
 static void

@@ -69,6 +69,51 @@ START_TEST(an_id_is_any_64_bits)
 }
 END_TEST
 
+/* Digit by digit, as the words of ids.h say it. */
+static void
+format_plainly(uint64_t high, uint64_t low, char *out, unsigned count)
+{
+	for (unsigned i = count; i-- > 0; low = low >> 5 | high << 59, high >>= 5)
+		out[i] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"[low & 31];
+}
+
+START_TEST(every_count_of_digits_is_written_and_read_as_digit_by_digit)
+{
+	uint64_t high = 0x9e3779b97f4a7c15, low = 0xc2b2ae3d27d4eb4f, again_high, again_low;
+	char text[26], plain[26];
+
+	for (unsigned i = 0; i < 64 * 14; i++) {
+		unsigned count = 13 + i % 14, above = count * 5 > 64 ? count * 5 - 64 : 0;
+		uint64_t kept = above >= 64 ? high : high & ((UINT64_C(1) << above) - 1);
+
+		base32_format(high, low, text, count);
+		format_plainly(high, low, plain, count);
+		ck_assert_mem_eq(text, plain, count);
+		ck_assert(base32_parse((struct http_slice){ text, count }, 64, &again_high, &again_low));
+		ck_assert_uint_eq(again_high, kept);
+		ck_assert_uint_eq(again_low, low);
+		text[i % count] = "ILOUa-\0\xff"[i % 8];
+		ck_assert(!base32_parse((struct http_slice){ text, count }, 64, &again_high, &again_low));
+		high = high * 6364136223846793005 + 1442695040888963407;
+		low = low * 6364136223846793005 + high;
+	}
+}
+END_TEST
+
+START_TEST(a_number_of_more_bits_than_fit_is_refused)
+{
+	uint64_t high, low;
+
+	ck_assert(base32_parse(http_slice_of("7ZZZZZZZZZZZZZZZZZZZZZZZZZ"), 64, &high, &low));
+	ck_assert(high == UINT64_MAX && low == UINT64_MAX);
+	ck_assert(!base32_parse(http_slice_of("80000000000000000000000000"), 64, &high, &low));
+	ck_assert(!base32_parse(http_slice_of("G0000000000000000000000000"), 64, &high, &low));
+	ck_assert(!base32_parse(http_slice_of("100000000000000000000000000"), 64, &high, &low));
+	ck_assert(!base32_parse(http_slice_of("G00000000000000000000"), 40, &high, &low)); /* of 105 bits, 64 and 40 */
+	ck_assert(base32_parse(http_slice_of("F00000000000000000000"), 40, &high, &low));
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -80,6 +125,8 @@ suite(void)
 	tcase_add_test(tcase, a_receipt_of_another_shard_has_no_token);
 	tcase_add_test(tcase, what_is_no_receipt_is_refused);
 	tcase_add_test(tcase, an_id_is_any_64_bits);
+	tcase_add_test(tcase, every_count_of_digits_is_written_and_read_as_digit_by_digit);
+	tcase_add_test(tcase, a_number_of_more_bits_than_fit_is_refused);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -1,3 +1,4 @@
+#include "frontd/api/publish.h"
 #include "tests/unit/front_world.h"
 
 static struct client client;
@@ -194,6 +195,49 @@ START_TEST(a_reply_for_a_client_that_has_gone_harms_nobody)
 }
 END_TEST
 
+/* Of one message, into text; how many bytes. */
+static size_t
+compose_answer(bool is_memory, const char *name, const char *request_id, char *text)
+{
+	static char room[ANSWER_ROOM_BYTES];
+	_Alignas(8) char bytes[sizeof(struct publish_reply) + sizeof(struct published)] = { 0 };
+	struct publish_reply *reply = (struct publish_reply *)bytes;
+	struct api_memo memo = { .name_bytes = (uint8_t)strlen(name), .shard = 3 };
+	struct answer answer = { .room = room, .date = HTTP_LITERAL("Sat, 31 Jan 2026 08:15:00 GMT"), .minor_version = 1,
+		.keep_alive = true, .is_audited = request_id != NULL, .request_id = request_id };
+
+	memcpy(memo.name, name, memo.name_bytes);
+	reply->count = 1;
+	reply->is_memory = is_memory;
+	reply->published[0] = (struct published){ .seq = 77, .enqueued_ms = 1769847300042, .visible_ms = 1769847999999, .msg_idx = 5 };
+	answer_init(&answer);
+	ck_assert_int_eq(publish_answer(&memo, &(struct api_reply){ .frame = &reply->reply }, &answer), API_ANSWERED);
+	ck_assert_uint_eq(answer.status, is_memory ? 202 : 201);
+	memcpy(text, answer_start(&answer), answer_bytes(&answer));
+	return answer_bytes(&answer);
+}
+
+START_TEST(the_usual_answer_is_the_one_that_is_put_together_field_by_field)
+{
+	static const char id_line[] = "Mq-Request-Id: r\r\n";
+	char name[NAME_MAX_BYTES + 1] = "", usual[ANSWER_ROOM_BYTES], other[ANSWER_ROOM_BYTES];
+
+	memset(name, 'n', NAME_MAX_BYTES);
+	for (int i = 0; i < 4; i++) {
+		bool is_memory = i % 2 != 0;
+		size_t count = compose_answer(is_memory, i < 2 ? "q" : name, NULL, usual);
+		size_t other_count = compose_answer(is_memory, i < 2 ? "q" : name, "r", other);
+		char *line = memmem(other, other_count, id_line, sizeof(id_line) - 1);
+
+		ck_assert_ptr_nonnull(line);
+		other_count -= sizeof(id_line) - 1;
+		memmove(line, line + sizeof(id_line) - 1, other_count - (size_t)(line - other));
+		ck_assert_uint_eq(count, other_count);
+		ck_assert_mem_eq(usual, other, count);
+	}
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -214,6 +258,7 @@ suite(void)
 	tcase_add_test(tcase, nothing_is_lost_when_the_worker_is_away_for_a_while);
 	tcase_add_test(tcase, publishes_are_refused_while_the_journal_has_failed_and_receives_are_not);
 	tcase_add_test(tcase, a_reply_for_a_client_that_has_gone_harms_nobody);
+	tcase_add_test(tcase, the_usual_answer_is_the_one_that_is_put_together_field_by_field);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -1,3 +1,4 @@
+#include "frontd/http/text.h"
 #include "tests/unit/front_world.h"
 #include "shm/attributes.h"
 
@@ -52,6 +53,33 @@ START_TEST(a_message_is_delivered_out_of_the_stream_ring)
 	ck_assert_str_eq(response_text(answer, "messages.0.attributes.tenant"), "a\"b");
 	ck_assert_str_eq(response_text(answer, "messages.0.headers.ce-id"), "7");
 	ck_assert_int_eq(response_number(answer, "messages.0.delivery_count"), 1);
+}
+END_TEST
+
+/* Bodies that are plain for a while: 64 bytes of that are not looked at again. */
+START_TEST(what_needs_escapes_behind_a_plain_run_has_them)
+{
+	char body[256], base64[512];
+
+	for (size_t at = 60; at < 132; at += 4) {
+		memset(body, 'x', sizeof(body));
+		memcpy(body + at, "\"\\\n\xc3\xa9", 5);
+		client_request(&client, "POST /v1/queues/q/messages:receive", NULL, NULL, 0);
+		world_take(OP_RECEIVE);
+		world_deliver(world_id(), world_record(3, "", 0, body, at + 5));
+		const char *text = response_text(client_answer(&client), "messages.0.body");
+		ck_assert_uint_eq(strlen(text), at + 5);
+		ck_assert_mem_eq(text, body, at + 5);
+
+		body[at] = '\xff';
+		client_request(&client, "POST /v1/queues/q/messages:receive", NULL, NULL, 0);
+		world_take(OP_RECEIVE);
+		world_deliver(world_id(), world_record(3, "", 0, body, at + 5));
+		size_t count = text_base64_encode((struct http_slice){ body, at + 5 }, (struct http_span){ base64, sizeof(base64) });
+		text = response_text(client_answer(&client), "messages.0.body_base64");
+		ck_assert_uint_eq(strlen(text), count);
+		ck_assert_mem_eq(text, base64, count);
+	}
 }
 END_TEST
 
@@ -346,6 +374,7 @@ suite(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 30);
 	tcase_add_test(tcase, a_message_is_delivered_out_of_the_stream_ring);
+	tcase_add_test(tcase, what_needs_escapes_behind_a_plain_run_has_them);
 	tcase_add_test(tcase, a_body_that_is_not_text_comes_as_base64_and_raw_as_it_was);
 	tcase_add_test(tcase, attributes_that_no_publish_stores_are_not_delivered);
 	tcase_add_test(tcase, a_body_that_has_left_the_ring_is_fetched_from_persistd);

@@ -76,6 +76,22 @@ START_TEST(json_escapes_what_it_must_and_nothing_else)
 }
 END_TEST
 
+START_TEST(only_blocks_that_hold_nothing_special_are_skipped)
+{
+	char text[3 * 64 + 5];
+
+	for (int byte = 0; byte < 256; byte++)
+		for (size_t at = 0; at < sizeof(text); at++) {
+			bool is_plain = byte >= ' ' && byte <= 0x7f && byte != '"' && byte != '\\';
+			size_t whole = is_plain || at >= 3 * 64 ? 3 : at / 64;
+
+			memset(text, 'x', sizeof(text));
+			text[at] = (char)byte;
+			ck_assert_ptr_eq(text_skip_plain(text, text + sizeof(text)), text + whole * 64);
+		}
+}
+END_TEST
+
 START_TEST(base64_gives_the_test_vectors_of_rfc_4648)
 {
 	static const char *const pairs[][2] = {
@@ -153,6 +169,7 @@ http_text_suite(void)
 	tcase_add_test(tcase, valid_utf8_is_taken);
 	tcase_add_test(tcase, invalid_utf8_is_refused_wherever_it_stands);
 	tcase_add_test(tcase, json_escapes_what_it_must_and_nothing_else);
+	tcase_add_test(tcase, only_blocks_that_hold_nothing_special_are_skipped);
 	tcase_add_test(tcase, base64_gives_the_test_vectors_of_rfc_4648);
 	tcase_add_test(tcase, base64_gives_back_all_bytes_also_in_place);
 	tcase_add_test(tcase, base64_has_one_spelling_for_each_value);
