@@ -253,7 +253,8 @@ make_end(struct spares *spares)
 static bool
 make_step(struct spares *spares, uint64_t now_ns)
 {
-	bool needs_starter = spares->next.fd >= 0 && !spares->has_starter;
+	/* Once only behind `next`: clients who use up each as it comes would keep it away, and a full disk then all successors. */
+	bool needs_starter = !spares->has_starter && (spares->next.fd >= 0 || spares->was_taken);
 	bool is_short = spares->count < spares->options.spare_segments;
 
 	if (spares->is_full && now_ns < spares->retry_ns)
@@ -511,6 +512,7 @@ spares_take(struct spares *spares, struct segment_file *file)
 	*file = spares->next;
 	spares->next.fd = -1;
 	spares->has_next = false;
+	spares->was_taken = true;
 	return true;
 }
 

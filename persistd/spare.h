@@ -128,6 +128,7 @@ struct spares {
 	struct spare_file numbering;     /* what it was before */
 	bool has_next;                   /* it is complete */
 	bool has_starter;
+	bool was_taken;                  /* a `next`: from then on the starter comes before another */
 	struct discard discards[DISCARDS_MAX];
 	uint32_t discard_count;
 

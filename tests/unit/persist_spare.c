@@ -143,6 +143,25 @@ START_TEST(a_file_that_is_half_made_when_clients_come_keeps_nobody_waiting)
 }
 END_TEST
 
+/* Else a disk that they fill has none, and no successor could begin. */
+START_TEST(who_uses_up_each_segment_as_it_comes_does_not_keep_the_starter_away)
+{
+	struct backend *backend = &world.file.backend;
+	struct segment_file taken;
+
+	for (unsigned i = 0; i < 3; i++) {
+		while (!spares_take(spares(), &taken)) {
+			(void)backend->ops->step(backend, now_ns());
+			disk_park(world.disk, -1, 100);
+			ck_assert_int_ge(world_reap(&world, now_ns()), 0);
+		}
+		disk_close_fd(taken.fd);
+	}
+	ck_assert(spares()->has_starter);
+	ck_assert(world_exists(&world, STARTER_READY));
+}
+END_TEST
+
 START_TEST(dropped_segments_are_kept_up_to_what_is_to_lie_ready)
 {
 	ck_assert_int_eq(world_settle(&world), 0);
@@ -354,6 +373,7 @@ suite(void)
 	tcase_add_test(tests, where_nobody_writes_all_of_it_is_made_ready);
 	tcase_add_test(tests, while_clients_write_only_what_has_to_be_there_is_made);
 	tcase_add_test(tests, a_file_that_is_half_made_when_clients_come_keeps_nobody_waiting);
+	tcase_add_test(tests, who_uses_up_each_segment_as_it_comes_does_not_keep_the_starter_away);
 	tcase_add_test(tests, dropped_segments_are_kept_up_to_what_is_to_lie_ready);
 	tcase_add_test(tests, it_takes_a_twentieth_of_what_is_free_and_gives_it_back);
 	tcase_add_test(tests, a_successor_takes_over_all_that_lies_ready);
