@@ -74,7 +74,7 @@ explain_refusal(int error)
 		break;
 	case ENOMEM:
 		(void)getrlimit(RLIMIT_MEMLOCK, &limit); /* stays 0 */
-		diag_errno("io_uring gets no memory; locked memory is limited to %" PRIu64 " bytes: set LimitMEMLOCK=infinity "
+		diag_errno("io_uring gets no memory (locked memory: limit %" PRIu64 " bytes); set LimitMEMLOCK=infinity "
 		    "or `--ulimit memlock=-1:-1`", (uint64_t)limit.rlim_cur);
 		break;
 	default:

@@ -16,6 +16,7 @@
 
 #define STORE_VERSION 3u
 #define STORE_VERSION_OLDEST 1u
+#define STORE_VERSION_CHECKED 2u
 #define STORE_BYTES_MAX 512
 
 static int
@@ -31,15 +32,15 @@ parse_uuid(const char *hex, uint8_t uuid[16])
 	return 0;
 }
 
-/* Without the last line, which older files do not have, there is nothing to compare. */
+/* The last line, the checksum of the others.  The first stores were made without; from version 2 on all have it. */
 static bool
-store_is_whole(const char *text)
+store_is_whole(const char *text, uint32_t version)
 {
 	const char *line = strstr(text, "\ncheck ");
 	unsigned long long check;
 
 	if (line == NULL)
-		return true;
+		return version < STORE_VERSION_CHECKED;
 	return sscanf(line, "\ncheck %16llx", &check) == 1 && check == hash_bytes(text, (size_t)(line + 1 - text));
 }
 
@@ -59,7 +60,7 @@ store_parse(const char *text, struct store_file *store)
 		return -1;
 	if (!store_file_is_known(store->version))
 		return -1;
-	if (!store_is_whole(text) || strlen(hex) != 32 || store->shards < 1 ||
+	if (!store_is_whole(text, store->version) || strlen(hex) != 32 || store->shards < 1 ||
 	    store->shards > WORKER_MAX)
 		return -1;
 	return parse_uuid(hex, store->uuid);

@@ -680,8 +680,8 @@ trials(bool is_clean, bool is_trimmed)
 		for (unsigned i = 0; i < 8; i++)
 			(void)any(2);
 		kind = (enum kind)any(is_clean ? KIND_COUNT : KINDS_AFTER_A_CRASH);
-		snprintf(trial_text, sizeof(trial_text), "ROT_SEED=%" PRIu64 " ROT_TRIAL=%u CK_RUN_CASE=%s build/tests/fault_rot", seed, trial,
-		    is_clean ? "clean" : "crash");
+		snprintf(trial_text, sizeof(trial_text), "ROT_SEED=%" PRIu64 " ROT_TRIAL=%u CK_RUN_CASE=%s build/tests/fault_rot # the %s store", seed, trial,
+		    is_clean ? "clean" : "crash", is_trimmed ? "trimmed" : "whole");
 		damage(kind);
 		bool is_found = judge();
 		found += is_found;

@@ -95,7 +95,8 @@ START_TEST(an_older_one_is_brought_up_to_this_version_and_is_the_same_store)
 		"2026-11-23T11:00:00Z\n"
 		"check 9f078185c10ddc8a\n",
 		"chasqui-store 2\nuuid 00112233445566778899aabbccddeeff\nshards 2\ncreated "
-		"2026-11-23T11:00:00Z\n",
+		"2026-11-23T11:00:00Z\n"
+		"check 89cca84ee382acf6\n",
 	};
 	struct store_file store;
 	char text[512] = "";
@@ -148,6 +149,9 @@ START_TEST(a_damaged_file_is_refused_and_not_replaced)
 		"chasqui-store 1\nuuid 00112233445566778899aabbccddeeff\n",
 		"something else\n",
 		"chasqui-store 1\nuuid 00112233445566778899aabbccddeeff\nshards 2\ncheck 0000000000000000\n",
+		/* Only the first were made without a checksum. */
+		"chasqui-store 2\nuuid 00112233445566778899aabbccddeeff\nshards 2\ncreated 2026-11-23T11:00:00Z\n",
+		"chasqui-store 3\nuuid 00112233445566778899aabbccddeeff\nshards 2\ncreated 2026-11-23T11:00:00Z\nchekk 0\n",
 	};
 	struct store_file store;
 
@@ -172,7 +176,7 @@ suite(void)
 	tcase_add_loop_test(
 	    store, an_older_one_is_brought_up_to_this_version_and_is_the_same_store, 0, 3);
 	tcase_add_test(store, a_digit_that_changed_is_noticed);
-	tcase_add_loop_test(store, a_damaged_file_is_refused_and_not_replaced, 0, 9);
+	tcase_add_loop_test(store, a_damaged_file_is_refused_and_not_replaced, 0, 11);
 	suite_add_tcase(suite, store);
 	return suite;
 }
