@@ -252,7 +252,8 @@ fetches_completed(struct fetches *fetches, uint32_t number, int32_t result)
 	}
 	errno = result < 0 ? -result : EIO;
 	diag_errno("cannot read LSN %" PRIu64 " of shard %" PRIu32 " back", request->lsn, request->shard);
-	slot_answer(slot, OUTCOME_INTERNAL);
+	/* It may be readable the next time; while it is not, its deliveries are used up. */
+	slot_answer(slot, OUTCOME_JOURNAL_FAILED);
 }
 
 /* Show each frontd what it got, and wake it: once, however many bodies that are. */

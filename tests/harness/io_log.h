@@ -63,6 +63,7 @@ struct io_shared {
 	uint64_t times;         /* so many calls from there on */
 	uint32_t fault;         /* enum io_fault */
 	uint32_t is_recording;
+	uint64_t only_op;       /* enum io_op; others do not fail; IO_NONE: each may */
 	uint64_t seed;          /* how much of a failing call takes place all the same */
 	/* What happened. */
 	uint64_t calls;

@@ -208,6 +208,8 @@ fails(enum io_op op, const char *name)
 	io->calls++;
 	if (io->nth == 0 || io->calls < io->nth || io->calls >= io->nth + io->times)
 		return false;
+	if (io->only_op != IO_NONE && io->only_op != op)
+		return false;
 	if (io->failed++ == 0) {
 		io->failed_op = op;
 		snprintf(io->failed_name, sizeof(io->failed_name), "%s", name);

@@ -32,7 +32,7 @@
 #include "tests/step/scripts/scripts.h"
 
 #define PROCESSES_MAX 16
-#define STATES_WANTED 500000
+#define STATES_WANTED 1000000
 /* How often the dearer questions are asked: of a script or a cell, and of mixtures, which ask them of more. */
 #define RESUME_STRIDE 8
 #define NESTED_STRIDE 8
