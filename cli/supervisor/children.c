@@ -22,6 +22,8 @@ child_keep_fd(int fd)
 {
 	int kept = fcntl(fd, F_DUPFD_CLOEXEC, KEPT_FD_MIN);
 
+	if (kept < 0 && errno == EINVAL)
+		errno = EMFILE; /* KEPT_FD_MIN is beyond the limit */
 	if (kept < 0)
 		diag_errno("cannot keep descriptor %d; raise the limit of open files (ulimit -n)", fd);
 	close(fd);
@@ -106,7 +108,8 @@ child_start(struct child *child, const struct child_command *command)
 	/* It is our child and not waited for, so the number means it and no other. */
 	child->pidfd = pidfd_open(child->pid, 0);
 	if (child->pidfd < 0) {
-		diag_errno("cannot watch %s; pidfd_open needs Linux 5.3", command->program);
+		diag_errno("cannot watch %s; %s", command->program, errno == ENOSYS ? "pidfd_open needs Linux 5.3" :
+		    "raise the limit of open files (ulimit -n)");
 		kill(child->pid, SIGKILL);
 		waitpid(child->pid, NULL, 0);
 		child->pid = 0;

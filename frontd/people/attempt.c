@@ -87,12 +87,10 @@ user_of(const struct attempt *attempt)
 /* ---- waiting ---- */
 
 static void
-wait_link(struct frontd *frontd, struct conn *conn, uint32_t index)
+wait_link(struct frontd *frontd, struct conn *conn, uint32_t index, struct attempt_wait *wait)
 {
 	struct attempt *attempt = &frontd->attempts.list[index];
-	struct attempt_wait *wait = calloc(1, sizeof(*wait));
 
-	assert(wait != NULL);
 	memcpy(wait->key, attempt->key, sizeof(wait->key));
 	wait->index = index;
 	conn->attempt = wait;
@@ -182,7 +180,7 @@ count_attempt(struct frontd *frontd, struct attempt *attempt, struct problem *pr
 /* A new job for the hasher. */
 static enum attempt_state
 begin(struct frontd *frontd, struct conn *conn, const struct attempt *fresh, const struct attempt_wish *wish,
-    const struct user_entry *user, struct problem *problem)
+    const struct user_entry *user, struct attempt_wait *wait, struct problem *problem)
 {
 	struct password *password = frontd->attempts.password;
 	struct password_ask *ask = NULL;
@@ -209,21 +207,21 @@ begin(struct frontd *frontd, struct conn *conn, const struct attempt *fresh, con
 		put(ask->stored, user->config.password, user->config.password_bytes);
 	if (ask->wants_hash)
 		put(ask->fresh, wish->fresh.ptr, wish->fresh.len);
-	wait_link(frontd, conn, index);
+	wait_link(frontd, conn, index, wait);
 	password_submit(password, frontd->now_ns);
 	return ATTEMPT_WAITS;
 }
 
 static enum attempt_state
 ask(struct frontd *frontd, struct conn *conn, const uint8_t key[ATTEMPT_KEY_BYTES], const struct attempt_wish *wish,
-    struct problem *problem)
+    struct attempt_wait *wait, struct problem *problem)
 {
 	struct attempt fresh = { .is_check = wish->given.ptr != NULL };
 	struct user_entry user;
 	uint32_t index;
 
 	if (find_running(frontd, key, &index)) {
-		wait_link(frontd, conn, index);
+		wait_link(frontd, conn, index, wait);
 		return ATTEMPT_WAITS;
 	}
 	memcpy(fresh.key, key, sizeof(fresh.key));
@@ -241,7 +239,7 @@ ask(struct frontd *frontd, struct conn *conn, const uint8_t key[ATTEMPT_KEY_BYTE
 			fresh.password_etag = user.password_etag;
 		}
 	}
-	return begin(frontd, conn, &fresh, wish, &user, problem);
+	return begin(frontd, conn, &fresh, wish, &user, wait, problem);
 }
 
 enum attempt_state
@@ -260,7 +258,15 @@ attempt_ask(struct frontd *frontd, struct conn *conn, const uint8_t key[ATTEMPT_
 		return ATTEMPT_DONE;
 	}
 	attempt_forget(frontd, conn);
-	return ask(frontd, conn, key, wish, problem);
+	wait = calloc(1, sizeof(*wait));
+	if (wait == NULL) {
+		problem_of_outcome(problem, OUTCOME_BUSY, "too much memory is taken");
+		return ATTEMPT_REFUSED;
+	}
+	enum attempt_state state = ask(frontd, conn, key, wish, wait, problem);
+	if (state != ATTEMPT_WAITS)
+		free(wait);
+	return state;
 }
 
 /* ---- results ---- */
