@@ -6,17 +6,23 @@
 #include <sys/socket.h>
 
 #include "frontd/frontd.h"
+#include "shm/clock.h"
 #include "shm/diag.h"
 
 #define RETRY_NS (100 * NS_PER_MS)
 #define COMPLAINT_NS (60 * NS_PER_S)
 #define TURNED_AWAY_MAX 64u
+/* Who comes right after a restart should not wait for longer than the restart took. */
+#define YOUNG_NS NS_PER_S
+#define RENEW_YOUNG_NS (10 * NS_PER_MS)
+#define RENEW_NS (250 * NS_PER_MS)
 
 void
 listen_init(struct frontd *frontd)
 {
 	int on = 1;
 
+	frontd->listeners.young_ns = now_ns() + YOUNG_NS;
 	/* Accepted sockets inherit it.  A unix socket in a test has none: no harm. */
 	for (unsigned kind = 0; kind < LISTEN_KINDS; kind++)
 		if (frontd->listeners.of[kind].fd >= 0)
@@ -55,10 +61,33 @@ listener_update(struct frontd *frontd, enum listen_kind kind, bool wants)
 	if (wants && !listener->is_armed) {
 		uring_accept(frontd->uring, listener->fd, tag);
 		listener->is_armed = true;
+		listener->has_accepted = false;
 	} else if (!wants && listener->is_armed && !listener->is_cancelling) {
 		uring_cancel(frontd->uring, tag, uring_tag(URING_CANCEL, 0, 0));
 		listener->is_cancelling = true;
 	}
+}
+
+/* Cancelled, it is armed again in the next turn. */
+static void
+listen_renew(struct frontd *frontd)
+{
+	struct listeners *listeners = &frontd->listeners;
+
+	listeners->renew_ns = frontd->now_ns + (frontd->now_ns < listeners->young_ns ? RENEW_YOUNG_NS : RENEW_NS);
+	for (enum listen_kind kind = 0; kind < LISTEN_KINDS; kind++) {
+		struct listener *listener = &listeners->of[kind];
+
+		if (!listener->has_accepted)
+			listener_update(frontd, kind, false);
+		listener->has_accepted = false;
+	}
+}
+
+uint64_t
+listen_sleep_ns(const struct frontd *frontd)
+{
+	return frontd->now_ns < frontd->listeners.young_ns ? RENEW_YOUNG_NS : RENEW_NS;
 }
 
 void
@@ -66,6 +95,8 @@ listen_update(struct frontd *frontd)
 {
 	bool wants = listen_wants(frontd);
 
+	if (frontd->now_ns >= frontd->listeners.renew_ns)
+		listen_renew(frontd);
 	if (!wants)
 		complain_of_many(frontd);
 	listener_update(frontd, LISTEN_PLAIN, wants);
@@ -122,6 +153,7 @@ listen_accepted(struct frontd *frontd, enum listen_kind kind, int result, bool h
 		listen_failed(frontd, -result);
 		return;
 	}
+	listener->has_accepted = true;
 	if (frontd->is_draining) { /* it was accepted before the cancel took effect */
 		uring_close(frontd->uring, result, uring_tag(URING_NONE, 0, 0));
 		return;

@@ -145,6 +145,8 @@ loop_sleep_ns(const struct frontd *frontd)
 
 	if (frontd->submits.waiting_count != 0 || frontd->submits.again_count != 0 || frontd->fetches.has_unasked)
 		max_ns = WAITING_SLEEP_NS;
+	if (listen_sleep_ns(frontd) < max_ns)
+		max_ns = listen_sleep_ns(frontd);
 	return deadline_next_ns(frontd, max_ns);
 }
 
