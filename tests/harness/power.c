@@ -26,6 +26,7 @@
 struct power_change {
 	const struct io_record *record;
 	uint64_t begun, ended;          /* sequence; 0: not */
+	bool is_durable;                /* of names: certain, but begun after one that is not */
 	struct power_change *next;
 };
 
@@ -244,7 +245,10 @@ apply(struct power_file *file, const struct io_record *record)
 		apply_to_file(file, record);
 }
 
-/* Certain ones at the front need not be remembered: nothing that is begun before them is open. */
+/*
+ * Certain ones at the front need not be remembered: nothing that is begun before them is open.  Of names none passes one that is
+ * open: that may be of a process that was killed, and if it took place, then before what its successor did.
+ */
 static void
 settle(struct power_file *file, uint64_t before)
 {
@@ -252,15 +256,51 @@ settle(struct power_file *file, uint64_t before)
 
 	for (uint32_t i = 0; i < file->change_count; i++) {
 		struct power_change *change = file->changes[i];
+		bool is_synced = change->is_durable || (change->ended != 0 && change->ended < before);
 
-		if ((change->ended != 0 && change->ended < before) || (kept == 0 && is_certain(change))) {
+		if (is_synced && file->is_directory && kept > 0)
+			change->is_durable = true;
+		else if (is_synced || (kept == 0 && is_certain(change))) {
 			apply(file, change->record);
 			free(change);
-		} else {
-			file->changes[kept++] = change;
+			continue;
 		}
+		file->changes[kept++] = change;
 	}
 	file->change_count = kept;
+}
+
+/*
+ * What began before and never ended, for its process was killed, is told by what its successor found: a name that is still there was
+ * neither renamed nor removed, one that was made is there.
+ */
+static void
+resolve(struct power *power, const struct io_record *record)
+{
+	struct power_file *dir = &power->files[record->dir];
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < dir->change_count; i++) {
+		struct power_change *change = dir->changes[i];
+		const struct io_record *before = change->record;
+		bool is_earlier = before != record && change->ended == 0 && change->begun < power->sequence;
+		bool is_made = strcmp(before->op == IO_RENAME ? before->to : before->name, record->name) == 0;
+
+		if (is_earlier && (before->op == IO_RENAME || before->op == IO_UNLINK) && strcmp(before->name, record->name) == 0) {
+			struct power_change **link = &power->open;
+
+			while (*link != NULL && *link != change)
+				link = &(*link)->next;
+			if (*link != NULL)
+				*link = change->next;
+			free(change);
+			continue;
+		}
+		if (is_earlier && before->op != IO_UNLINK && is_made)
+			change->ended = power->sequence;
+		dir->changes[kept++] = change;
+	}
+	dir->change_count = kept;
 }
 
 static uint64_t
@@ -297,6 +337,8 @@ on_end(struct power *power, const struct io_record *end)
 	}
 	if (record->op == IO_WRITE ? end->result == (int64_t)record->length : end->result >= 0) {
 		change->ended = power->sequence;
+		if (record->op == IO_RENAME || record->op == IO_UNLINK)
+			resolve(power, record);
 		settle(&power->files[target_of(record)], 0);
 	}
 }
@@ -528,13 +570,18 @@ cut_directory(const struct power *power, uint64_t id, const char *path, uint64_t
 {
 	const struct power_file *directory = &power->files[id];
 	struct power_name names[NAMES_MAX];
-	uint32_t count = directory->name_count, edge = (uint32_t)(any(random) % (directory->change_count + 1));
+	uint32_t count = directory->name_count, least = directory->change_count;
 	int dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	must(dir_fd >= 0);
+	while (least > 0 && !directory->changes[least - 1]->is_durable)
+		least--;
+	uint32_t edge = least + (uint32_t)(any(random) % (directory->change_count - least + 1));
 	memcpy(names, directory->names, count * sizeof(names[0]));
 	for (uint32_t i = 0; i < directory->change_count; i++) {
-		if (order == POWER_NAMES_IN_ORDER ? i < edge : any(random) % 2 == 0)
+		bool is_there = order == POWER_NAMES_IN_ORDER ? i < edge : any(random) % 2 == 0;
+
+		if (is_there || directory->changes[i]->is_durable)
 			apply_to_names(names, &count, directory->changes[i]->record);
 	}
 	for (uint32_t i = 0; i < count; i++) {
