@@ -42,7 +42,7 @@ static struct {
 	double front_fixed, front_each, worker_fixed, worker_each, persist_fixed, persist_each, client_fixed, client_each;
 	double wake_idle, wake_busy, slice_us, net_us, write_us, write_sigma, disk_mib_s, in_flight, batch_bytes;
 } parameters = { .cpus = 2, .fronts = 1, .workers = 1, .connections = 64, .window = 1, .seconds = 2, .body = 1024, .seed = 1,
-	.slice_us = 1400, .net_us = 20, .write_sigma = 0.5, .disk_mib_s = 1000, .in_flight = 2, .batch_bytes = 262144 };
+	.slice_us = 1400, .net_us = 20, .write_sigma = 0.5, .disk_mib_s = 1000, .in_flight = 2, .batch_bytes = 524288 };
 
 #define P(name) { #name, &parameters.name }
 static const struct {
